@@ -1,0 +1,1 @@
+"""What exists: one TFDS builder folder per data set, their catalogue, and how they are prepared."""

@@ -1,0 +1,88 @@
+"""The data sets that exist, as plain facts; importing this imports no TFDS.
+
+    spec = catalog.get("blood_cells")
+    spec.classes        # ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
+"""
+
+from dataclasses import dataclass
+
+from wbc_jax.errors import UserError
+
+# Labels 0-3 are the paper's; a fifth class, where a set has one, follows them.
+CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
+CLASSES_WITH_BASOPHIL = (*CLASSES, "basophil")
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """One data set (one TFDS builder, one of its builder configs).
+
+    Attributes:
+        name: `builder` or `builder/config`, as TFDS writes it.
+        version: the builder's version; a new one is prepared anew.
+        builder: `module:Class` of the TFDS builder.
+        classes: class names in the order of their integer labels.
+        title: one line for a reader: what the images are.
+        user_supplied: the images are the user's own copy, looked for under `--data_dir`.
+    """
+
+    name: str
+    version: str
+    builder: str
+    classes: tuple[str, ...]
+    title: str
+    user_supplied: bool
+
+
+def _folder(name: str) -> str:
+    return f"wbc_jax.datasets.{name}.{name}_dataset_builder:Builder"
+
+
+DATASETS = {
+    spec.name: spec
+    for spec in (
+        DatasetSpec(
+            name="synthetic_smears/default",
+            version="1.0.0",
+            builder=_folder("synthetic_smears"),
+            classes=CLASSES,
+            title="Synthetic drawings of stained blood smears (not cells)",
+            user_supplied=False,
+        ),
+        DatasetSpec(
+            name="synthetic_smears/smoke",
+            version="1.0.0",
+            builder=_folder("synthetic_smears"),
+            classes=CLASSES,
+            title="A few synthetic drawings of stained blood smears (not cells), for tests",
+            user_supplied=False,
+        ),
+        DatasetSpec(
+            name="blood_cells",
+            version="1.0.0",
+            builder=_folder("blood_cells"),
+            classes=CLASSES,
+            title="Blood Cell Images (Kaggle dataset2-master): augmented copies of real smears",
+            user_supplied=True,
+        ),
+        DatasetSpec(
+            name="lisc",
+            version="1.0.0",
+            builder=_folder("lisc"),
+            classes=CLASSES_WITH_BASOPHIL,
+            title="LISC (Rezatofighi and Soltanian-Zadeh 2011): real smears, one white cell each",
+            user_supplied=True,
+        ),
+    )
+}
+
+
+def get(name: str) -> DatasetSpec:
+    """Returns the spec of `name`.
+
+    Raises:
+        UserError: there is no such data set.
+    """
+    if name not in DATASETS:
+        raise UserError(f"data set {name!r} is not known; there are: {', '.join(DATASETS)}")
+    return DATASETS[name]
