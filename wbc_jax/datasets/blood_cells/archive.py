@@ -1,0 +1,78 @@
+"""Fetches the public repository's archive of the images, whole or not at all."""
+
+import http.client
+import logging
+import os
+import shutil
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+from tqdm import tqdm
+
+from wbc_jax.errors import UserError
+
+COMMIT = "0b22eb2084b1004d464fb5ab87adc85ab94b2079"
+NAME = f"wbc-classification-{COMMIT}.zip"
+URL = f"https://github.com/dhruvp/wbc-classification/archive/{COMMIT}.zip"
+
+_CHUNK = 1 << 20  # bytes
+
+_log = logging.getLogger(__name__)
+
+
+def fetch(url: str, target: Path, *, timeout: float = 20.0) -> Path:
+    """Downloads a zip to `target`, under a temporary name until it is complete.
+
+    Args:
+        url: where it is.
+        target: the file it becomes; its folder is made.
+        timeout: seconds without any answer after which the network counts as absent.
+
+    Returns:
+        `target`.
+
+    Raises:
+        UserError: it cannot be fetched or written, or what came is not a whole zip.
+    """
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _log.info("fetching %s", url)
+        with (
+            urllib.request.urlopen(url, timeout=timeout) as answer,
+            partial.open("wb") as file,
+        ):
+            _copy(answer, file, total=answer.headers.get("Content-Length"))
+        if not zipfile.is_zipfile(partial):  # its directory stands at its end
+            raise UserError(_by_hand(url, "what came is not a whole zip archive"))
+        partial.replace(target)
+    except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
+        reason = getattr(error, "reason", None) or error
+        raise UserError(_by_hand(url, str(reason) or type(error).__name__)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _copy(answer: BinaryIO, file: BinaryIO, *, total: str | None) -> None:
+    with tqdm.wrapattr(
+        answer,
+        "read",
+        total=int(total) if total else None,  # this archive is made on request: often unknown
+        desc="fetching blood_cells",
+        disable=not sys.stderr.isatty(),
+    ) as shown:
+        shutil.copyfileobj(shown, file, _CHUNK)
+
+
+def _by_hand(url: str, reason: str) -> str:
+    return (
+        f"blood_cells: fetching {url} failed ({reason}). Either there is no network here or the "
+        "archive has gone. By hand: fetch that address in a browser or with `curl -L -O`, then "
+        f"name the file with --data_dir=PATH/TO/{url.rpartition('/')[2]}. Without the images: "
+        "python launch.py --config=configs/alexnet.py"
+    )

@@ -1,0 +1,239 @@
+"""A read-only view of a folder or of a zip archive, which is never unpacked.
+
+    tree = find(Path("archive.zip"), ("images", "*/images"), lambda t: "TRAIN" in t.folders())
+    tree.files()                      # ("TRAIN/EOSINOPHIL/_0_12.jpeg", ...)
+    tree.read("TRAIN/EOSINOPHIL/_0_12.jpeg")
+
+Hidden files and what operating systems leave behind (`__MACOSX`, `Thumbs.db`) are not seen.
+"""
+
+import contextlib
+import fnmatch
+import os
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from wbc_jax.errors import UserError
+
+_JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
+
+
+class ImageTree(ABC):
+    """Files below one folder, by their `/`-separated path relative to it.
+
+    Attributes:
+        where: the folder, in words for a message.
+    """
+
+    where: str
+
+    @abstractmethod
+    def folders(self) -> tuple[str, ...]:
+        """Returns the names of the folders directly in this one, sorted."""
+
+    @abstractmethod
+    def files(self) -> tuple[str, ...]:
+        """Returns the paths of all files below, at any depth, sorted."""
+
+    @abstractmethod
+    def below(self, folder: str) -> "ImageTree":
+        """Returns the tree of one folder within."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Returns a file's bytes.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+
+
+class FolderTree(ImageTree):
+    """The files of a folder on disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.where = str(root)
+
+    def folders(self) -> tuple[str, ...]:
+        """See base class."""
+        try:
+            names = [entry.name for entry in os.scandir(self._root) if entry.is_dir()]
+        except OSError as error:
+            raise _unreadable(self.where, error) from error
+        return tuple(sorted(name for name in names if not _is_junk(name)))
+
+    def files(self) -> tuple[str, ...]:
+        """See base class."""
+        return tuple(sorted(self._walk(self._root, "", {self._root.resolve()})))
+
+    def _walk(self, folder: Path, prefix: str, seen: set[Path]) -> Iterator[str]:
+        try:
+            entries = [entry for entry in os.scandir(folder) if not _is_junk(entry.name)]
+        except OSError as error:
+            raise _unreadable(str(folder), error) from error
+        for entry in entries:
+            if not entry.is_dir():
+                yield prefix + entry.name
+            # A link that leads back to a folder above is not followed.
+            elif (real := Path(entry.path).resolve()) not in seen:
+                yield from self._walk(Path(entry.path), f"{prefix}{entry.name}/", seen | {real})
+
+    def below(self, folder: str) -> "FolderTree":
+        """See base class."""
+        return FolderTree(self._root / folder)
+
+    def read(self, path: str) -> bytes:
+        """See base class."""
+        try:
+            return (self._root / path).read_bytes()
+        except OSError as error:
+            raise _unreadable(f"{self.where}/{path}", error) from error
+
+
+class ZipTree(ImageTree):
+    """The files of a zip archive; member names that would leave the archive are not seen."""
+
+    def __init__(self, archive: Path) -> None:
+        try:
+            self._zip = zipfile.ZipFile(archive)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{archive} is not a readable zip ({error}): fetch it again, or unpack it and "
+                "name the folder"
+            ) from error
+        self.where = str(archive)
+        self._members = {
+            name: member for member in self._zip.infolist() if (name := _member_name(member))
+        }
+
+    def folders(self) -> tuple[str, ...]:
+        """See base class."""
+        return tuple(sorted({name.split("/")[0] for name in self._members if "/" in name}))
+
+    def files(self) -> tuple[str, ...]:
+        """See base class."""
+        return tuple(sorted(self._members))
+
+    def below(self, folder: str) -> "ZipTree":
+        """See base class."""
+        tree = object.__new__(ZipTree)
+        tree._zip = self._zip
+        tree.where = f"{self.where}/{folder}"
+        tree._members = {
+            name.removeprefix(f"{folder}/"): member
+            for name, member in self._members.items()
+            if name.startswith(f"{folder}/")
+        }
+        return tree
+
+    def read(self, path: str) -> bytes:
+        """See base class."""
+        try:
+            return self._zip.read(self._members[path])
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise _unreadable(f"{self.where}/{path}", error) from error
+        except (RuntimeError, NotImplementedError) as error:  # a password, an unusual compression
+            raise UserError(
+                f"{self.where}/{path} cannot be read ({error}): unpack the archive and name the "
+                "folder"
+            ) from error
+
+
+def find(
+    place: Path, layouts: Sequence[str], is_root: Callable[[ImageTree], bool]
+) -> ImageTree | None:
+    """Looks for a data set in a folder, in the zips lying in it, or in one zip.
+
+    Args:
+        place: a folder or a zip file. What lies there as folders comes before zips.
+        layouts: where the set's root may stand within, tried in order: folder names with `*`,
+            in any case; "" is the place itself.
+        is_root: whether a folder is the root that is looked for.
+
+    Returns:
+        The tree of the root; None where there is none.
+
+    Raises:
+        UserError: `place` does not exist or is neither a folder nor a zip.
+    """
+    if not place.exists():
+        raise UserError(
+            f"data_dir={place} does not exist: name the folder or the zip of the images"
+        )
+    if not place.is_dir():
+        return _first_root(ZipTree(place), layouts, is_root)
+    found = _first_root(FolderTree(place), layouts, is_root)
+    if found:
+        return found
+    for archive in _archives(place):
+        with contextlib.suppress(UserError):  # a broken zip is named by `describe`
+            if found := _first_root(ZipTree(archive), layouts, is_root):
+                return found
+    return None
+
+
+def describe(place: Path, *, at_most: int = 6) -> str:
+    """Says what lies in a folder or zip instead of what was looked for."""
+    if place.is_dir():
+        broken = {archive.name for archive in _archives(place) if not zipfile.is_zipfile(archive)}
+        names = [
+            f"{entry.name}{'/' if entry.is_dir() else ''}"
+            f"{' (not a readable zip)' if entry.name in broken else ''}"
+            for entry in sorted(place.iterdir())
+            if not _is_junk(entry.name)
+        ]
+    else:
+        parted = (path.partition("/") for path in ZipTree(place).files())
+        names = sorted({head + slash for head, slash, _ in parted})
+    return listed(names, at_most=at_most) if names else "nothing"
+
+
+def listed(names: Sequence[str], *, at_most: int = 6) -> str:
+    """Returns the first names and how many more there are."""
+    more = len(names) - at_most
+    return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _first_root(
+    tree: ImageTree, layouts: Sequence[str], is_root: Callable[[ImageTree], bool]
+) -> ImageTree | None:
+    candidates = (found for layout in layouts for found in _matching(tree, layout))
+    return next((found for found in candidates if is_root(found)), None)
+
+
+def _matching(tree: ImageTree, layout: str) -> Iterator[ImageTree]:
+    head, _, rest = layout.partition("/")
+    if not head:
+        yield tree
+        return
+    for folder in tree.folders():
+        if fnmatch.fnmatchcase(folder.lower(), head.lower()):
+            yield from _matching(tree.below(folder), rest)
+
+
+def _archives(place: Path) -> list[Path]:
+    return sorted(p for p in place.iterdir() if p.suffix.lower() == ".zip" and p.is_file())
+
+
+def _is_junk(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _JUNK
+
+
+def _member_name(member: zipfile.ZipInfo) -> str:
+    """Returns a member's path, or "" for one that is not to be seen."""
+    name = member.filename.replace("\\", "/")  # some Windows programs write it so
+    parts = PurePosixPath(name).parts
+    if member.is_dir() or name.endswith("/") or name.startswith("/") or any(map(_is_junk, parts)):
+        return ""  # `..` starts with a dot, so it is junk too
+    return "/".join(parts)
+
+
+def _unreadable(what: str, error: Exception) -> UserError:
+    reason = getattr(error, "strerror", None) or error
+    return UserError(
+        f"{what} cannot be read ({reason}): check its permissions or fetch a fresh copy"
+    )
