@@ -2,6 +2,8 @@
 
     spec = catalog.get("blood_cells")
     spec.classes        # ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
+
+What each set contains, and what to beware of, is told by the README.md in its builder's folder.
 """
 
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ class DatasetSpec:
         builder: `module:Class` of the TFDS builder.
         classes: class names in the order of their integer labels.
         title: one line for a reader: what the images are.
-        user_supplied: the images are the user's own copy, looked for under `--data_dir`.
+        user_supplied: the images are the user's own copy, looked for under `--data_dir` by
+            `locate` in the module `source` beside the builder.
     """
 
     name: str

@@ -124,7 +124,7 @@ def read_split(prepared: PreparedDataset, split: str) -> Iterator[Example]:
         UserError: there is no such split.
     """
     records = read_records(prepared, split)  # checks the name now, not at the first example
-    return (Example(r["image"], int(r["label"]), _text(r["filename"])) for r in records)
+    return (Example(r["image"], int(r["label"]), r["filename"]) for r in records)
 
 
 def read_records(prepared: PreparedDataset, split: str) -> Iterator[dict[str, Any]]:
@@ -175,7 +175,7 @@ def _build(spec: DatasetSpec, path: Path, source: Path | None) -> None:
     if Path(builder.data_dir) != path:
         raise RuntimeError(f"{spec.builder} writes to {builder.data_dir}; by the catalogue: {path}")
     if source is not None:
-        builder.source = source
+        builder.place = source
     _log.info("preparing %s in %s", spec.name, path)
     tfds.display_progress_bar(sys.stderr.isatty())
     try:
@@ -200,18 +200,15 @@ def _stored_records(path: Path, stored_name: str) -> Iterator[dict[str, Any]]:
 
     with _quiet_absl():
         builder = tfds.builder_from_directory(path)
-    keep_encoded = {
-        name: tfds.decode.SkipDecoding()
-        for name, feature in builder.info.features.items()
-        if isinstance(feature, tfds.features.Image)
-    }
+    features = builder.info.features
+    images = [name for name, kind in features.items() if isinstance(kind, tfds.features.Image)]
+    texts = [name for name, kind in features.items() if isinstance(kind, tfds.features.Text)]
+    keep_encoded = {name: tfds.decode.SkipDecoding() for name in images}
     records = builder.as_data_source(stored_name, decoders=keep_encoded)
     for start in range(0, len(records), _READ_AT_ONCE):
-        yield from records.__getitems__(range(start, min(start + _READ_AT_ONCE, len(records))))
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+        stop = min(start + _READ_AT_ONCE, len(records))
+        for record in records.__getitems__(range(start, stop)):
+            yield record | {name: record[name].decode() for name in texts}  # TFDS gives bytes
 
 
 def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[str, SplitInfo]:
@@ -225,7 +222,7 @@ def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[st
         hashes, labels = [], Counter[str]()
         for record in _stored_records(path, stored_name):
             sha256 = hashlib.sha256(record["image"]).hexdigest()
-            hashes.append((_text(record["filename"]), sha256))
+            hashes.append((record["filename"], sha256))
             label = int(record["label"])
             labels["none" if label < 0 else spec.classes[label]] += 1
         splits[public_names.get(stored_name, stored_name)] = {

@@ -18,14 +18,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """Blood Cell Images; see README.md beside this file.
 
     Attributes:
-        source: folder or zip of the images; where it is None, TFDS' manual directory.
+        place: folder or zip of the images; where it is None, TFDS' manual directory.
     """
 
     VERSION = tfds.core.Version(_SPEC.version)
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "The 12,515 files as published."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Put the set there, as a folder or a zip; see README.md."
 
-    source: Path | None = None
+    place: Path | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -42,7 +42,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
-        place = self.source or Path(dl_manager.manual_dir)
+        place = self.place or Path(dl_manager.manual_dir)
         tree = source.find_images(place)
         if tree is None:
             raise UserError(f"blood_cells: no such set in {place}; see README.md of the builder")

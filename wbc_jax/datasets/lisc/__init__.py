@@ -1,0 +1,1 @@
+"""LISC (Rezatofighi and Soltanian-Zadeh 2011): whole smears with an expert's segmentation."""

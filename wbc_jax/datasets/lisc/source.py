@@ -1,0 +1,139 @@
+"""Where a user's copy of LISC is, and which of its files belong together.
+
+tree = find_database(locate(data_dir, cache_dir=cache, download=False))
+smears = list_smears(tree)         # the images with their labels and masks
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wbc_jax.datasets import catalog, image_tree
+from wbc_jax.datasets.image_tree import ImageTree, listed
+from wbc_jax.errors import UserError
+
+IMAGES = "Main Dataset"
+MASKS = "Ground Truth Segmentation"
+FOLDERS = {
+    "eosi": "eosinophil",
+    "lymp": "lymphocyte",
+    "mono": "monocyte",
+    "neut": "neutrophil",
+    "baso": "basophil",
+}
+MIXED = "mixt"  # more than one kind of cell: no single label
+UNLABELLED = -1
+
+# Where the folder that holds `Main Dataset` may stand in what the user names, in any case.
+LAYOUTS = (
+    "LISC Database",
+    "",
+    "LISC Database/LISC Database",
+    "lisc*",
+    "lisc*/LISC Database",
+)
+
+_HOW_TO_GET = """\
+  get it    the licence forbids passing LISC on, so it cannot be fetched for you: ask its authors
+            for "LISC Database.zip" (S. H. Rezatofighi's page of it, "Leukocyte Data"; the paper
+            is named in wbc_jax/datasets/lisc/CITATIONS.bib)
+  put it    anywhere, unpacked or as the zip, and name it with --data_dir or WBC_DATA_DIR
+  without   python launch.py --config=configs/alexnet.py    (synthetic smears, no images needed)"""
+
+
+@dataclass(frozen=True)
+class Smear:
+    """One image of the database.
+
+    Attributes:
+        filename: its path below `Main Dataset`, such as `eosi/1.bmp`.
+        label: index into the catalogue's classes; `UNLABELLED` for `mixt`.
+        image: its path in the database's tree.
+        mask: the path of the expert's segmentation; None where there is none.
+    """
+
+    filename: str
+    label: int
+    image: str
+    mask: str | None
+
+
+def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
+    """Returns the folder or zip in which `find_database` finds LISC.
+
+    Args:
+        data_dir: what the user named, if anything.
+        cache_dir: not used: LISC is never fetched.
+        download: only makes the message say that it cannot be fetched.
+
+    Raises:
+        UserError: it is not there.
+    """
+    del cache_dir
+    if data_dir is not None and find_database(data_dir) is not None:
+        return data_dir
+    if data_dir is None:
+        looked = "  looked    nowhere: no --data_dir and no WBC_DATA_DIR is given"
+    else:
+        layouts = ", ".join(repr(layout) if layout else "data_dir itself" for layout in LAYOUTS)
+        looked = (
+            f"  looked    in data_dir={data_dir} and its zips, for a folder {IMAGES!r} with "
+            f"{', '.join(FOLDERS)} in:\n            {layouts}\n"
+            f"  found     {image_tree.describe(data_dir)}"
+        )
+    refused = "\n  --download cannot help here: see below" if download else ""
+    raise UserError(f"lisc: the images are not here.\n{looked}{refused}\n{_HOW_TO_GET}")
+
+
+def find_database(place: Path) -> ImageTree | None:
+    """Returns the tree of the folder that holds `Main Dataset`; None where there is none."""
+    return image_tree.find(place, LAYOUTS, _is_database)
+
+
+def list_smears(tree: ImageTree) -> list[Smear]:
+    """Returns every image of the five classes and of `mixt`, sorted by file name.
+
+    Args:
+        tree: of the folder that holds `Main Dataset`; names are matched in any case.
+
+    Raises:
+        UserError: a class has no image.
+    """
+    masks = {path.lower(): path for path in tree.files()}
+    images = _child(tree, IMAGES)
+    smears = []
+    for folder in tree.below(images).folders() if images else ():
+        key = folder.lower()
+        if key not in FOLDERS and key != MIXED:
+            continue
+        classes = catalog.get("lisc").classes
+        label = UNLABELLED if key == MIXED else classes.index(FOLDERS[key])
+        for path in tree.below(f"{images}/{folder}").files():
+            stem, dot, suffix = path.rpartition(".")
+            if dot and suffix.lower() == "bmp" and "/" not in stem:
+                mask = f"{MASKS}/{folder}/areaforexpert1/{stem}_expert.bmp".lower()
+                smears.append(
+                    Smear(
+                        filename=f"{folder}/{path}",
+                        label=label,
+                        image=f"{images}/{folder}/{path}",
+                        mask=masks.get(mask),
+                    )
+                )
+    present = {smear.filename.partition("/")[0].lower() for smear in smears}
+    if empty := [folder for folder in FOLDERS if folder not in present]:
+        raise UserError(
+            f"lisc: {tree.where}/{IMAGES} has no .bmp images in {listed(empty)}; the database has "
+            "all five classes: unpack it again in full"
+        )
+    return sorted(smears, key=lambda smear: smear.filename)
+
+
+def _is_database(tree: ImageTree) -> bool:
+    images = _child(tree, IMAGES)
+    return images is not None and any(
+        folder.lower() in FOLDERS for folder in tree.below(images).folders()
+    )
+
+
+def _child(tree: ImageTree, name: str) -> str | None:
+    return next((folder for folder in tree.folders() if folder.lower() == name.lower()), None)
