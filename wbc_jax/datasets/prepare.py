@@ -263,6 +263,7 @@ def _read_record(path: Path, spec: DatasetSpec) -> dict[str, SplitInfo] | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         _log.warning("prepared set %s is damaged (%s): preparing it anew", path, error)
         return None
+    _log.info("%s is prepared in %s, from %s", spec.name, path, record.get("source"))
     return splits
 
 

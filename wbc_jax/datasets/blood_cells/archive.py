@@ -5,7 +5,6 @@ import logging
 import os
 import shutil
 import sys
-import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -51,8 +50,8 @@ def fetch(url: str, target: Path, *, timeout: float = 20.0) -> Path:
             raise UserError(_by_hand(url, "what came is not a whole zip archive"))
         partial.replace(target)
     except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
-        reason = getattr(error, "reason", None) or error
-        raise UserError(_by_hand(url, str(reason) or type(error).__name__)) from error
+        # Some say nothing at all, such as a timeout while reading.
+        raise UserError(_by_hand(url, str(error) or type(error).__name__)) from error
     finally:
         partial.unlink(missing_ok=True)
     return target
@@ -71,8 +70,8 @@ def _copy(answer: BinaryIO, file: BinaryIO, *, total: str | None) -> None:
 
 def _by_hand(url: str, reason: str) -> str:
     return (
-        f"blood_cells: fetching {url} failed ({reason}). Either there is no network here or the "
-        "archive has gone. By hand: fetch that address in a browser or with `curl -L -O`, then "
+        f"blood_cells: fetching {url} failed ({reason}). Where there is no network, or the archive "
+        "has gone, do it by hand: fetch that address in a browser or with `curl -L -O`, then "
         f"name the file with --data_dir=PATH/TO/{url.rpartition('/')[2]}. Without the images: "
         "python launch.py --config=configs/alexnet.py"
     )
