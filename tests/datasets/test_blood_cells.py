@@ -135,6 +135,28 @@ def test_images_are_kept_byte_for_byte(tmp_path: Path, made_up: Reference, form:
     assert sorted(data.rglob("*")) == before
 
 
+def test_the_builder_alone_reads_tfds_manual_directory(tmp_path: Path, made_up: Reference) -> None:
+    import tensorflow_datasets as tfds
+
+    from wbc_jax.datasets.blood_cells.blood_cells_dataset_builder import Builder
+
+    def build(manual_dir: Path) -> tfds.core.GeneratorBasedBuilder:
+        builder = Builder(data_dir=tmp_path / "tfds")
+        builder.download_and_prepare(
+            file_format="array_record",
+            download_config=tfds.download.DownloadConfig(manual_dir=manual_dir),
+        )
+        return builder
+
+    write_zip(tmp_path / "archive.zip", "images")
+    with pytest.raises(UserError, match="blood_cells: no such set in .*tests"):
+        build(Path(__file__).parent)
+    builder = build(tmp_path)
+    assert builder.info.splits["TEST"].num_examples == 8
+    assert "Mooney" in builder.info.citation
+    assert "random split leaks" in builder.info.description
+
+
 def test_what_lies_beside_is_ignored(tmp_path: Path, made_up: Reference) -> None:
     images = write_folder(tmp_path / "images")
     (tmp_path / "labels.csv").touch()

@@ -247,6 +247,8 @@ def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[st
 
 def _read_record(path: Path, spec: DatasetSpec) -> dict[str, SplitInfo] | None:
     """Returns the splits recorded at `path`; None where nothing whole is prepared there."""
+    if not (path / _RECORD).is_file():
+        return None
     try:
         record = json.loads((path / _RECORD).read_text(encoding="utf-8"))
         expected = (_RECORD_FORMAT, spec.name, spec.version)
@@ -256,11 +258,7 @@ def _read_record(path: Path, spec: DatasetSpec) -> dict[str, SplitInfo] | None:
         for name, size in record["files"].items():
             if (path / name).stat().st_size != size:
                 raise ValueError(f"{name} has changed its size")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if (path / _RECORD).is_file():
-            _log.warning("prepared set %s is damaged (%s): preparing it anew", path, error)
-        return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         _log.warning("prepared set %s is damaged (%s): preparing it anew", path, error)
         return None
     _log.info("%s is prepared in %s, from %s", spec.name, path, record.get("source"))

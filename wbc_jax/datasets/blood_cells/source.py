@@ -69,8 +69,8 @@ def _missing(data_dir: Path | None) -> str:
     else:
         layouts = ", ".join(layout or "data_dir itself" for layout in LAYOUTS)
         looked = (
-            f"  looked    in data_dir={data_dir} and its zips, for {'/'.join(SPLITS[:1])}, "
-            f"{SPLITS[1]} or {SPLITS[2]} in:\n            {layouts}\n"
+            f"  looked    in data_dir={data_dir} and its zips, for {SPLITS[0]}, {SPLITS[1]} "
+            f"or {SPLITS[2]} in:\n            {layouts}\n"
             f"  found     {image_tree.describe(data_dir)}"
         )
     return f"blood_cells: the images are not here.\n{looked}\n{_HOW_TO_GET}"
