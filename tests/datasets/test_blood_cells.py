@@ -149,7 +149,7 @@ def test_the_builder_alone_reads_tfds_manual_directory(tmp_path: Path, made_up: 
         return builder
 
     write_zip(tmp_path / "archive.zip", "images")
-    with pytest.raises(UserError, match="blood_cells: no such set in .*tests"):
+    with pytest.raises(UserError, match=r"blood_cells: no such set in .*tests"):
         build(Path(__file__).parent)
     builder = build(tmp_path)
     assert builder.info.splits["TEST"].num_examples == 8

@@ -34,7 +34,6 @@ from wbc_jax.datasets.catalog import DatasetSpec
 from wbc_jax.errors import UserError
 
 _log = logging.getLogger(__name__)
-
 _RECORD = "prepared.json"
 _RECORD_FORMAT = 1
 _READ_AT_ONCE = 64
@@ -156,12 +155,9 @@ def content_digest(hashes: Iterable[tuple[str, str]]) -> str:
 def _locate(spec: DatasetSpec, data_dir: Path | None, cache_dir: Path, download: bool) -> Any:
     if not spec.user_supplied:
         return None
-    module = importlib.import_module(f"{_package(spec)}.source")
+    package = spec.builder.partition(":")[0].rpartition(".")[0]
+    module = importlib.import_module(f"{package}.source")
     return module.locate(data_dir, cache_dir=cache_dir, download=download)
-
-
-def _package(spec: DatasetSpec) -> str:
-    return spec.builder.partition(":")[0].rpartition(".")[0]
 
 
 def _build(spec: DatasetSpec, path: Path, source: Path | None) -> None:
@@ -217,8 +213,8 @@ def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[st
     public_names = {stored: name for name, stored in _STORED_NAMES.items()}
     splits: dict[str, Any] = {}
     with _quiet_absl():
-        stored_names = list(tfds.builder_from_directory(path).info.splits)
-    for stored_name in stored_names:
+        info = tfds.builder_from_directory(path).info
+    for stored_name in info.splits:
         hashes, labels = [], Counter[str]()
         for record in _stored_records(path, stored_name):
             sha256 = hashlib.sha256(record["image"]).hexdigest()
@@ -231,9 +227,7 @@ def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[st
             "labels": dict(sorted(labels.items())),
         }
     record = {
-        "format": _RECORD_FORMAT,
-        "name": spec.name,
-        "version": spec.version,
+        **{"format": _RECORD_FORMAT, "name": spec.name, "version": spec.version},
         "source": None if source is None else str(source),
         "splits": splits,
         "files": {file.name: file.stat().st_size for file in sorted(path.iterdir())},
@@ -283,8 +277,7 @@ def _quiet_absl() -> Iterator[None]:
 def _clear(path: Path) -> None:
     """Removes what an interrupted or damaged preparation left; only its own names are touched."""
     for leftover in (path, *path.parent.glob(f"incomplete.*_{path.name}")):
-        if leftover.exists():
-            shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=not leftover.exists())
 
 
 @contextlib.contextmanager
