@@ -1,0 +1,167 @@
+"""Run directories made on the fly, as the trainer writes them, with numbers that fit each other."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wbc_jax.reporting.report import write_report
+
+CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
+MakeRun = Callable[..., Path]
+
+
+def fake_epochs(num_epochs: int, shift: float = 0.0) -> list[dict[str, Any]]:
+    """Epoch e of E: every metric is a different, easily told number that improves with e."""
+    epochs = []
+    for epoch in range(1, num_epochs + 1):
+        test = {
+            "binary_cross_entropy": 0.5 / epoch + shift,
+            "softmax_cross_entropy": 1.2 / epoch + shift,
+            "categorical_accuracy": 0.9 - 0.5 / epoch - shift,
+            "binary_accuracy": 0.95 - 0.2 / epoch - shift,
+        }
+        train = {key: value - 0.03 for key, value in test.items()}
+        epochs.append({"epoch": epoch, "seconds": 3.25, "train": train, "test": test})
+    return epochs
+
+
+def fake_probabilities(labels: np.ndarray, num_classes: int, seed: int) -> np.ndarray:
+    scores = np.random.default_rng(seed).normal(size=(labels.size, num_classes))
+    scores[np.arange(labels.size), labels] += 2.2
+    exponents = np.exp(scores)
+    return (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def write_run(
+    path: Path,
+    *,
+    model: str = "cnn",
+    num_epochs: int = 5,
+    seed: int = 0,
+    classes: tuple[str, ...] = CLASSES,
+    num_test: int = 40,
+    dataset: str = "blood_cells",
+    protocol: str = "paper",
+    digest: str = "f00d",
+    warnings: tuple[str, ...] = (),
+    shift: float = 0.0,
+) -> Path:
+    """Writes a finished run directory and returns its path."""
+    path.mkdir(parents=True)
+    labels = np.arange(num_test) % len(classes)
+    probabilities = fake_probabilities(labels, len(classes), seed)
+    matrix = np.zeros((len(classes), len(classes)), int)
+    np.add.at(matrix, (labels, probabilities.argmax(axis=1)), 1)
+    counts = {name: int(count) for name, count in zip(classes, matrix.sum(1), strict=True)}
+    epochs = fake_epochs(num_epochs, shift)
+    recall = matrix.diagonal() / matrix.sum(axis=1)
+    results = {
+        "model": model,
+        "dataset": dataset,
+        "protocol": protocol,
+        "seed": seed,
+        "num_train": 1987,
+        "num_test": num_test,
+        "classes": list(classes),
+        "epochs": epochs,
+        "test": {
+            **epochs[-1]["test"],
+            "macro_f1": 0.7123,
+            "balanced_accuracy": 0.7345,
+            "per_class": {
+                name: {
+                    "precision": 0.61 + 0.01 * index,
+                    "recall": float(recall[index]),
+                    "f1": 0.81 + 0.01 * index,
+                    "support": counts[name],
+                }
+                for index, name in enumerate(classes)
+            },
+            "confusion_matrix": matrix.tolist(),
+        },
+        "num_params": 1234567,
+        "wall_seconds": 200.0,
+        "images_per_second": 611.4,
+    }
+    data = {
+        "dataset": dataset,
+        "title": "Augmented copies of real smears",
+        "version": "1.0.0",
+        "protocol": protocol,
+        "protocol_description": "500 images drawn at random are the test set.",
+        "splits": {"TEST": {"num_examples": 2487, "digest": digest}},
+        "num_train": 1987,
+        "num_test": num_test,
+        "classes": list(classes),
+        "train_class_counts": {name: 500 + index for index, name in enumerate(classes)},
+        "test_class_counts": counts,
+        "warnings": list(warnings),
+    }
+    config = {
+        "model": {"name": model, "conv_features": [32, 64]},
+        "train": {"num_epochs": num_epochs, "batch_size": 32},
+        "seed": seed,
+    }
+    environment = {
+        "wbc_jax": "0.1.0",
+        "devices": ["cpu:0", "cpu:1"],
+        "command": ["python", "launch.py", "--config=configs/cnn.py:paper", "--note=two words"],
+    }
+    files = {"results": results, "dataset": data, "config": config, "environment": environment}
+    for stem, content in files.items():
+        (path / f"{stem}.json").write_text(json.dumps(content), encoding="utf-8")
+    (path / "metrics.jsonl").write_text("\n".join(map(json.dumps, epochs)), encoding="utf-8")
+    np.savez(
+        path / "predictions.npz",
+        filename=np.array([f"TEST/{index:04d}.jpeg" for index in range(num_test)]),
+        label=labels,
+        probabilities=probabilities,
+    )
+    return path
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """A function that writes a run directory of the given name into the test's own folder."""
+
+    def make(name: str = "run", **settings: Any) -> Path:
+        return write_run(tmp_path / name, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def reported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with two warnings and its report; only to be read."""
+    path = tmp_path_factory.mktemp("reported") / "run"
+    write_run(path, warnings=("Smears leak.", "Second warning."))
+    write_report(path, gray_images())
+    return path
+
+
+@pytest.fixture
+def edit_json() -> Callable[[Path, Callable[[dict[str, Any]], object]], None]:
+    """A function that changes a JSON file in place."""
+
+    def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        change(content)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    return edit
+
+
+def gray_images() -> np.ndarray:
+    """40 gray test images of 50x50, each of one brightness: image i is 6 i."""
+    levels = (6 * np.arange(40)).astype(np.uint8)
+    return np.broadcast_to(levels[:, None, None, None], (40, 50, 50, 1)).copy()
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    """Test images for a run of the default size."""
+    return gray_images()

@@ -1,0 +1,79 @@
+"""How every figure looks: colours that colour-blind readers tell apart, thin lines, no decoration.
+
+Colours: Okabe and Ito, "Color Universal Design" (2008); their yellow is left out, it is lost on
+white paper.
+"""
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#6b6b6b"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+# Cycle lengths without a common factor: the first 56 series all look different.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", ":")
+
+STYLE: Any = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same picture on every machine
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlepad": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.6,
+    "hatch.linewidth": 0.7,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "svg.hashsalt": "wbc_jax",
+}
+
+# Decorates every function that builds a figure; the style ends with the call.
+styled = matplotlib.rc_context(STYLE)
+
+
+def percent(fraction: float, *, decimals: int = 1) -> str:
+    """Returns a fraction as a reader writes it: 0.994 becomes "99.4 %"."""
+    return f"{100 * fraction:.{decimals}f} %"
+
+
+def plain_text(text: str) -> str:
+    """Returns `text` such that matplotlib shows its dollar signs and reads no mathematics in it."""
+    return text.replace("$", r"\$")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Returns an empty figure of `width` x `height` inches with its own Agg canvas."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def epoch_axis(axes: Axes, label: str, *, is_accuracy: bool) -> None:
+    """Integer epochs from left to right; accuracies end at 100 %, losses begin at 0."""
+    axes.set_xlabel("Epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    axes.set_ylabel(label + unit(is_accuracy))
+    if is_accuracy:
+        lowest = axes.dataLim.ymin if np.isfinite(axes.dataLim.ymin) else 0.0
+        # A little room below the lowest point; never less than ten points of accuracy in all.
+        axes.set_ylim(max(0, min(0.9, np.floor(lowest * 10 - 0.1) / 10)), 1)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    else:
+        axes.set_ylim(bottom=0)
+
+
+def unit(is_accuracy: bool) -> str:
+    """Returns the end of an axis label: accuracies are shown in per cent, losses in nats."""
+    return " (%)" if is_accuracy else " (nats)"

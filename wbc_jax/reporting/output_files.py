@@ -1,0 +1,68 @@
+"""Writes result files whole or not at all, and figures the same to the byte each time.
+
+A file is written beside its final place and then renamed, so a reader never meets half a page.
+"""
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from wbc_jax.reporting.figure_style import STYLE
+
+_PNG_DPI = 200
+
+
+@dataclass(frozen=True)
+class SavedFigure:
+    """A figure in both its forms.
+
+    Attributes:
+        alt: what the picture shows, in words, for those who cannot see it.
+        svg: the SVG file's content.
+        png: the PNG file's content.
+    """
+
+    alt: str
+    svg: bytes
+    png: bytes
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces the file at `path`; its folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Replaces the text file at `path` (UTF-8, line ends as given)."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def save_figure(figure: Figure, folder: Path, name: str, *, alt: str) -> SavedFigure:
+    """Writes `folder/name.svg` and `folder/name.png` and returns their content.
+
+    Neither file carries a date, a random id or the writing program's version. The figure's
+    layout is final afterwards.
+    """
+    svg, png = io.BytesIO(), io.BytesIO()
+    # The salt and the fonts are looked up while drawing, not when the figure was built.
+    with matplotlib.rc_context(STYLE):
+        # Laid out once: both files show the same picture, and each is drawn in half the time.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        plain = {"Title": alt, "Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(svg, format="svg", metadata=plain)
+        figure.savefig(png, format="png", dpi=_PNG_DPI, metadata={"Software": None})
+    saved = SavedFigure(alt=alt, svg=svg.getvalue(), png=png.getvalue())
+    write_bytes(folder / f"{name}.svg", saved.svg)
+    write_bytes(folder / f"{name}.png", saved.png)
+    return saved

@@ -1,0 +1,156 @@
+"""One run as figures and one page for people who would rather look than read.
+
+write_report(Path("runs/alexnet-paper-seed0"), test_images)    # -> .../report.html
+"""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from wbc_jax.errors import UserError
+from wbc_jax.reporting import pages, paper, plots
+from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
+from wbc_jax.reporting.examples import choose_examples
+from wbc_jax.reporting.output_files import SavedFigure, save_figure, write_text
+from wbc_jax.reporting.run_files import Predictions, Run, read_predictions, read_run
+
+_SHEET_ROWS, _SHEET_COLUMNS = 4, 6
+
+
+def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Path:
+    """Writes `figures/*.svg`, `figures/*.png` and `report.html` into a finished run's directory.
+
+    Args:
+        workdir: the run's directory, results.json and predictions.npz in it.
+        test_images: every test image as the network sees it, 0 to 255, gray (c = 1) or RGB
+            (c = 3), in the order of predictions.npz.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        UserError: the run's files are missing, damaged or unfinished, or `test_images` are not
+            those of the run.
+    """
+    run = read_run(workdir)
+    predictions = read_predictions(run)
+    if len(test_images) != len(predictions.labels):
+        raise UserError(
+            f"{workdir} was tested on {len(predictions.labels)} images, but {len(test_images)} "
+            "were given; prepare the data of the run's own config.json and try again"
+        )
+    page = pages.render(
+        "report.html",
+        run=run,
+        model_title=paper.model_title(run.results["model"]),
+        figures=_save_figures(run, predictions, test_images),
+        chance=1 / len(run.results["classes"]),
+        binary_chance=_binary_chance(len(run.results["classes"])),
+        sheet=_sheet_rows(run, predictions),
+        config=flatten(run.config),
+        environment=flatten(run.environment),
+        command=_command(run.environment.get("command")),
+    )
+    path = workdir / "report.html"
+    write_text(path, page)
+    return path
+
+
+def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Returns nested fields under dotted names: {"model.name": "alexnet", ...}."""
+    flat: dict[str, str] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple)):
+            flat[prefix + name] = ", ".join(map(str, value))
+        else:
+            flat[prefix + name] = str(value)
+    return flat
+
+
+def _save_figures(
+    run: Run, predictions: Predictions, images: UInt8[np.ndarray, "n h w c"]
+) -> dict[str, SavedFigure]:
+    results, folder = run.results, run.path / "figures"
+    classes = results["classes"]
+    title = f"{paper.model_title(results['model'])} on {results['dataset']}"
+    accuracy = plots.accuracy_curves(results["epochs"], title=f"{title}: accuracy")
+    loss = plots.loss_curves(results["epochs"], title=f"{title}: loss")
+    matrix = np.array(results["test"]["confusion_matrix"])
+    confusion = plots.confusion_matrix(matrix, classes, title=f"{title}: test images")
+    sheet = plots.prediction_sheet(
+        images,
+        predictions.labels,
+        predictions.probabilities,
+        classes,
+        rows=_SHEET_ROWS,
+        columns=_SHEET_COLUMNS,
+    )
+    wrong = int(matrix.sum() - np.trace(matrix))
+    texts = {
+        "accuracy": f"Line chart of {_ends(run, 'categorical_accuracy')}; "
+        f"{_ends(run, 'binary_accuracy')}.",
+        "loss": f"Line chart of {_ends(run, 'binary_cross_entropy')}; "
+        f"{_ends(run, 'softmax_cross_entropy')}.",
+        "confusion_matrix": f"Confusion matrix of {int(matrix.sum())} test images in "
+        f"{len(classes)} classes, {wrong} of them off the diagonal (wrong).",
+        "predictions": "Test images with true class, predicted class and its probability; "
+        "the table below lists the same.",
+    }
+    drawn = {
+        "accuracy": accuracy,
+        "loss": loss,
+        "confusion_matrix": confusion,
+        "predictions": sheet,
+    }
+    return {
+        name: save_figure(figure, folder, name, alt=texts[name]) for name, figure in drawn.items()
+    }
+
+
+def _ends(run: Run, metric: str) -> str:
+    """Returns one sentence part with a curve's first and last test value."""
+    values = metric_values(run.results["epochs"], "test", metric)
+    show = pages.percent if metric.endswith("accuracy") else pages.number
+    name = METRIC_NAMES[metric].lower()
+    if values.size == 1:
+        return f"test {name}, {show(values[0])} after one epoch"
+    return f"test {name}, from {show(values[0])} to {show(values[-1])} in {values.size} epochs"
+
+
+def _sheet_rows(run: Run, predictions: Predictions) -> list[dict[str, Any]]:
+    """Returns what the prediction sheet shows, in its order, for the table beneath it."""
+    classes, labels = run.results["classes"], predictions.labels
+    chosen = choose_examples(labels, predictions.probabilities, _SHEET_ROWS * _SHEET_COLUMNS)
+    answers = predictions.probabilities.argmax(axis=1)
+    return [
+        {
+            "filename": predictions.filenames[index],
+            "true": classes[labels[index]],
+            "predicted": classes[answers[index]],
+            "probability": float(predictions.probabilities[index].max()),
+            "is_right": bool(answers[index] == labels[index]),
+        }
+        for index in chosen
+    ]
+
+
+def _binary_chance(num_classes: int) -> float:
+    """Returns the binary accuracy of a model that says 1 / K everywhere.
+
+    For K > 2 all K outputs lie below 0.5, which is right for the K - 1 wrong classes; Keras
+    counts an output of exactly 0.5 as below, too.
+    """
+    return (num_classes - 1) / num_classes
+
+
+def _command(recorded: Any) -> str | None:
+    """Returns the command as one line that a shell reads back as it was given."""
+    if not recorded:
+        return None
+    return recorded if isinstance(recorded, str) else shlex.join(map(str, recorded))
