@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from tests.reporting.conftest import CLASSES, fake_epochs
 from wbc_jax.reporting import plots
 from wbc_jax.reporting.comparison_plots import bars, compare_curves
+from wbc_jax.reporting.figure_files import save_figure
 from wbc_jax.reporting.figure_style import STYLE, percent
-from wbc_jax.reporting.output_files import save_figure
 
 
 def _lines(figure: Figure) -> dict[str, Line2D]:

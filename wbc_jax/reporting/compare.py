@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from wbc_jax.atomic_files import write_text
 from wbc_jax.errors import UserError
 from wbc_jax.reporting import comparison_plots, notes, pages, paper
 from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
-from wbc_jax.reporting.output_files import SavedFigure, save_figure, write_text
+from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.run_files import Run, read_run
 
 Row = dict[str, Any]

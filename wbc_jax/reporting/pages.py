@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from wbc_jax.reporting import figure_style
-from wbc_jax.reporting.output_files import SavedFigure
+from wbc_jax.reporting.figure_files import SavedFigure
 
 # Says "not defined" or "the paper is silent" in every table.
 NO_VALUE = "–"

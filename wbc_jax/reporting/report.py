@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from wbc_jax.atomic_files import write_text
 from wbc_jax.errors import UserError
+from wbc_jax.nested import flatten
 from wbc_jax.reporting import pages, paper, plots
 from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
 from wbc_jax.reporting.examples import choose_examples
-from wbc_jax.reporting.output_files import SavedFigure, save_figure, write_text
+from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.run_files import Predictions, Run, read_predictions, read_run
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 6
@@ -51,8 +53,8 @@ def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Pa
         chance=1 / len(run.results["classes"]),
         binary_chance=_binary_chance(len(run.results["classes"])),
         sheet=_sheet_rows(run, predictions),
-        config=flatten(run.config),
-        environment=flatten(run.environment),
+        config=as_text(run.config),
+        environment=as_text(run.environment),
         command=_command(run.environment.get("command")),
     )
     path = workdir / "report.html"
@@ -60,17 +62,12 @@ def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Pa
     return path
 
 
-def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Returns nested fields under dotted names: {"model.name": "alexnet", ...}."""
-    flat: dict[str, str] = {}
-    for name, value in fields.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{name}.")
-        elif isinstance(value, (list, tuple)):
-            flat[prefix + name] = ", ".join(map(str, value))
-        else:
-            flat[prefix + name] = str(value)
-    return flat
+def as_text(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Returns nested fields as text under dotted names: {"model.name": "alexnet", ...}."""
+    return {
+        name: ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        for name, value in flatten(fields).items()
+    }
 
 
 def _save_figures(

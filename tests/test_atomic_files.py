@@ -1,10 +1,10 @@
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.reporting.conftest import fake_epochs
-from wbc_jax.reporting import plots
-from wbc_jax.reporting.output_files import save_figure, write_text
+from wbc_jax.atomic_files import write_json, write_text
 
 
 def test_text_is_written_as_given_into_a_new_folder(tmp_path):
@@ -35,14 +35,18 @@ def test_a_failure_at_either_step_leaves_the_old_file_and_nothing_else(tmp_path,
     assert [file.name for file in tmp_path.iterdir()] == ["a.md"]
 
 
-def test_saved_figures_are_the_same_to_the_byte_and_carry_no_date(tmp_path: Path):
-    saved = [
-        save_figure(plots.loss_curves(fake_epochs(3), title="t"), tmp_path / name, "f", alt="Loss.")
-        for name in ("a", "b")
-    ]
-    assert saved[0] == saved[1]
-    assert (tmp_path / "a" / "f.svg").read_bytes() == saved[0].svg
-    assert (tmp_path / "a" / "f.png").read_bytes() == saved[0].png
-    assert b"<title>Loss.</title>" in saved[0].svg
-    assert b"<dc:date>" not in saved[0].svg
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["f.png", "f.svg"]
+def test_json_has_no_nan_and_reads_back(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"sizes": (1, 2), "loss": float("nan"), "deep": [{"x": float("inf")}], 3: "µ"})
+    assert json.loads(path.read_text()) == {
+        "sizes": [1, 2],
+        "loss": None,
+        "deep": [{"x": None}],
+        "3": "µ",
+    }
+
+
+def test_json_refuses_what_it_cannot_hold(tmp_path):
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"array": np.zeros(2)})
+    assert not list(tmp_path.iterdir())

@@ -1,16 +1,13 @@
-"""Writes result files whole or not at all, and figures the same to the byte each time.
-
-A file is written beside its final place and then renamed, so a reader never meets half a page.
-"""
+"""Writes figures, the same to the byte each time."""
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from wbc_jax.atomic_files import write_bytes
 from wbc_jax.reporting.figure_style import STYLE
 
 _PNG_DPI = 200
@@ -29,22 +26,6 @@ class SavedFigure:
     alt: str
     svg: bytes
     png: bytes
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replaces the file at `path`; its folder is made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, content: str) -> None:
-    """Replaces the text file at `path` (UTF-8, line ends as given)."""
-    write_bytes(path, content.encode("utf-8"))
 
 
 def save_figure(figure: Figure, folder: Path, name: str, *, alt: str) -> SavedFigure:

@@ -1,0 +1,27 @@
+"""The paper's AlexNet (section III.C): 5 convolutions, 3 poolings, 2 normalizations, SGD.
+
+python launch.py --config=configs/alexnet.py:paper
+"""
+
+from ml_collections import ConfigDict
+
+from configs.base import get_base_config
+
+
+def get_config(preset: str = "synthetic") -> ConfigDict:
+    """Returns the configuration under one of `configs.base.PRESETS`."""
+    config = get_base_config(preset)
+    config.model.name = "alexnet"
+    config.model.conv_features = (64, 192, 384, 256, 256)  # five, as stated; widths ours
+    config.model.kernel_sizes = (5, 5, 3, 3, 3)  # pixels; ours: 11x11 was made for 224 pixels
+    config.model.first_stride = 2  # pixels; ours, 4 in the original
+    config.model.pool_after = (0, 1, 4)  # three, as stated; places as in the original
+    config.model.norm_after = (0, 1)  # two, as stated; places as in the original
+    config.model.dense_features = (1024, 1024)  # two, as stated; widths ours
+    config.model.dropout_rate = 0.5  # as in the original
+    config.model.norm = "batch"  # the paper says "normalized layers"; or local_response
+    config.data.mirror = True  # the paper: mirror images
+    config.data.crop_margin = 4  # the paper: random crops; margin ours
+    config.optim.name = "sgd"
+    config.optim.learning_rate = 0.02  # ours
+    return config

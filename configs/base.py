@@ -1,0 +1,63 @@
+"""Every field once: default, unit, one comment. The models' files override what the paper states.
+
+A preset (`--config=configs/alexnet.py:paper`) names the protocol; without one it is `synthetic`.
+"""
+
+from ml_collections import ConfigDict
+
+PRESETS = ("synthetic", "paper", "official", "lisc", "smoke")
+
+
+def get_base_config(preset: str) -> ConfigDict:
+    """Returns the configuration shared by all models.
+
+    Args:
+        preset: one of `PRESETS`; `smoke` also shortens the training, for tests.
+
+    Raises:
+        ValueError: there is no such preset.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"preset {preset!r} is not known; choose one of {', '.join(PRESETS)}")
+    config = ConfigDict()
+    config.seed = 0  # of weights, dropout, augmentation, order and random divisions
+
+    config.model = ConfigDict()
+    config.model.name = "cnn"  # cnn, alexnet, resnet50 or vgg19
+    config.model.dtype = "float32"  # of the computation: float32 or bfloat16; weights are float32
+
+    config.data = ConfigDict()
+    config.data.protocol = preset  # which images are train and test
+    config.data.num_classes = 4  # the first so many; 5 adds LISC's basophils
+    config.data.first_size = 300  # pixels; the paper resizes to 300x300 first; 0 leaves it out
+    config.data.image_size = 50  # pixels; side of the network's input
+    config.data.bands = "nonlinear"  # (g, g^2, sqrt g); or repeat (g, g, g), or rgb
+    config.data.mirror = False  # mirror half of the training images
+    config.data.crop_margin = 0  # pixels; largest shift of a random crop
+
+    config.optim = ConfigDict()
+    config.optim.name = "adam"  # or sgd
+    config.optim.learning_rate = 1e-3  # peak; not given in the paper
+    config.optim.momentum = 0.9  # of SGD, and of Adam's first moment; not given in the paper
+    config.optim.schedule = "constant"  # or cosine
+    config.optim.warmup_epochs = 0.0  # linear rise from zero; not given in the paper
+
+    config.train = ConfigDict()
+    config.train.num_epochs = 5  # the paper: 5, and 10 for ResNet50 and VGG19
+    config.train.batch_size = 32  # images per step over all devices; not given in the paper
+    config.train.loss = "binary_cross_entropy"  # over the softmax outputs; or softmax_cross_entropy
+    config.train.steps_per_call = 10  # steps without Python between them; the bar moves after each
+
+    config.eval = ConfigDict()
+    config.eval.batch_size = 100  # images per step over all devices; changes no result
+
+    config.checkpoint = ConfigDict()
+    config.checkpoint.every_epochs = 1  # epochs between two checkpoints; the last is always saved
+    config.checkpoint.num_best = 1  # kept beside the latest, by lowest training loss
+
+    config.mesh = ConfigDict()
+    config.mesh.num_devices = 0  # devices to split a batch over; 0: all there are
+
+    if preset == "smoke":
+        config.train.num_epochs = 2
+    return config

@@ -1,0 +1,153 @@
+"""Trains, evaluates and compares white-blood-cell classifiers. Research use only, not for diagnosis.
+
+python launch.py --config=configs/alexnet.py                          embedded drawings, no download
+python launch.py --config=configs/alexnet.py:paper --data_dir=DIR     the paper's images and division
+python launch.py --mode=compare --runs=runs/A,runs/B --workdir=runs/comparison
+python launch.py --mode=describe --config=configs/vgg19.py            layers, parameters, operations
+python launch.py --mode=evaluate --workdir=runs/A                     the latest checkpoint, again
+python launch.py --mode=prepare --config=configs/cnn.py:paper         data set and arrays only
+
+Any field can be overridden: --config.train.num_epochs=10 --config.model.conv_features="(32, 64)"
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from absl import app, flags
+from absl import logging as absl_logging
+from ml_collections import config_flags
+
+from wbc_jax.errors import UserError
+
+_USER_MISTAKE = 2
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Configuration, FILE or FILE:PRESET (synthetic, paper, official, lisc, smoke)."
+)
+_MODE = flags.DEFINE_enum(
+    "mode", "train", ["train", "evaluate", "compare", "describe", "prepare"], "What to do."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Directory of the run; by default runs/MODEL-PROTOCOL-seedN."
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir",
+    os.environ.get("WBC_DATA_DIR"),
+    "Folder (or zip) in which your images are looked for; only read. Default: WBC_DATA_DIR.",
+)
+_CACHE_DIR = flags.DEFINE_string(
+    "cache_dir",
+    os.environ.get("WBC_CACHE_DIR", str(Path("~/.cache/wbc_jax"))),
+    "Folder for prepared data sets and arrays. Default: WBC_CACHE_DIR.",
+)
+_RUNS = flags.DEFINE_list("runs", [], "Run directories to compare, separated by commas.")
+_DOWNLOAD = flags.DEFINE_bool(
+    "download", False, "Fetch a public data set from its archive where it is not found."
+)
+
+
+def _workdir() -> Path:
+    if _WORKDIR.value:
+        return Path(_WORKDIR.value).expanduser()
+    if _MODE.value == "compare":
+        return Path("runs") / "comparison"
+    if _MODE.value == "evaluate":
+        raise UserError("--mode=evaluate needs the run's directory: add --workdir=runs/NAME")
+    config = _config()
+    return Path("runs") / f"{config.model.name}-{config.data.protocol}-seed{config.seed}"
+
+
+def _config():
+    if _CONFIG.value is None:
+        raise UserError(
+            f"--mode={_MODE.value} needs a configuration: add --config=configs/alexnet.py (or cnn, "
+            "resnet50, vgg19)"
+        )
+    try:
+        _CONFIG.value.to_dict()  # a file that could not be loaded raises at first use
+    except OSError:
+        raise UserError(
+            f"--config={flags.FLAGS['config'].config_filename!r} is no configuration file that can be read; "
+            "there are: " + ", ".join(sorted(str(p) for p in Path("configs").glob("*.py")))
+        ) from None
+    return _CONFIG.value
+
+
+def _dispatch() -> None:
+    """Runs the mode; imports are here, so that every mode loads only what it needs."""
+    where = {
+        "data_dir": Path(_DATA_DIR.value).expanduser() if _DATA_DIR.value else None,
+        "cache_dir": Path(_CACHE_DIR.value).expanduser(),
+    }
+    match _MODE.value:
+        case "train":
+            config, workdir = _config(), _workdir()
+            from wbc_jax.training.train import train
+
+            _print_summary(train(config, workdir=workdir, download=_DOWNLOAD.value, **where))
+        case "evaluate":
+            workdir = _workdir()
+            from wbc_jax.evaluation.evaluate import evaluate
+
+            _print_summary(evaluate(workdir, **where))
+        case "compare":
+            from wbc_jax.reporting.compare import compare
+
+            print(compare([Path(run).expanduser() for run in _RUNS.value], _workdir()))
+        case "describe":
+            config = _config()
+            from wbc_jax.training.experiment import describe_model
+
+            print(describe_model(config))
+        case "prepare":
+            config = _config()
+            from wbc_jax.reporting.summary import data_summary
+            from wbc_jax.training.experiment import prepare_data
+
+            data = prepare_data(config, download=_DOWNLOAD.value, **where)
+            print(data_summary(data.describe()))
+
+
+def _print_summary(results: dict) -> None:
+    from wbc_jax.reporting.summary import run_summary
+
+    print(run_summary(results, _workdir()))
+
+
+def main(argv: list[str]) -> None:
+    """Runs the mode asked for; a user's mistake is one message and exit code 2."""
+    absl_logging.set_verbosity(absl_logging.WARNING)  # of the libraries
+    logging.getLogger("wbc_jax").setLevel(logging.INFO)
+    try:
+        if argv[1:]:
+            raise UserError(f"argument {argv[1]!r} is not a flag; see python launch.py --help")
+        _dispatch()
+    except UserError as error:
+        _exit(str(error))
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses flags and the config file; what is wrong in either is a user's mistake."""
+    try:
+        return flags.FLAGS(argv)
+    except (KeyError, AttributeError) as error:
+        field = str(error.args[0]).strip("'\"")
+        flag = next(
+            (arg for arg in argv if arg.startswith("--config.") and field in arg), "--config"
+        )
+        _exit(f"{flag}: the config has no field {field!r}; all are listed in configs/base.py")
+    except Exception as error:  # a config file is code: it can raise anything
+        while error.__context__ is not None:
+            error = error.__context__
+        _exit(f"{error}; see python launch.py --help, and configs/base.py for the config's fields")
+
+
+def _exit(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(_USER_MISTAKE)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse)

@@ -1,0 +1,49 @@
+"""Writes files whole or not at all: to a temporary name in the same folder, then renamed.
+
+write_text(path, "...")
+write_json(path, {"accuracy": 0.97})
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces the file at `path`; its folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Replaces the text file at `path` (UTF-8, line ends as given)."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def to_json(content: Any, *, indent: int | None = None) -> str:
+    """Returns JSON text: tuples as arrays, a float that is no number as null."""
+    return json.dumps(_plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replaces the JSON file at `path`."""
+    write_text(path, to_json(content, indent=2) + "\n")
+
+
+def _plain(content: Any) -> Any:
+    """Replaces what JSON does not know: infinities, NaN, tuples, keys that are no text."""
+    if isinstance(content, Mapping):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content

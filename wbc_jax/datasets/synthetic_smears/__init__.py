@@ -1,0 +1,1 @@
+"""Drawn blood smears: the data set that needs no download."""

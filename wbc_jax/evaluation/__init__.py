@@ -1,0 +1,1 @@
+"""From a trained state to predictions, and from predictions to numbers."""

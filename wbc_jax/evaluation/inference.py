@@ -1,0 +1,63 @@
+"""The logits of every example, each exactly once, whatever the batch size.
+
+predict = make_predict(model, to_input, mesh, images, batch_size=100)
+logits = predict(state.variables)                       # NumPy, [n, k]
+"""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, UInt8
+
+from wbc_jax.training.sharding import replicated, split_by_example
+from wbc_jax.training.train_state import Variables
+
+
+def pad_to_batches(
+    images: UInt8[np.ndarray, "n h w c"], batch_size: int
+) -> UInt8[np.ndarray, "steps b h w c"]:
+    """Arranges images in full batches; the last is filled up with copies of the first image."""
+    padding = np.repeat(images[:1], -len(images) % batch_size, axis=0)
+    return np.concatenate([images, padding]).reshape(-1, batch_size, *images.shape[1:])
+
+
+def make_predict(
+    model: nn.Module,
+    to_input: Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]],
+    mesh: Mesh,
+    images: UInt8[np.ndarray, "n h w c"],
+    *,
+    batch_size: int,
+) -> Callable[[Variables], Float[np.ndarray, "n k"]]:
+    """Puts images on the devices and returns what computes their logits in one call.
+
+    Args:
+        model: called with an image and `train=False`.
+        to_input: uint8 images to standardised bands.
+        mesh: whose devices share each batch.
+        images: 0 to 255, at least one.
+        batch_size: images per step; changes no result but for rounding.
+
+    Returns:
+        `predict(variables) -> logits`: row i is that of image i; the padding is cut off.
+    """
+    batches = jax.device_put(pad_to_batches(images, batch_size), replicated(mesh))
+    by_example = split_by_example(mesh)
+
+    @jax.jit
+    def logits_of_batches(variables: Variables, batches: Array) -> Array:
+        def logits_of(batch: Array) -> Array:
+            batch = lax.with_sharding_constraint(batch, by_example)
+            return model.apply(variables, to_input(batch), train=False)
+
+        return lax.map(logits_of, batches)
+
+    def predict(variables: Variables) -> np.ndarray:
+        logits = np.asarray(logits_of_batches(variables, batches))
+        return logits.reshape(-1, logits.shape[-1])[: len(images)]
+
+    return predict

@@ -1,0 +1,5 @@
+"""The study's four networks, used only through `init(key, image)` and `apply(variables, image)`."""
+
+from wbc_jax.models.registry import MODELS, create_model
+
+__all__ = ["MODELS", "create_model"]

@@ -1,0 +1,106 @@
+"""A network as a table: every layer with its output, parameters and multiply-adds.
+
+layers = list_layers(model, image_shape=(50, 50, 3))
+print(layer_table(layers))
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from wbc_jax.nn import BatchNorm, Conv, LocalResponseNorm, MaxPool
+
+_KINDS: dict[type[nn.Module], str] = {
+    Conv: "convolution",
+    nn.Dense: "dense",
+    BatchNorm: "normalization",
+    LocalResponseNorm: "normalization",
+    MaxPool: "max-pooling",
+    nn.Dropout: "dropout",
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network.
+
+    Attributes:
+        path: where it stands, e.g. `backbone/Conv_0`.
+        kind: convolution, dense, normalization, max-pooling or dropout.
+        output_shape: of one image, without the batch.
+        num_params: trained numbers.
+        multiply_adds: of the convolution or matrix product for one image; 0 for other kinds.
+    """
+
+    path: str
+    kind: str
+    output_shape: tuple[int, ...]
+    num_params: int
+    multiply_adds: int
+
+
+def list_layers(model: nn.Module, *, image_shape: tuple[int, int, int]) -> list[Layer]:
+    """Returns the layers in the order in which an image passes them; computes no values.
+
+    Args:
+        model: any Linen module called with an image and `train`.
+        image_shape: rows, columns, bands.
+    """
+    layers: list[Layer] = []
+
+    def record(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        output = call(*args, **kwargs)
+        module = context.module
+        kind = _KINDS.get(type(module))
+        if kind is not None and context.method_name == "__call__":
+            params = module.variables.get("params", {})
+            shape = output.shape[1:]
+            kernel = params["kernel"].shape if "kernel" in params else ()
+            # Each output position and feature takes one product per kernel tap and input feature.
+            positions = prod(shape[:-1])
+            layers.append(
+                Layer(
+                    path="/".join(module.path),
+                    kind=kind,
+                    output_shape=tuple(shape),
+                    num_params=sum(prod(leaf.shape) for leaf in jax.tree.leaves(params)),
+                    multiply_adds=positions * prod(kernel) if kernel else 0,
+                )
+            )
+        return output
+
+    def init(key: jax.Array) -> Any:
+        with nn.intercept_methods(record):
+            return model.init(key, jnp.zeros((1, *image_shape)), train=False)
+
+    jax.eval_shape(init, jax.random.key(0))
+    return layers
+
+
+def count_kinds(layers: Sequence[Layer]) -> Counter[str]:
+    """Returns how many layers of each kind there are."""
+    return Counter(layer.kind for layer in layers)
+
+
+def layer_table(layers: Sequence[Layer], *, title: str) -> str:
+    """Returns the layers as text in columns, with the totals below."""
+    width = max(len(layer.path) for layer in layers)
+    head = f"{'layer':<{width}}  {'kind':<14}{'output':>14}{'parameters':>14}{'multiply-adds':>16}"
+    rows = [
+        f"{layer.path:<{width}}  {layer.kind:<14}"
+        f"{' x '.join(map(str, layer.output_shape)):>14}"
+        f"{layer.num_params:>14,}{layer.multiply_adds:>16,}"
+        for layer in layers
+    ]
+    num_params = sum(layer.num_params for layer in layers)
+    multiply_adds = sum(layer.multiply_adds for layer in layers)
+    total = f"{'total':<{width}}  {'':<14}{'':>14}{num_params:>14,}{multiply_adds:>16,}"
+    kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(count_kinds(layers).items()))
+    rule = "-" * len(head)
+    return "\n".join([title, head, rule, *rows, rule, total, kinds])

@@ -1,0 +1,1 @@
+"""A pure training step, what it needs, and the loop around it."""

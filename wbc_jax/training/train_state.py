@@ -1,0 +1,61 @@
+"""All that training changes, as one tree.
+
+state = create_train_state(model, tx, key, image_shape=(50, 50, 3))
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jaxtyping import Array, Float, Int, Key
+
+Variables = dict[str, Any]
+
+
+class TrainState(struct.PyTreeNode):
+    """Weights and what goes with them; a checkpoint holds this and nothing else.
+
+    Attributes:
+        step: number of updates done.
+        params: learned weights.
+        batch_stats: running statistics of batch norm; empty where a model has none.
+        opt_state: of the Optax transform.
+    """
+
+    step: Int[Array, ""]
+    params: Variables
+    batch_stats: Variables
+    opt_state: optax.OptState
+
+    @property
+    def variables(self) -> Variables:
+        """What `model.apply` takes."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+
+def create_train_state(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    key: Key[Array, ""],
+    *,
+    image_shape: tuple[int, int, int],
+) -> TrainState:
+    """Returns the state before the first step; pure, so it can be jitted or shape-evaluated.
+
+    Args:
+        model: any Linen module called with an image and `train`.
+        tx: optimizer.
+        key: of the initial weights.
+        image_shape: rows, columns, bands of the model's input.
+    """
+    image: Float[Array, "1 h w c"] = jnp.zeros((1, *image_shape), jnp.float32)
+    variables = model.init(key, image, train=False)
+    params = variables["params"]
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=variables.get("batch_stats", {}),
+        opt_state=tx.init(params),
+    )

@@ -1,0 +1,118 @@
+"""The training step, pure and jitted, and many of them in one call.
+
+train_step = make_train_step(model, tx, loss=..., to_input=..., augment=...)
+state, sums = train_step(state, batch, keys)                # one step
+run_steps = make_run_steps(train_step, batch_sharding)
+state, sums = run_steps(state, sums, examples, order, first, last, keys)
+"""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jax.sharding import NamedSharding
+from jaxtyping import Array, Float, Int, Key, UInt8
+
+from wbc_jax.evaluation.metrics import METRICS, example_metrics
+from wbc_jax.training.train_state import TrainState
+
+Batch = dict[str, Array]
+Keys = dict[str, Key[Array, ""]]
+Sums = dict[str, Float[Array, ""]]
+RunSteps = Callable[..., tuple[TrainState, Sums]]
+TrainStep = Callable[[TrainState, Batch, Keys], tuple[TrainState, Sums]]
+
+
+def make_train_step(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    *,
+    loss: Callable[[Array, Array], Array],
+    to_input: Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]],
+    augment: Callable[[UInt8[Array, "b h w c"], Key[Array, ""]], UInt8[Array, "b h w c"]],
+) -> TrainStep:
+    """Returns `train_step(state, batch, keys) -> (state, sums)`, a pure function.
+
+    A batch holds uint8 `image` and integer `label`. `keys` are those of the run; the step folds
+    its own number in, so that nothing random has to be saved for an exact resume.
+
+    Args:
+        model: called with an image, `train` and the rng stream `dropout`.
+        tx: optimizer.
+        loss: of each example, from logits and labels.
+        to_input: uint8 images to standardised bands.
+        augment: uint8 images to uint8 images.
+
+    Returns:
+        The step. Its sums are those of `example_metrics` over the batch, taken before the update.
+    """
+
+    def train_step(state: TrainState, batch: Batch, keys: Keys) -> tuple[TrainState, Sums]:
+        step_keys = {name: jax.random.fold_in(key, state.step) for name, key in keys.items()}
+        image = to_input(augment(batch["image"], step_keys["augment"]))
+
+        def mean_loss(params: dict) -> tuple[Array, tuple[Array, dict]]:
+            logits, updated = model.apply(
+                {"params": params, "batch_stats": state.batch_stats},
+                image,
+                train=True,
+                rngs={"dropout": step_keys["dropout"]},
+                mutable=["batch_stats"],
+            )
+            return loss(logits, batch["label"]).mean(), (logits, updated)
+
+        gradients, (logits, updated) = jax.grad(mean_loss, has_aux=True)(state.params)
+        updates, opt_state = tx.update(gradients, state.opt_state, state.params)
+        new_state = state.replace(
+            step=state.step + 1,
+            params=optax.apply_updates(state.params, updates),
+            batch_stats=updated.get("batch_stats", {}),
+            opt_state=opt_state,
+        )
+        metrics = example_metrics(logits, batch["label"])
+        return new_state, {name: values.sum() for name, values in metrics.items()}
+
+    return train_step
+
+
+def zero_sums() -> Sums:
+    """Returns the sums before the first step of an epoch."""
+    return {name: jnp.zeros(()) for name in METRICS}
+
+
+def make_run_steps(train_step: TrainStep, batch_sharding: NamedSharding) -> RunSteps:
+    """Returns a jitted function that runs many steps in one call, without Python between them.
+
+    `run_steps(state, sums, examples, order, first, last, keys)` takes batch `order[i]` of
+    `examples` for i from `first` to `last` - 1 and returns the state and the sums. Both bounds are
+    traced, so that one program serves calls of any number of steps. The state given is consumed
+    (donated).
+
+    Args:
+        train_step: a pure step.
+        batch_sharding: how a batch lies on the devices; the examples are on every one of them, so
+            each gathers its own part.
+    """
+
+    def run_steps(
+        state: TrainState,
+        sums: Sums,
+        examples: Batch,
+        order: Int[Array, "steps b"],
+        first: Int[Array, ""],
+        last: Int[Array, ""],
+        keys: Keys,
+    ) -> tuple[TrainState, Sums]:
+        def body(index: Array, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
+            state, sums = carry
+            rows = lax.with_sharding_constraint(order[index], batch_sharding)
+            batch = jax.tree.map(lambda array: array[rows], examples)
+            state, step_sums = train_step(state, batch, keys)
+            return state, jax.tree.map(jnp.add, sums, step_sums)
+
+        return lax.fori_loop(first, last, body, (state, sums))
+
+    return jax.jit(run_steps, donate_argnums=0)
