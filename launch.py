@@ -1,11 +1,11 @@
-"""Trains, evaluates and compares white-blood-cell classifiers. Research use only, not for diagnosis.
+"""Trains and compares white-blood-cell classifiers. Research use only, not for diagnosis.
 
-python launch.py --config=configs/alexnet.py                          embedded drawings, no download
-python launch.py --config=configs/alexnet.py:paper --data_dir=DIR     the paper's images and division
-python launch.py --mode=compare --runs=runs/A,runs/B --workdir=runs/comparison
-python launch.py --mode=describe --config=configs/vgg19.py            layers, parameters, operations
-python launch.py --mode=evaluate --workdir=runs/A                     the latest checkpoint, again
-python launch.py --mode=prepare --config=configs/cnn.py:paper         data set and arrays only
+python launch.py --config=configs/alexnet.py                       embedded drawings, no download
+python launch.py --config=configs/alexnet.py:paper --data_dir=DIR  the paper's images and division
+python launch.py --mode=compare --runs=runs/A,runs/B               Table I and Figures 7 to 9
+python launch.py --mode=describe --config=configs/vgg19.py         layers, parameters, operations
+python launch.py --mode=evaluate --workdir=runs/A                  the latest checkpoint, again
+python launch.py --mode=prepare --config=configs/cnn.py:paper      data set and arrays only
 
 Any field can be overridden: --config.train.num_epochs=10 --config.model.conv_features="(32, 64)"
 """
@@ -14,17 +14,19 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from wbc_jax.errors import UserError
 
 _USER_MISTAKE = 2
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Configuration, FILE or FILE:PRESET (synthetic, paper, official, lisc, smoke)."
+    "config",
+    None,
+    "Configuration, FILE or FILE:PRESET (synthetic, paper, paper_dev, official, lisc, smoke).",
 )
 _MODE = flags.DEFINE_enum(
     "mode", "train", ["train", "evaluate", "compare", "describe", "prepare"], "What to do."
@@ -59,7 +61,7 @@ def _workdir() -> Path:
     return Path("runs") / f"{config.model.name}-{config.data.protocol}-seed{config.seed}"
 
 
-def _config():
+def _config() -> ConfigDict:
     if _CONFIG.value is None:
         raise UserError(
             f"--mode={_MODE.value} needs a configuration: add --config=configs/alexnet.py (or cnn, "
@@ -68,30 +70,39 @@ def _config():
     try:
         _CONFIG.value.to_dict()  # a file that could not be loaded raises at first use
     except OSError:
-        raise UserError(
-            f"--config={flags.FLAGS['config'].config_filename!r} is no configuration file that can be read; "
-            "there are: " + ", ".join(sorted(str(p) for p in Path("configs").glob("*.py")))
-        ) from None
+        known = ", ".join(sorted(map(str, Path(__file__).parent.glob("configs/[!_]*.py"))))
+        raise UserError(f"--config={_config_file()} cannot be read; there are: {known}") from None
     return _CONFIG.value
+
+
+def _config_file() -> str:
+    flag: Any = flags.FLAGS["config"]
+    return flag.config_filename
 
 
 def _dispatch() -> None:
     """Runs the mode; imports are here, so that every mode loads only what it needs."""
-    where = {
-        "data_dir": Path(_DATA_DIR.value).expanduser() if _DATA_DIR.value else None,
-        "cache_dir": Path(_CACHE_DIR.value).expanduser(),
-    }
+    data_dir = Path(_DATA_DIR.value).expanduser() if _DATA_DIR.value else None
+    cache_dir = Path(_CACHE_DIR.value).expanduser()
     match _MODE.value:
         case "train":
             config, workdir = _config(), _workdir()
             from wbc_jax.training.train import train
 
-            _print_summary(train(config, workdir=workdir, download=_DOWNLOAD.value, **where))
+            results = train(
+                config,
+                workdir=workdir,
+                data_dir=data_dir,
+                cache_dir=cache_dir,
+                download=_DOWNLOAD.value,
+            )
+            _print_summary(results, workdir)
         case "evaluate":
             workdir = _workdir()
             from wbc_jax.evaluation.evaluate import evaluate
 
-            _print_summary(evaluate(workdir, **where))
+            results = evaluate(workdir, data_dir=data_dir, cache_dir=cache_dir)
+            _print_summary(results, workdir)
         case "compare":
             from wbc_jax.reporting.compare import compare
 
@@ -106,14 +117,16 @@ def _dispatch() -> None:
             from wbc_jax.reporting.summary import data_summary
             from wbc_jax.training.experiment import prepare_data
 
-            data = prepare_data(config, download=_DOWNLOAD.value, **where)
+            data = prepare_data(
+                config, data_dir=data_dir, cache_dir=cache_dir, download=_DOWNLOAD.value
+            )
             print(data_summary(data.describe()))
 
 
-def _print_summary(results: dict) -> None:
+def _print_summary(results: dict[str, Any], workdir: Path) -> None:
     from wbc_jax.reporting.summary import run_summary
 
-    print(run_summary(results, _workdir()))
+    print(run_summary(results, workdir))
 
 
 def main(argv: list[str]) -> None:
@@ -139,9 +152,10 @@ def _parse(argv: list[str]) -> list[str]:
         )
         _exit(f"{flag}: the config has no field {field!r}; all are listed in configs/base.py")
     except Exception as error:  # a config file is code: it can raise anything
-        while error.__context__ is not None:
-            error = error.__context__
-        _exit(f"{error}; see python launch.py --help, and configs/base.py for the config's fields")
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        _exit(f"{cause}; see python launch.py --help, and configs/base.py for the config's fields")
 
 
 def _exit(message: str) -> NoReturn:

@@ -5,7 +5,7 @@ A preset (`--config=configs/alexnet.py:paper`) names the protocol; without one i
 
 from ml_collections import ConfigDict
 
-PRESETS = ("synthetic", "paper", "official", "lisc", "smoke")
+PRESETS = ("synthetic", "paper", "paper_dev", "official", "lisc", "smoke")
 
 
 def get_base_config(preset: str) -> ConfigDict:

@@ -5,6 +5,7 @@ logits = predict(state.variables)                       # NumPy, [n, k]
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -52,7 +53,8 @@ def make_predict(
     def logits_of_batches(variables: Variables, batches: Array) -> Array:
         def logits_of(batch: Array) -> Array:
             batch = lax.with_sharding_constraint(batch, by_example)
-            return model.apply(variables, to_input(batch), train=False)
+            logits: Any = model.apply(variables, to_input(batch), train=False)
+            return logits
 
         return lax.map(logits_of, batches)
 

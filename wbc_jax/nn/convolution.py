@@ -4,7 +4,7 @@ y = conv2d(x, kernel, strides=(1, 1), padding="SAME")       # as lax.conv_genera
 y = Conv(64, (3, 3))(x)                                      # as flax.linen.Conv
 """
 
-from math import prod
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from wbc_jax.nn.cpu_convolution import Pair, conv_as_matmul, conv_canonical, output_size
+from wbc_jax.nn.cpu_convolution import conv_as_matmul, conv_canonical, output_size
 
 # XLA's CPU convolution runs 3x3 on 512 channels at 2 GFLOP/s on a 2x2 map and 14 on a 1x1 map,
 # the same sum as patches times one matrix at over 130 (batch 32, float32, two cores). At 4x4
@@ -21,10 +21,10 @@ from wbc_jax.nn.cpu_convolution import Pair, conv_as_matmul, conv_canonical, out
 _CPU_MATMUL_MAX_OUTPUT_POSITIONS = 16
 
 
-def _pays_as_matmul(kernel_size: Pair, positions: int) -> bool:
+def _pays_as_matmul(kernel_size: Sequence[int], positions: int) -> bool:
     """Whether, on the CPU, patches times a matrix beat the native convolution."""
     # A 1x1 kernel needs no patches: training 13x13x256 -> 128 takes half the native time.
-    return kernel_size == (1, 1) or positions <= _CPU_MATMUL_MAX_OUTPUT_POSITIONS
+    return tuple(kernel_size) == (1, 1) or positions <= _CPU_MATMUL_MAX_OUTPUT_POSITIONS
 
 
 def conv2d(
@@ -52,8 +52,8 @@ def conv2d(
     size, kernel_size = image.shape[1:3], kernel.shape[:2]
     vertical, horizontal = lax.padtype_to_pads(size, kernel_size, strides, padding)
     pads = (vertical, horizontal)
-    positions = prod(output_size(size, kernel_size, strides, pads))
-    lowering = conv_as_matmul if _pays_as_matmul(kernel_size, positions) else conv_canonical
+    height, width = output_size(size, kernel_size, strides, pads)
+    lowering = conv_as_matmul if _pays_as_matmul(kernel_size, height * width) else conv_canonical
     return lowering(image, kernel, strides, pads)
 
 

@@ -3,6 +3,7 @@
 Both take NHWC images, HWIO kernels and explicit padding, and differentiate.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,9 @@ Pads = tuple[Pair, Pair]
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
-def output_size(size: Pair, kernel_size: Pair, strides: Pair, pads: Pads) -> Pair:
+def output_size(
+    size: Sequence[int], kernel_size: Sequence[int], strides: Sequence[int], pads: Pads
+) -> Pair:
     """Returns rows and columns of a window operation's output."""
     height, width = (
         (n + sum(pad) - k) // s + 1

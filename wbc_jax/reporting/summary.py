@@ -23,7 +23,7 @@ def run_summary(results: Mapping[str, Any], workdir: Path) -> str:
         *(f"  ! {warning}" for warning in results["warnings"]),
         f"  test images           {results['num_test']:>9,}",
         f"  categorical accuracy  {test['categorical_accuracy']:>9.2%}   images classified right",
-        f"  binary accuracy       {test['binary_accuracy']:>9.2%}   outputs on the right side of 0.5",
+        f"  binary accuracy       {test['binary_accuracy']:>9.2%}   outputs right of 0.5",
         f"  balanced accuracy     {test['balanced_accuracy']:>9.2%}",
         f"  macro F1              {test['macro_f1']:>9.4f}",
         f"  binary cross-entropy  {test['binary_cross_entropy']:>9.4f}",

@@ -7,6 +7,7 @@ state, sums = run_steps(state, sums, examples, order, first, last, keys)
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -17,7 +18,7 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array, Float, Int, Key, UInt8
 
 from wbc_jax.evaluation.metrics import METRICS, example_metrics
-from wbc_jax.training.train_state import TrainState
+from wbc_jax.training.train_state import TrainState, Variables
 
 Batch = dict[str, Array]
 Keys = dict[str, Key[Array, ""]]
@@ -50,12 +51,15 @@ def make_train_step(
         The step. Its sums are those of `example_metrics` over the batch, taken before the update.
     """
 
+    # Linen's return type depends on `mutable`, which no type checker can follow.
+    apply: Any = model.apply
+
     def train_step(state: TrainState, batch: Batch, keys: Keys) -> tuple[TrainState, Sums]:
         step_keys = {name: jax.random.fold_in(key, state.step) for name, key in keys.items()}
         image = to_input(augment(batch["image"], step_keys["augment"]))
 
-        def mean_loss(params: dict) -> tuple[Array, tuple[Array, dict]]:
-            logits, updated = model.apply(
+        def mean_loss(params: Variables) -> tuple[Array, tuple[Array, Variables]]:
+            logits, updated = apply(
                 {"params": params, "batch_stats": state.batch_stats},
                 image,
                 train=True,

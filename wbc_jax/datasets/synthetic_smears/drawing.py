@@ -82,7 +82,7 @@ def draw_smear(rng: np.random.Generator, kind: str) -> Smear:
     # The largest circle around the white cell may leave the picture by a few pixels only.
     reach = float(len(white.coverage) // 2 - 8)
     # Anywhere in view, more often towards the middle: whoever photographs aims at the cell.
-    row, column = reach + rng.beta(7.0, 7.0, 2) * (HEIGHT - 2 * reach, WIDTH - 2 * reach)
+    row, column = reach + rng.beta(6.0, 6.0, 2) * (HEIGHT - 2 * reach, WIDTH - 2 * reach)
     center = (int(row), int(column))
     canvas = _Canvas()
     _lay_red_cells(rng, canvas, scale, clear_of=(center, reach))

@@ -47,7 +47,7 @@ def vary_stain(rng: np.random.Generator) -> Stain:
         Density of one layer of each material: the table's, times a strength of the whole smear,
         a tint per channel and a deviation per material.
     """
-    strength = rng.uniform(0.86, 1.16)
+    strength = rng.uniform(0.84, 1.18)
     tint = np.exp(rng.normal(0.0, 0.05, 3))
     return {
         name: (-np.log(light) * strength * tint * np.exp(rng.normal(0.0, 0.05))).astype(np.float32)
@@ -77,7 +77,7 @@ class Light:
 def vary_light(rng: np.random.Generator) -> Light:
     """Draws one smear's lamp and camera from `rng`."""
     red, green, blue = np.clip(
-        rng.uniform(0.79, 0.92) * np.exp(rng.normal((0.0, 0.0, -0.03), 0.02)), 0.0, 0.97
+        rng.uniform(0.78, 0.92) * np.exp(rng.normal((0.0, 0.0, -0.03), 0.02)), 0.0, 0.97
     )
     down, right = rng.uniform(-0.07, 0.07, 2)
     return Light(
