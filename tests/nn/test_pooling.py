@@ -1,0 +1,94 @@
+"""Max pooling is Linen's: forward, gradient, padding, on every backend's branch."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wbc_jax.nn import MaxPool
+from wbc_jax.nn.pooling import max_pool
+
+# Image, window, strides, padding.
+CASES = [
+    ((8, 5), (2, 2), (2, 2), "SAME"),
+    ((7, 5), (2, 2), (2, 2), "VALID"),
+    ((1, 1), (2, 2), (2, 2), "SAME"),
+    ((9, 8), (3, 3), (2, 2), "SAME"),
+    ((9, 8), (3, 3), (2, 2), "VALID"),
+    ((6, 7), (3, 2), (1, 2), "SAME"),
+]
+
+
+def distinct_values(*shape: int) -> jax.Array:
+    """Negative and all different, so that zero padding would win and the maximum is unique."""
+    values = np.random.default_rng(0).permutation(int(np.prod(shape)))
+    return jnp.asarray(-1.0 - values.reshape(shape) / values.size, jnp.float32)
+
+
+@pytest.mark.parametrize(("size", "window", "strides", "padding"), CASES)
+def test_pooling_and_its_gradient_are_those_of_linen(
+    size: tuple[int, int],
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str,
+) -> None:
+    image = distinct_values(2, *size, 3)
+
+    @jax.jit
+    def both(image: jax.Array) -> list[Any]:
+        results = []
+        for pool in (
+            lambda x: max_pool(x, window=window, strides=strides, padding=padding),
+            lambda x: nn.max_pool(x, window, strides, padding),
+        ):
+            output, pull = jax.vjp(pool, image)
+            weights = jnp.arange(output.size, dtype=jnp.float32).reshape(output.shape)
+            results.append((output, *pull(weights)))
+        return results
+
+    (output, gradient), (expected_output, expected_gradient) = both(image)
+    np.testing.assert_array_equal(output, expected_output)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-6)
+
+
+def test_only_the_cpu_avoids_reduce_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    def primitives() -> str:
+        pool = lambda x: max_pool(x, window=(2, 2), strides=(2, 2))  # noqa: E731
+        return str(jax.make_jaxpr(pool)(jnp.zeros((1, 4, 4, 1))))
+
+    assert "reduce_window" not in primitives()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert "reduce_window" in primitives()
+    image = distinct_values(1, 7, 6, 2)
+    np.testing.assert_array_equal(
+        max_pool(image, window=(3, 3), strides=(2, 2)), nn.max_pool(image, (3, 3), (2, 2), "SAME")
+    )
+
+
+def test_equal_values_share_one_gradient() -> None:
+    gradient = jax.grad(lambda x: max_pool(x, window=(2, 2), strides=(2, 2)).sum())(
+        jnp.ones((1, 2, 2, 1))
+    )
+    assert float(gradient.sum()) == pytest.approx(1.0)
+    assert float(gradient.min()) >= 0
+
+
+def test_bfloat16_stays_bfloat16() -> None:
+    pooled = max_pool(jnp.ones((1, 3, 3, 2), jnp.bfloat16), window=(2, 2), strides=(2, 2))
+    assert pooled.dtype == jnp.bfloat16
+
+
+def test_the_layer_pools_by_two_and_has_no_parameters() -> None:
+    image = distinct_values(1, 5, 4, 2)
+    output, variables = MaxPool().init_with_output(jax.random.key(0), image)
+    assert not jax.tree.leaves(variables)
+    np.testing.assert_array_equal(output, nn.max_pool(image, (2, 2), (2, 2), "SAME"))
+
+
+def test_the_layer_passes_its_fields_on() -> None:
+    image = distinct_values(1, 7, 7, 2)
+    output = MaxPool((3, 3), (1, 2), "VALID").apply({}, image)
+    np.testing.assert_array_equal(output, nn.max_pool(image, (3, 3), (1, 2), "VALID"))
