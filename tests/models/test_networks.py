@@ -1,0 +1,143 @@
+"""How the networks behave: modes, dtypes, norms, and what they refuse."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.models.tiny_models import HEAD, IMAGE_SHAPE, tiny_model
+from wbc_jax.errors import UserError
+from wbc_jax.models import MODELS, create_model
+from wbc_jax.models.describe import count_kinds, list_layers
+from wbc_jax.models.resnet import BottleneckBlock
+
+
+def images() -> jax.Array:
+    return jax.random.normal(jax.random.key(7), (3, *IMAGE_SHAPE))
+
+
+def initialise(model: nn.Module) -> Any:
+    """Variables that no layer ignores; drawn by NumPy, which unlike `init` need not be compiled."""
+    random = np.random.default_rng(0)
+    abstract = jax.eval_shape(model.init, jax.random.key(0), images())
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(random.uniform(0.1, 0.9, leaf.shape) ** 2, leaf.dtype), abstract
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dropout_and_batch_norm_act_in_training_only(name: str) -> None:
+    model = tiny_model(name)
+    variables = initialise(model)
+
+    @jax.jit
+    def in_training(key: jax.Array) -> Any:
+        return model.apply(
+            variables, images(), train=True, rngs={"dropout": key}, mutable=["batch_stats"]
+        )
+
+    first, updated = in_training(jax.random.key(1))
+    assert first.shape == (3, 4)
+    assert not np.allclose(first, in_training(jax.random.key(2))[0])
+    np.testing.assert_array_equal(first, in_training(jax.random.key(1))[0])
+    for old, new in zip(*map(jax.tree.leaves, (variables["batch_stats"], updated)), strict=True):
+        assert not np.array_equal(old, new)
+
+    # Evaluation needs no random key, keeps the statistics and judges each image by itself.
+    evaluate = jax.jit(model.apply)
+    logits = evaluate(variables, images())
+    assert not np.allclose(logits, first)
+    np.testing.assert_allclose(evaluate(variables, images()[::-1])[::-1], logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_is_of_the_computation_only(name: str) -> None:
+    low, full = tiny_model(name, dtype="bfloat16"), tiny_model(name)
+    variables = initialise(full)
+    abstract = jax.eval_shape(low.init, jax.random.key(0), images())
+    assert jax.tree.map(jnp.shape, abstract) == jax.tree.map(jnp.shape, variables)
+    assert {leaf.dtype for leaf in jax.tree.leaves(abstract)} == {jnp.dtype("float32")}
+    outputs: list[Any] = []
+
+    def record(call, args, kwargs, context):
+        outputs.append((context.module.name, call(*args, **kwargs)))
+        return outputs[-1][1]
+
+    with nn.intercept_methods(record):
+        logits = jax.eval_shape(low.apply, variables, images())
+    assert logits.dtype == jnp.float32
+    dtypes = {
+        name: output.dtype for name, output in outputs if name not in ("logits", "head", None)
+    }
+    assert set(dtypes.values()) == {jnp.dtype("bfloat16")}, dtypes
+
+
+def test_bfloat16_logits_are_near_those_of_float32() -> None:
+    low, full = tiny_model("cnn", dtype="bfloat16"), tiny_model("cnn")
+    variables = initialise(full)
+    got, expected = jax.jit(lambda x: (low.apply(variables, x), full.apply(variables, x)))(images())
+    np.testing.assert_allclose(got, expected, atol=0.05 * float(jnp.abs(expected).max()))
+    assert not np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "cnn"])
+def test_local_response_takes_the_place_of_batch_norm(name: str) -> None:
+    model = tiny_model(name, norm="local_response")
+    assert "batch_stats" not in jax.eval_shape(model.init, jax.random.key(0), images())
+    layers = list_layers(model, image_shape=IMAGE_SHAPE)
+    assert count_kinds(layers)["normalization"] == 2
+    paths = [layer.path for layer in layers if layer.kind == "normalization"]
+    assert paths == ["LocalResponseNorm_0", "LocalResponseNorm_1"]
+
+
+def test_the_heads_norm_can_be_local_response() -> None:
+    model = tiny_model("vgg19", head=HEAD | {"norm": "local_response"})
+    assert "batch_stats" not in jax.eval_shape(model.init, jax.random.key(0), images())
+
+
+def test_a_resnet_block_starts_as_the_identity() -> None:
+    x = jnp.abs(jax.random.normal(jax.random.key(0), (2, 3, 3, 8)))
+    block = BottleneckBlock(2)
+    output, variables = jax.jit(block.init_with_output)(jax.random.key(1), x)
+    assert "Conv_3" not in variables["params"]  # the shortcut fits as it is
+    np.testing.assert_array_equal(output, x)
+
+
+@pytest.mark.parametrize("num_classes", [2, 5])
+def test_number_of_classes(num_classes: int) -> None:
+    model = create_model("cnn", num_classes=num_classes, conv_features=(4,), dense_features=())
+    shape = jax.eval_shape(model.init_with_output, jax.random.key(0), images())[0].shape
+    assert shape == (3, num_classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("lenet", {}, r"model.name='lenet' is not known; choose one of cnn, alexnet, resnet50"),
+        ("cnn", {"dtype": "float16"}, r"model.dtype='float16' is not known; .* float32, bfloat16"),
+        ("cnn", {"width": 3}, r"model of cnn has no field 'width'; its fields are conv_features"),
+        ("vgg19", {"head": {"units": 3}}, r"model.head has no field 'units'; .* num_pools"),
+        ("cnn", {"head": {}}, r"model of cnn has no field 'head'"),
+        ("cnn", {"parent": None}, r"has no field 'parent'"),
+        ("resnet50", {"head": {"num_classes": 3}}, r"model.head has no field 'num_classes'"),
+    ],
+)
+def test_what_is_not_known_is_refused(name: str, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        create_model(name, num_classes=4, **fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("alexnet", {"conv_features": (4, 4)}, "one entry per convolution each"),
+        ("vgg19", {"stage_features": (4,)}, "one entry per stage each"),
+        ("cnn", {"norm": "layer"}, "norm='layer' is not known"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused(name: str, fields: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(tiny_model(name, **fields).init, jax.random.key(0), images())
