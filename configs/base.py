@@ -44,7 +44,7 @@ def get_base_config(preset: str) -> ConfigDict:
 
     config.train = ConfigDict()
     config.train.num_epochs = 5  # the paper: 5, and 10 for ResNet50 and VGG19
-    config.train.batch_size = 32  # images per step over all devices; not given in the paper
+    config.train.batch_size = 16  # images per step over all devices; ours
     config.train.loss = "binary_cross_entropy"  # over the softmax outputs; or softmax_cross_entropy
     config.train.steps_per_call = 10  # steps without Python between them; the bar moves after each
 

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from wbc_jax.nn import Conv, MaxPool, normalize
+from wbc_jax.nn import Conv, Dense, Logits, MaxPool, normalize
 
 
 class CNN(nn.Module):
@@ -49,6 +49,6 @@ class CNN(nn.Module):
                 x = MaxPool()(x)
         x = x.reshape(x.shape[0], -1)
         for features in self.dense_features:
-            x = nn.relu(nn.Dense(features, dtype=self.dtype)(x))
+            x = nn.relu(Dense(features, dtype=self.dtype)(x))
         x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
-        return nn.Dense(self.num_classes, dtype=jnp.float32, name="logits")(x)
+        return Logits(self.num_classes, dtype=jnp.float32, name="logits")(x)

@@ -14,11 +14,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from wbc_jax.nn import BatchNorm, Conv, LocalResponseNorm, MaxPool
+from wbc_jax.nn import BatchNorm, Conv, Dense, LocalResponseNorm, Logits, MaxPool
 
 _KINDS: dict[type[nn.Module], str] = {
     Conv: "convolution",
-    nn.Dense: "dense",
+    Dense: "dense",
+    Logits: "dense",
     BatchNorm: "normalization",
     LocalResponseNorm: "normalization",
     MaxPool: "max-pooling",

@@ -9,7 +9,7 @@ from flax.core import FrozenDict
 from jaxtyping import Array, Float
 
 from wbc_jax.models.head import Head
-from wbc_jax.nn import Conv, MaxPool
+from wbc_jax.nn import Conv, Dense, MaxPool
 
 
 class VGGBackbone(nn.Module):
@@ -78,8 +78,6 @@ class VGG(nn.Module):
         backbone = VGGBackbone(self.stage_sizes, self.stage_features, self.dtype, name="backbone")
         x = backbone(image)
         for features in self.dense_features:
-            x = nn.relu(
-                nn.Dense(features, dtype=self.dtype, kernel_init=nn.initializers.he_normal())(x)
-            )
+            x = nn.relu(Dense(features, dtype=self.dtype)(x))
         head = Head(self.num_classes, dtype=self.dtype, name="head", **self.head)
         return head(x, train=train)
