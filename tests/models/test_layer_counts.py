@@ -12,6 +12,7 @@ from tests.models.tiny_models import HEAD, IMAGE_SHAPE, tiny_model
 from wbc_jax.models import MODELS, create_model
 from wbc_jax.models.describe import Layer, count_kinds, layer_table, list_layers
 from wbc_jax.models.head import Head
+from wbc_jax.nn import Logits
 
 NUM_PARAMS = {
     "cnn": 896_900,
@@ -117,18 +118,18 @@ def test_the_last_layer_has_one_output_per_class(name: str) -> None:
     assert (last.path.split("/")[-1], last.kind, last.output_shape) == ("logits", "dense", (4,))
 
 
-@pytest.mark.parametrize("name", ["resnet50", "vgg19"])
-def test_both_bases_carry_the_same_head_class(name: str) -> None:
-    heads = []
+@pytest.mark.parametrize("name", MODELS)
+def test_the_bases_share_one_head_class_and_all_the_softmax_layer(name: str) -> None:
+    classes = {}
 
     def record(call, args, kwargs, context):
-        if context.module.name == "head":
-            heads.append(type(context.module))
+        classes[context.module.name] = type(context.module)
         return call(*args, **kwargs)
 
     with nn.intercept_methods(record):
         jax.eval_shape(tiny_model(name).init, jax.random.key(0), jnp.zeros((1, *IMAGE_SHAPE)))
-    assert heads == [Head]
+    assert classes["logits"] is Logits
+    assert classes.get("head") is (Head if name in ("resnet50", "vgg19") else None)
 
 
 @pytest.mark.parametrize(

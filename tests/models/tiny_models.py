@@ -3,6 +3,9 @@
 from typing import Any
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 from wbc_jax.models import create_model
 
@@ -24,3 +27,23 @@ TINY: dict[str, dict[str, Any]] = {
 def tiny_model(name: str, *, dtype: str = "float32", **layers: Any) -> nn.Module:
     """Returns the small network with some fields changed."""
     return create_model(name, num_classes=4, dtype=dtype, **(TINY[name] | layers))
+
+
+def draw_variables(model: nn.Module) -> Any:
+    """Variables that leave no layer idle, unlike `init`, whose last layer and shortcuts are zero.
+
+    Drawn by NumPy, which need not be compiled.
+    """
+    random = np.random.default_rng(0)
+
+    def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        if leaf.ndim > 1:
+            values = random.normal(scale=np.prod(leaf.shape[:-1]) ** -0.5, size=leaf.shape)
+        elif path[-1].key in ("scale", "var"):
+            values = random.uniform(0.5, 1.5, leaf.shape)
+        else:
+            values = random.normal(scale=0.1, size=leaf.shape)
+        return jnp.asarray(values, leaf.dtype)
+
+    abstract = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *IMAGE_SHAPE)))
+    return jax.tree_util.tree_map_with_path(draw, abstract)

@@ -1,0 +1,84 @@
+"""Both accuracies and the final figures, against examples worked out by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from wbc_jax.evaluation.metrics import (
+    METRICS,
+    binary_accuracy,
+    categorical_accuracy,
+    classification_summary,
+    example_metrics,
+)
+from wbc_jax.training.losses import LOSSES
+
+
+def test_an_untrained_model_scores_75_per_cent_binary() -> None:
+    logits, labels = jnp.zeros((4, 4)), jnp.arange(4)
+    np.testing.assert_array_equal(binary_accuracy(logits, labels), [0.75] * 4)
+    assert float(categorical_accuracy(logits, labels).mean()) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "label", "categorical", "binary"),
+    [
+        ([0.7, 0.1, 0.1, 0.1], 0, 1, 1.0),
+        ([0.7, 0.1, 0.1, 0.1], 1, 0, 0.5),  # two outputs on the wrong side: said and unsaid
+        ([0.4, 0.2, 0.2, 0.2], 0, 1, 0.75),  # right, but never above 0.5
+        ([0.4, 0.2, 0.2, 0.2], 3, 0, 0.75),
+        ([0.1, 0.2, 0.15, 0.55], 3, 1, 1.0),
+    ],
+)
+def test_both_accuracies_of_one_image(
+    probabilities: list[float], label: int, categorical: float, binary: float
+) -> None:
+    logits, labels = jnp.log(jnp.array([probabilities])) + 3.0, jnp.array([label])
+    assert categorical_accuracy(logits, labels).tolist() == [categorical]
+    assert binary_accuracy(logits, labels).tolist() == [binary]
+
+
+def test_every_metric_of_every_example() -> None:
+    random = np.random.default_rng(0)
+    logits = jnp.asarray(random.normal(size=(3, 5, 4)), jnp.float32)
+    labels = jnp.asarray(random.integers(0, 4, (3, 5)))
+    metrics = jax.jit(example_metrics)(logits, labels)
+    assert set(metrics) == set(METRICS) == {*LOSSES, "categorical_accuracy", "binary_accuracy"}
+    assert {values.shape for values in metrics.values()} == {(3, 5)}
+    assert {values.dtype for values in metrics.values()} == {jnp.dtype("float32")}
+    for name, loss in LOSSES.items():
+        np.testing.assert_allclose(metrics[name], jax.jit(loss)(logits, labels), rtol=1e-5)
+
+
+CLASSES = ("EOSINOPHIL", "LYMPHOCYTE", "MONOCYTE")
+
+
+def test_the_summary_by_hand() -> None:
+    labels, predictions = np.array([0, 0, 0, 0, 1, 1, 2, 2]), np.array([0, 0, 0, 1, 1, 0, 2, 1])
+    summary = classification_summary(labels, predictions, CLASSES)
+    assert summary["confusion_matrix"] == [[3, 1, 0], [1, 1, 0], [0, 1, 1]]
+    rows = {"EOSINOPHIL": (3 / 4, 3 / 4, 4), "LYMPHOCYTE": (1 / 3, 1 / 2, 2)}
+    rows["MONOCYTE"] = (1.0, 1 / 2, 2)
+    assert tuple(summary["per_class"]) == CLASSES
+    f1s = []
+    for name, (precision, recall, support) in rows.items():
+        f1s.append(2 * precision * recall / (precision + recall))
+        expected = {"precision": precision, "recall": recall, "f1": f1s[-1], "support": support}
+        assert summary["per_class"][name] == pytest.approx(expected)
+    assert summary["macro_f1"] == pytest.approx(sum(f1s) / 3)
+    assert summary["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2 + 1 / 2) / 3)
+
+
+def test_a_class_that_is_never_predicted_has_precision_0() -> None:
+    summary = classification_summary(np.array([0, 1, 2]), np.array([0, 1, 1]), CLASSES)
+    expected = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert summary["per_class"]["MONOCYTE"] == expected
+    assert summary["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+
+
+def test_a_class_that_does_not_occur_leaves_balanced_accuracy_alone() -> None:
+    summary = classification_summary(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), CLASSES)
+    assert summary["per_class"]["MONOCYTE"]["support"] == 0
+    assert summary["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
+    assert summary["confusion_matrix"] == [[1, 0, 1], [0, 2, 0], [0, 0, 0]]
