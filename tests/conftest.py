@@ -1,10 +1,64 @@
-"""Fixtures shared by every test."""
+"""Fixtures shared by every test: small runs, made once, and what reads them back."""
 
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
-REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+REPOSITORY = Path(__file__).resolve().parents[1]
+REAL_DATA = REPOSITORY.parent / "shared" / "data"
+
+# Networks that compile in seconds; every kind of layer of the full ones is left in.
+_TINY_HEAD = {
+    "model.head.conv_features": (4, 4),
+    "model.head.num_pools": 3,
+    "model.head.dense_features": (8,),
+}
+_TINY_MODELS = {
+    "cnn": {
+        "model.conv_features": (4, 4),
+        "model.num_norms": 1,
+        "model.num_pools": 2,
+        "model.dense_features": (8,),
+    },
+    "alexnet": {
+        "model.conv_features": (4, 8),
+        "model.kernel_sizes": (5, 3),
+        "model.pool_after": (0, 1),
+        "model.norm_after": (0,),
+        "model.dense_features": (8,),
+    },
+    "resnet50": {"model.stage_sizes": (1, 1), "model.width": 4, **_TINY_HEAD},
+    "vgg19": {
+        "model.stage_sizes": (1, 1),
+        "model.stage_features": (4, 4),
+        "model.dense_features": (8,),
+        **_TINY_HEAD,
+    },
+}
+# One device whatever the machine has; everything random that a run can draw is switched on.
+_TINY_RUN = {
+    "data.image_size": 16,
+    "data.first_size": 0,
+    "data.mirror": True,
+    "data.crop_margin": 2,
+    "optim.learning_rate": 0.02,
+    "optim.schedule": "cosine",
+    "train.steps_per_call": 2,
+    "mesh.num_devices": 1,
+}
+
+TinyConfig = Callable[..., ConfigDict]
+Launch = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +67,133 @@ def real_data() -> Path:
     if not (REAL_DATA / "blood_cells").is_dir():
         pytest.skip(f"real images are not present at {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_flags() -> Callable[[str], dict[str, Any]]:
+    """Returns, by a network's name, the fields that make a run of it tiny, by dotted name."""
+    return lambda name: _TINY_MODELS[name] | _TINY_RUN
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_flags: Callable[[str], dict[str, Any]]) -> TinyConfig:
+    """Returns what makes a tiny run's config: `tiny_config("cnn", preset="smoke", changes={})`."""
+
+    def make(
+        name: str = "cnn", *, preset: str = "smoke", changes: Mapping[str, Any] | None = None
+    ) -> ConfigDict:
+        config = importlib.import_module(f"configs.{name}").get_config(preset)
+        config.update_from_flattened_dict(tiny_flags(name) | dict(changes or {}))
+        return config
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Keeps compiled programs for the session: its runs differ in little but their folders.
+
+    Returns the settings as environment variables, for child processes.
+    """
+    import jax
+
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    return {name.upper(): str(value) for name, value in settings.items()}
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory, compilation_cache: dict[str, str]) -> Path:
+    """Where prepared sets and arrays are kept; `synthetic_smears/smoke` lies in it."""
+    from wbc_jax.datasets.prepare import prepare
+
+    path = tmp_path_factory.mktemp("cache")
+    prepare("synthetic_smears/smoke", data_dir=None, cache_dir=path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(
+    tmp_path_factory: pytest.TempPathFactory, tiny_config: TinyConfig, cache_dir: Path
+) -> Path:
+    """The directory of a finished run of the tiny CNN; only to be read, see `run_copy`."""
+    from wbc_jax.training.train import train
+
+    workdir = tmp_path_factory.mktemp("runs") / "cnn-smoke"
+    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    return workdir
+
+
+@pytest.fixture
+def run_copy(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, to be changed."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run-copy"))
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the page and the sheet of images, which take most of a tiny run's time."""
+    from matplotlib.figure import Figure
+
+    from wbc_jax.evaluation import evaluate
+
+    monkeypatch.setattr(evaluate, "write_report", lambda workdir, images: workdir / "report.html")
+    monkeypatch.setattr(evaluate.plots, "prediction_sheet", lambda *args, **kwargs: Figure())
+
+
+@pytest.fixture(scope="session")
+def saved_leaves() -> Callable[[Path, int], dict[str, np.ndarray]]:
+    """Returns what reads every array of a run's checkpoint by its path, as Orbax wrote it."""
+    import jax
+    import orbax.checkpoint as ocp
+
+    def read(workdir: Path, epoch: int) -> dict[str, np.ndarray]:
+        folder = workdir.absolute() / "checkpoints" / str(epoch) / "default"
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            tree = checkpointer.restore(folder)
+        leaves = jax.tree_util.tree_leaves_with_path(tree)
+        return {
+            jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+            for path, leaf in leaves
+        }
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def launch(cache_dir: Path, compilation_cache: dict[str, str]) -> Launch:
+    """Returns what runs launch.py as a user does: `launch("--mode=describe", env={})`."""
+
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, python: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("WBC_", "XLA_"))}
+        settings = {"WBC_CACHE_DIR": str(cache_dir), **compilation_cache, **(env or {})}
+        return subprocess.run(
+            [sys.executable, *python, "launch.py", *arguments],
+            cwd=REPOSITORY,
+            env=inherited | settings,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def checkout() -> SimpleNamespace:
+    """The checkout's root and its Python files that are no tests."""
+    files = sorted(
+        [
+            REPOSITORY / "launch.py",
+            *(REPOSITORY / "configs").rglob("*.py"),
+            *(REPOSITORY / "wbc_jax").rglob("*.py"),
+        ]
+    )
+    return SimpleNamespace(root=REPOSITORY, files=files)

@@ -1,0 +1,138 @@
+"""Configurations: every field is used, every network can be built from every one."""
+
+import importlib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+from ml_collections import ConfigDict
+
+from configs.base import PRESETS, get_base_config
+from wbc_jax.data.load import class_names
+from wbc_jax.data.protocols import PROTOCOLS
+from wbc_jax.models import create_model
+from wbc_jax.models.head import Head
+from wbc_jax.models.registry import MODELS
+from wbc_jax.nested import flatten
+from wbc_jax.training.train import train
+
+CONFIGS = sorted(
+    path.stem
+    for path in (Path(__file__).parents[1] / "configs").glob("[!_]*.py")
+    if path.stem != "base"
+)
+
+
+def get_config(name: str, preset: str = "synthetic") -> ConfigDict:
+    return importlib.import_module(f"configs.{name}").get_config(preset)
+
+
+def network_fields(module: type) -> set[str]:
+    """The fields of a Linen module that a config may set."""
+    return {field.name for field in fields(module)} - {"parent", "name", "num_classes"}
+
+
+class ReadingRecorder:
+    """Looks like a ConfigDict and notes which leaves are read one by one.
+
+    `to_dict` notes nothing: writing a config down is no use of it.
+    """
+
+    def __init__(self, config: ConfigDict, read: set[str], prefix: str = "") -> None:
+        self._config, self._read, self._prefix = config, read, prefix
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._config[name]
+        if isinstance(value, ConfigDict):
+            return ReadingRecorder(value, self._read, f"{self._prefix}{name}.")
+        self._read.add(f"{self._prefix}{name}")
+        return value
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._config.to_dict()
+
+
+def test_there_is_a_config_for_every_network() -> None:
+    assert sorted(["cnn", "alexnet", "resnet50", "vgg19"]) == CONFIGS
+    assert sorted(get_config(name).model.name for name in CONFIGS) == sorted(MODELS)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_training_reads_every_field_outside_the_network(
+    tiny_config: Any, cache_dir: Path, tmp_path: Path
+) -> None:
+    """One more field is planted, which nothing reads: the test sees it, so it would see others."""
+    config = tiny_config()
+    config.train.planted = 1
+    read: set[str] = set()
+    train(ReadingRecorder(config, read), workdir=tmp_path, data_dir=None, cache_dir=cache_dir)
+    unread = flatten(config.to_dict()).keys() - read
+    assert {name for name in unread if not name.startswith("model.")} == {"train.planted"}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_networks_fields_are_those_of_its_class(name: str) -> None:
+    """None missing, so that each can be overridden; none too many, so that each has an effect."""
+    model = get_config(name).model
+    assert set(model) - {"name"} == network_fields(MODELS[name])
+    if "head" in model:
+        assert set(model.head) == network_fields(Head) - {"dtype"}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_networks_configs_have_the_shared_fields_and_no_others(name: str) -> None:
+    shared, config = get_base_config("synthetic"), get_config(name)
+    assert set(config) == set(shared)
+    for section in set(shared) - {"seed", "model"}:
+        assert set(config[section]) == set(shared[section]), section
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_preset_gives_a_network_with_an_output_per_class(name: str) -> None:
+    built = {}
+    for preset in PRESETS:
+        config = get_config(name, preset)
+        assert config.data.protocol == preset
+        classes = class_names(preset, config.data.num_classes)
+        key = (repr(config.model), len(classes), config.data.image_size)
+        if key not in built:  # presets mostly share their network
+            model = create_model(num_classes=len(classes), **config.model.to_dict())
+            side = config.data.image_size
+            logits, _ = jax.eval_shape(
+                model.init_with_output,
+                jax.random.key(0),
+                jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32),
+            )
+            built[key] = logits.shape
+        assert built[key] == (2, len(classes))
+
+
+def test_every_protocol_is_a_preset() -> None:
+    assert set(PRESETS) == set(PROTOCOLS)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_says_how_to_run_it(name: str) -> None:
+    module = importlib.import_module(f"configs.{name}")
+    assert f"python launch.py --config=configs/{name}.py" in (module.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_an_unknown_preset_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(ValueError, match="preset 'papre' is not known; choose one of synthetic"):
+        get_config(name, "papre")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_no_field_is_a_list(name: str) -> None:
+    """A list cannot be overridden on the command line; a tuple can."""
+    for preset in PRESETS:
+        for field, value in flatten(get_config(name, preset).to_dict()).items():
+            assert not isinstance(value, list), field
+            assert value is not None, field

@@ -1,0 +1,238 @@
+"""Interrupted runs, started again; and directories that are not this run's."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wbc_jax.errors import UserError
+from wbc_jax.training import train as train_module
+from wbc_jax.training.checkpointing import Checkpoints
+from wbc_jax.training.train import train
+
+
+class Interruption(BaseException):
+    """Stands for what no `except Exception` catches: a signal, a machine that stops."""
+
+
+def interrupt_after_the_first_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    save = Checkpoints.save
+
+    def save_and_stop(self: Checkpoints, *args: Any, **kwargs: Any) -> None:
+        save(self, *args, **kwargs)
+        raise Interruption
+
+    monkeypatch.setattr(Checkpoints, "save", save_and_stop)
+
+
+def interrupt_before_the_second_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    save = Checkpoints.save
+
+    def stop_or_save(self: Checkpoints, epoch: int, *args: Any, **kwargs: Any) -> None:
+        if epoch == 2:
+            raise Interruption
+        save(self, epoch, *args, **kwargs)
+
+    monkeypatch.setattr(Checkpoints, "save", stop_or_save)
+
+
+def interrupt_before_the_first_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(self: Checkpoints, *args: Any, **kwargs: Any) -> None:
+        raise Interruption
+
+    monkeypatch.setattr(Checkpoints, "save", stop)
+
+
+def history(workdir: Path) -> list[dict[str, Any]]:
+    """The history without its times."""
+    lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    times = ("seconds", "wall_seconds")
+    return [{k: v for k, v in json.loads(line).items() if k not in times} for line in lines]
+
+
+def require_same_run(workdir: Path, uninterrupted: Path, saved_leaves: Any) -> None:
+    """Weights, batch statistics, optimizer state, history and predictions, bit for bit."""
+    resumed, expected = saved_leaves(workdir, 2), saved_leaves(uninterrupted, 2)
+    assert resumed.keys() == expected.keys()
+    kinds = {name.partition("/")[0] for name in expected}
+    assert kinds == {"step", "params", "batch_stats", "opt_state"}
+    for name, leaf in expected.items():
+        assert resumed[name].tobytes() == leaf.tobytes(), name
+    assert history(workdir) == history(uninterrupted)
+    assert (workdir / "predictions.npz").read_bytes() == (
+        uninterrupted / "predictions.npz"
+    ).read_bytes()
+    ours, theirs = (
+        json.loads((path / "results.json").read_text(encoding="utf-8"))
+        for path in (workdir, uninterrupted)
+    )
+    assert ours["test"] == theirs["test"]
+    assert ours["epochs"][-1]["wall_seconds"] > ours["epochs"][0]["wall_seconds"]
+
+
+@pytest.mark.usefixtures("no_report")
+@pytest.mark.parametrize(
+    ("interrupt", "lines_left", "checkpoints_left"),
+    [
+        (interrupt_before_the_first_checkpoint, 1, []),
+        (interrupt_after_the_first_checkpoint, 1, ["1"]),
+        (interrupt_before_the_second_checkpoint, 2, ["1"]),
+    ],
+)
+def test_an_interrupted_run_ends_as_if_it_had_not_been(
+    interrupt: Callable[[pytest.MonkeyPatch], None],
+    lines_left: int,
+    checkpoints_left: list[str],
+    finished_run: Path,
+    tiny_config: Any,
+    cache_dir: Path,
+    tmp_path: Path,
+    saved_leaves: Any,
+) -> None:
+    workdir = tmp_path / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch)
+        with pytest.raises(Interruption):
+            train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    assert len(history(workdir)) == lines_left
+    assert [path.name for path in (workdir / "checkpoints").iterdir()] == checkpoints_left
+    assert not (workdir / "results.json").exists()
+    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    require_same_run(workdir, finished_run, saved_leaves)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_killed_process_is_resumed(
+    finished_run: Path,
+    tiny_config: Any,
+    cache_dir: Path,
+    compilation_cache: dict[str, str],
+    tmp_path: Path,
+    saved_leaves: Any,
+    checkout: Any,
+) -> None:
+    """Killed for good as soon as its first checkpoint is there, with its config's own words."""
+    workdir = tmp_path / "r"
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from wbc_jax.training.checkpointing import Checkpoints\n"
+        "from wbc_jax.training.run_directory import RunDirectory\n"
+        "from wbc_jax.training.train import train\n"
+        "save = Checkpoints.save\n"
+        "def save_and_wait(self, epoch, *args, **kwargs):\n"
+        "    save(self, epoch, *args, **kwargs)\n"
+        "    time.sleep(300)\n"
+        "Checkpoints.save = save_and_wait\n"
+        "like, workdir, cache = map(Path, sys.argv[1:])\n"
+        "config = RunDirectory(like).load_config()\n"
+        "train(config, workdir=workdir, data_dir=None, cache_dir=cache)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(finished_run), str(workdir), str(cache_dir)],
+        cwd=checkout.root,
+        env=os.environ | compilation_cache,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (workdir / "checkpoints" / "1").is_dir():
+            assert process.poll() is None, "the run ended before its first checkpoint"
+            assert time.monotonic() < deadline, "no checkpoint within two minutes"
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        assert process.wait() in (-signal.SIGKILL, 1)
+    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    require_same_run(workdir, finished_run, saved_leaves)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_resuming_between_rare_checkpoints_repeats_the_epochs_since_the_last(
+    tiny_config: Any, cache_dir: Path, tmp_path: Path, saved_leaves: Any
+) -> None:
+    changes = {"train.num_epochs": 3, "checkpoint.every_epochs": 2, "checkpoint.num_best": 2}
+    config = tiny_config(changes=changes)
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    train(config, workdir=whole, data_dir=None, cache_dir=cache_dir)
+    # Every second epoch, and the last in any case.
+    assert {path.name for path in (whole / "checkpoints").iterdir()} == {"2", "3"}
+    shutil.copytree(whole, resumed)
+    shutil.rmtree(resumed / "checkpoints" / "3")
+    train(config, workdir=resumed, data_dir=None, cache_dir=cache_dir)
+    assert history(resumed) == history(whole)
+    expected = saved_leaves(whole, 3)
+    for name, leaf in saved_leaves(resumed, 3).items():
+        assert leaf.tobytes() == expected[name].tobytes(), name
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_finished_run_trains_nothing_and_gives_its_results_again(
+    run_copy: Path, tiny_config: Any, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_no_more(*args: Any, **kwargs: Any) -> None:
+        pytest.fail("a finished run was trained on")
+
+    before = {
+        name: (run_copy / name).read_bytes()
+        for name in ("results.json", "predictions.npz", "metrics.jsonl", "config.json")
+    }
+    (run_copy / "results.json").unlink()
+    (run_copy / "predictions.npz").unlink()
+    monkeypatch.setattr(train_module, "run_epoch", train_no_more)
+    train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+    assert {name: (run_copy / name).read_bytes() for name in before} == before
+
+
+def test_a_directory_of_another_config_is_refused_with_every_differing_field(
+    run_copy: Path, tiny_config: Any, cache_dir: Path
+) -> None:
+    before = sorted((path, path.stat().st_mtime_ns) for path in run_copy.rglob("*"))
+    config = tiny_config(changes={"seed": 3, "model.dense_features": (8, 8), "data.mirror": False})
+    with pytest.raises(UserError) as raised:
+        train(config, workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+    message = str(raised.value)
+    assert "  seed: there 0, asked for 3" in message
+    assert "  model.dense_features: there [8], asked for [8, 8]" in message
+    assert "  data.mirror: there True, asked for False" in message
+    assert message.count("asked for") == 3
+    assert sorted((path, path.stat().st_mtime_ns) for path in run_copy.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "array"),
+    [
+        ({"model.dense_features": (9,)}, "opt_state/0/mu/Dense_0/bias"),
+        ({"optim.name": "sgd"}, "opt_state/0/count"),
+    ],
+)
+def test_a_checkpoint_of_another_model_or_optimizer_is_refused_with_the_first_array(
+    changes: dict[str, Any],
+    array: str,
+    finished_run: Path,
+    tiny_config: Any,
+    cache_dir: Path,
+    tmp_path: Path,
+) -> None:
+    config = tiny_config(changes=changes)
+    workdir = tmp_path / "r"
+    shutil.copytree(finished_run / "checkpoints", workdir / "checkpoints")
+    shutil.copy(finished_run / "metrics.jsonl", workdir)
+    (workdir / "config.json").write_text(json.dumps(config.to_dict()), encoding="utf-8")
+    with pytest.raises(UserError, match="is of another model or optimizer") as raised:
+        train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    assert f"first {array}" in str(raised.value)
+
+
+def test_a_checkpoint_without_its_history_is_refused(
+    run_copy: Path, tiny_config: Any, cache_dir: Path
+) -> None:
+    (run_copy / "metrics.jsonl").unlink()
+    with pytest.raises(UserError, match="no unbroken history of the 2 epochs"):
+        train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)

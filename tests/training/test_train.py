@@ -1,0 +1,287 @@
+"""Runs from config to report."""
+
+import json
+import logging
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.datasets.lisc_tree import write_lisc_tree
+from wbc_jax.errors import UserError
+from wbc_jax.training import train as train_module
+from wbc_jax.training.train import train
+
+EPOCH_METRICS = {
+    "binary_cross_entropy",
+    "softmax_cross_entropy",
+    "categorical_accuracy",
+    "binary_accuracy",
+}
+FILES = (
+    "config.json",
+    "environment.json",
+    "dataset.json",
+    "metrics.jsonl",
+    "results.json",
+    "predictions.npz",
+    "report.html",
+    "figures",
+    "tensorboard",
+    "checkpoints",
+)
+
+
+def read_results(workdir: Path) -> dict[str, Any]:
+    return json.loads((workdir / "results.json").read_text(encoding="utf-8"))
+
+
+def require_complete_and_consistent(workdir: Path) -> dict[str, Any]:
+    """Recomputes from predictions.npz what results.json says of the test."""
+    for name in FILES:
+        path = workdir / name
+        assert path.exists(), name
+        assert any(path.iterdir()) if path.is_dir() else path.stat().st_size > 0, name
+    results = read_results(workdir)
+    lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == results["epochs"]
+    assert [epoch["epoch"] for epoch in results["epochs"]] == list(range(1, len(lines) + 1))
+    for epoch in results["epochs"]:
+        assert set(epoch["train"]) == set(epoch["test"]) == EPOCH_METRICS
+
+    with np.load(workdir / "predictions.npz") as arrays:
+        filename, label, probabilities = (
+            arrays[name] for name in ("filename", "label", "probabilities")
+        )
+    test, num_classes = results["test"], len(results["classes"])
+    assert label.shape == filename.shape == (results["num_test"],)
+    assert len(set(filename)) == results["num_test"]
+    assert probabilities.shape == (results["num_test"], num_classes)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    answer = probabilities.argmax(axis=1)
+    truth = np.eye(num_classes, dtype=bool)[label]
+    assert test["categorical_accuracy"] == pytest.approx((answer == label).mean())
+    assert test["binary_accuracy"] == pytest.approx(((probabilities > 0.5) == truth).mean())
+    p = np.where(truth, probabilities, 1 - probabilities).astype(np.float64)
+    assert test["binary_cross_entropy"] == pytest.approx(-np.log(p).mean(), rel=1e-3)
+    matrix = np.zeros((num_classes, num_classes), int)
+    np.add.at(matrix, (label, answer), 1)
+    assert test["confusion_matrix"] == matrix.tolist()
+    support = {name: test["per_class"][name]["support"] for name in results["classes"]}
+    assert list(support.values()) == matrix.sum(axis=1).tolist()
+    # The last epoch's test is the final one: the same weights, the same images.
+    for metric in EPOCH_METRICS:
+        assert test[metric] == pytest.approx(results["epochs"][-1]["test"][metric], rel=1e-6)
+    assert 0 <= test["macro_f1"] <= 1
+    assert results["wall_seconds"] >= sum(epoch["seconds"] for epoch in results["epochs"]) > 0
+    assert results["images_per_second"] > 0
+
+    dataset = json.loads((workdir / "dataset.json").read_text(encoding="utf-8"))
+    for part in ("train", "test"):
+        assert sum(dataset[f"{part}_class_counts"].values()) == results[f"num_{part}"]
+    assert dataset["warnings"] == results["warnings"]
+    for warning in results["warnings"]:
+        assert warning in (workdir / "report.html").read_text(encoding="utf-8")
+    return results
+
+
+def test_the_cnn_leaves_every_file_and_its_figures_agree(finished_run: Path) -> None:
+    results = require_complete_and_consistent(finished_run)
+    assert (results["model"], results["dataset"]) == ("cnn", "synthetic_smears/smoke")
+    assert (results["protocol"], results["seed"]) == ("smoke", 0)
+    assert (results["num_train"], results["num_test"]) == (96, 32)
+    assert len(results["epochs"]) == 2
+    assert "not cells" in results["warnings"][0]
+
+
+@pytest.mark.parametrize("name", ["alexnet", "resnet50", "vgg19"])
+def test_the_other_networks_leave_every_file_and_their_figures_agree(
+    name: str, tiny_config: Any, cache_dir: Path, tmp_path: Path
+) -> None:
+    results = train(tiny_config(name), workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    assert json.loads(json.dumps(results)) == require_complete_and_consistent(tmp_path / "r")
+    assert results["model"] == name
+
+
+def test_the_number_of_parameters_is_that_of_the_saved_weights(
+    finished_run: Path, saved_leaves: Any
+) -> None:
+    params = {k: v for k, v in saved_leaves(finished_run, 2).items() if k.startswith("params/")}
+    assert read_results(finished_run)["num_params"] == sum(leaf.size for leaf in params.values())
+
+
+def test_another_process_gives_bit_identical_weights_and_predictions(
+    finished_run: Path, cache_dir: Path, tmp_path: Path, saved_leaves: Any, checkout: Any
+) -> None:
+    """Compiled anew, with another salt of Python's hashes: nothing is shared but the config."""
+    script = (
+        "import sys; from pathlib import Path; from matplotlib.figure import Figure\n"
+        "from wbc_jax.evaluation import evaluate\n"
+        "from wbc_jax.training.run_directory import RunDirectory\n"
+        "from wbc_jax.training.train import train\n"
+        "evaluate.write_report = lambda workdir, images: workdir\n"
+        "evaluate.plots.prediction_sheet = lambda *args, **kwargs: Figure()\n"
+        "first, second, cache = map(Path, sys.argv[1:])\n"
+        "config = RunDirectory(first).load_config()\n"
+        "train(config, workdir=second, data_dir=None, cache_dir=cache)\n"
+    )
+    second = tmp_path / "second"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_"))}
+    subprocess.run(
+        [sys.executable, "-c", script, str(finished_run), str(second), str(cache_dir)],
+        cwd=checkout.root,
+        env=environment | {"PYTHONHASHSEED": "7"},
+        check=True,
+        timeout=300,
+    )
+    assert (second / "predictions.npz").read_bytes() == (
+        finished_run / "predictions.npz"
+    ).read_bytes()
+    first_leaves, second_leaves = saved_leaves(finished_run, 2), saved_leaves(second, 2)
+    assert first_leaves.keys() == second_leaves.keys()
+    for name, leaf in first_leaves.items():
+        assert leaf.tobytes() == second_leaves[name].tobytes(), name
+
+
+@pytest.mark.usefixtures("no_report")
+def test_another_seed_gives_other_weights(
+    finished_run: Path, tiny_config: Any, cache_dir: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(changes={"seed": 1})
+    results = train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    assert results["epochs"][0]["train"] != read_results(finished_run)["epochs"][0]["train"]
+    assert (tmp_path / "r" / "predictions.npz").read_bytes() != (
+        finished_run / "predictions.npz"
+    ).read_bytes()
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_a_remedy(
+    tiny_config: Any, cache_dir: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(changes={"optim.learning_rate": math.inf})
+    with pytest.raises(UserError, match=r"epoch 1; lower optim\.learning_rate"):
+        train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    assert not (tmp_path / "r" / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("train.batch_size", 97, r"train\.batch_size=97 is larger than the training set of 96"),
+        ("train.batch_size", 0, r"train\.batch_size=0 must be at least 1"),
+        ("eval.batch_size", -1, r"eval\.batch_size=-1 must be at least 1"),
+        ("data.bands", "x", r"data\.bands='x' is not known; choose one of nonlinear, repeat, rgb"),
+        ("data.protocol", "x", r"protocol 'x' is not known; there are: .*paper"),
+        ("data.num_classes", 1, r"data\.num_classes=1 must lie between 2 and 4"),
+        ("data.num_classes", 5, r"data\.num_classes=5 must lie between 2 and 4"),
+        ("data.image_size", -1, r"data\.image_size=-1 must be at least 1"),
+        ("data.first_size", -1, r"data\.first_size=-1 at least 0"),
+        ("data.crop_margin", -1, r"data\.crop_margin=-1 must be at least 0"),
+        ("train.loss", "x", r"train\.loss='x' is not known; choose one of binary_cross_entropy"),
+        ("train.num_epochs", 0, r"train\.num_epochs=0 must be at least 1"),
+        ("train.steps_per_call", 0, r"train\.steps_per_call=0 must be at least 1"),
+        ("optim.name", "x", r"optim\.name='x' is not known; choose one of adam, sgd"),
+        ("optim.schedule", "x", r"optim\.schedule='x' is not known; choose one of constant"),
+        ("optim.momentum", 1.0, r"optim\.momentum=1\.0 must lie in \[0, 1\)"),
+        ("optim.warmup_epochs", 2.0, r"lower optim\.warmup_epochs or raise train\.num_epochs"),
+        ("model.name", "x", r"model\.name='x' is not known; choose one of cnn, alexnet"),
+        ("model.dtype", "float16", r"model\.dtype='float16' is not known; choose one of float32"),
+        ("mesh.num_devices", 999, r"mesh\.num_devices=999 must lie between 0 \(all\) and"),
+        ("mesh.num_devices", -1, r"mesh\.num_devices=-1 must lie between 0 \(all\) and"),
+        ("checkpoint.every_epochs", 0, r"checkpoint\.every_epochs=0 must be at least 1"),
+        ("checkpoint.num_best", -1, r"checkpoint\.num_best=-1 must be at least 0"),
+        ("seed", -1, r"seed=-1 must be at least 0"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_before_the_directory_is_made(
+    field: str, value: Any, message: str, tiny_config: Any, cache_dir: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(changes={field: value})
+    with pytest.raises(UserError, match=message):
+        train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_field_that_the_network_does_not_have_is_refused_by_name(
+    tiny_config: Any, cache_dir: Path, tmp_path: Path
+) -> None:
+    config = tiny_config()
+    config.model.num_heads = 2
+    with pytest.raises(UserError, match=r"model of cnn has no field 'num_heads'; its fields are"):
+        train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+
+
+def test_a_cache_that_cannot_be_written_is_named(tiny_config: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(UserError, match=r"cache_dir: .*cannot be written.*--cache_dir"):
+        train(
+            tiny_config(),
+            workdir=tmp_path / "r",
+            data_dir=None,
+            cache_dir=tmp_path / "file" / "cache",
+        )
+
+
+@pytest.fixture(scope="module")
+def lisc_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("lisc")
+    write_lisc_tree(root, per_class=4, mixt=1)
+    return root
+
+
+@pytest.mark.usefixtures("no_report")
+@pytest.mark.parametrize("num_classes", [5, 4])
+def test_lisc_trains_with_and_without_basophils(
+    num_classes: int, lisc_tree: Path, tiny_config: Any, cache_dir: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(
+        preset="lisc",
+        changes={
+            "data.num_classes": num_classes,
+            "train.batch_size": 4,
+            "train.num_epochs": 1,
+            "data.bands": "rgb",
+        },
+    )
+    results = train(config, workdir=tmp_path / "r", data_dir=lisc_tree, cache_dir=cache_dir)
+    assert results["dataset"] == "lisc"
+    assert ("basophil" in results["classes"]) == (num_classes == 5)
+    # A fifth of the four images of a class, at least one; the mixed cell has no class.
+    assert (results["num_train"], results["num_test"]) == (3 * num_classes, num_classes)
+    matrix = np.array(results["test"]["confusion_matrix"])
+    assert matrix.shape == (num_classes, num_classes)
+    assert matrix.sum(axis=1).tolist() == [1] * num_classes
+
+
+def test_the_papers_protocol_on_real_images_warns_of_its_leak_everywhere(
+    real_data: Path,
+    tiny_config: Any,
+    cache_dir: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = tiny_config(
+        preset="paper",
+        changes={
+            "train.num_epochs": 1,
+            "model.conv_features": (4,),
+            "model.num_pools": 1,
+            "model.dense_features": (8,),
+        },
+    )
+    with caplog.at_level(logging.WARNING, logger=train_module.__name__):
+        train(config, workdir=tmp_path / "r", data_dir=real_data, cache_dir=cache_dir)
+    results = require_complete_and_consistent(tmp_path / "r")
+    assert (results["num_train"], results["num_test"]) == (1987, 500)
+    assert results["warnings"][0].startswith("LEAKY PROTOCOL")
+    assert "71 smears" in results["warnings"][0]
+    assert any("LEAKY PROTOCOL" in record.message for record in caplog.records)
+    with np.load(tmp_path / "r" / "predictions.npz") as arrays:
+        names = {Path(name).name for name in arrays["filename"]}
+    published = {path.name for path in (real_data / "blood_cells").rglob("*.jp*g")}
+    assert names <= published
