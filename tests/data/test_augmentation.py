@@ -18,7 +18,7 @@ def draw_images(num: int, size: int = 5, channels: int = 3) -> np.ndarray:
 def test_those_images_are_mirrored_left_to_right() -> None:
     images = draw_images(4)
     flip = np.array([True, False, False, True])
-    mirrored = np.asarray(mirror_images(images, jnp.asarray(flip)))
+    mirrored = np.asarray(mirror_images(jnp.asarray(images), jnp.asarray(flip)))
     assert mirrored.dtype == np.uint8
     for got, image, flipped in zip(mirrored, images, flip, strict=True):
         np.testing.assert_array_equal(got, np.fliplr(image) if flipped else image)
@@ -27,7 +27,7 @@ def test_those_images_are_mirrored_left_to_right() -> None:
 def test_a_crop_is_a_window_of_the_padded_image() -> None:
     images, margin = draw_images(4), 2
     offsets = np.array([[2, 2], [0, 4], [4, 0], [1, 3]])
-    cropped = np.asarray(crop_images(images, jnp.asarray(offsets), margin))
+    cropped = np.asarray(crop_images(jnp.asarray(images), jnp.asarray(offsets), margin))
     assert cropped.dtype == np.uint8
     assert cropped.shape == images.shape
     np.testing.assert_array_equal(cropped[0], images[0])  # margin is no shift

@@ -8,10 +8,11 @@ import pytest
 
 from wbc_jax.evaluation.metrics import METRICS
 from wbc_jax.training.epoch import run_epoch
+from wbc_jax.training.train_state import TrainState
 
 
 class FakeRunSteps:
-    """Notes its calls; the state is the list of rows taken, the sums grow by row numbers."""
+    """Notes its calls; the state's weights are the rows taken, the sums grow by their labels."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, int]] = []
@@ -20,14 +21,15 @@ class FakeRunSteps:
         self.calls.append((first, last))
         rows = np.asarray(order)[first:last].ravel()
         total = float(np.asarray(examples["label"])[rows].sum())
-        return [*state, *rows.tolist()], {name: sums[name] + total for name in METRICS}
+        taken = state.params["rows"] + rows.tolist()
+        return state.replace(params={"rows": taken}), {name: sums[name] + total for name in METRICS}
 
 
-def run(steps_per_call: int, order: np.ndarray, capsys: Any = None) -> Any:
+def run(steps_per_call: int, order: np.ndarray) -> Any:
     fake = FakeRunSteps()
     result = run_epoch(
         fake,
-        [],
+        TrainState(jnp.array(0), params={"rows": []}, batch_stats={}, opt_state=()),
         {"label": jnp.arange(10)},
         jnp.asarray(order),
         {},
@@ -51,7 +53,7 @@ def test_every_step_is_run_once(steps_per_call: int, calls: list[tuple[int, int]
     order = np.random.default_rng(0).permutation(10).reshape(5, 2)
     fake, result = run(steps_per_call, order)
     assert fake.calls == calls
-    assert result.state == order.ravel().tolist()
+    assert result.state.params["rows"] == order.ravel().tolist()
     # The mean of the labels 0 to 9, whatever the calls' length.
     assert result.metrics == dict.fromkeys(METRICS, 4.5)
     assert result.seconds > 0
