@@ -16,7 +16,7 @@ from wbc_jax.nn import Logits
 
 NUM_PARAMS = {
     "cnn": 896_900,
-    "alexnet": 7_700_804,
+    "alexnet": 3_122_244,
     "resnet50": 28_884_804,
     "vgg19": 22_650_180,
 }

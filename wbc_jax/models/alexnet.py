@@ -13,8 +13,8 @@ class AlexNet(nn.Module):
     """Krizhevsky's network with its first kernels scaled to 50x50 input.
 
     Source: Krizhevsky, Sutskever and Hinton (2012), section 3; the paper, section III.C, for the
-    number of layers. The 11x11 kernel of stride 4 was made for 224 pixels; 5x5 of stride 2 sees
-    the same share of a cell here. Poolings are 2x2 instead of overlapping 3x3.
+    number of layers. The 11x11 kernel of stride 4 was made for 224 pixels, 5x5 of stride 1 sees the
+    same share of a 50-pixel image. Poolings are 2x2 instead of overlapping 3x3, widths a third.
 
     Attributes:
         num_classes: outputs.
@@ -30,13 +30,13 @@ class AlexNet(nn.Module):
     """
 
     num_classes: int
-    conv_features: tuple[int, ...] = (64, 192, 384, 256, 256)
+    conv_features: tuple[int, ...] = (32, 96, 128, 128, 96)
     kernel_sizes: tuple[int, ...] = (5, 5, 3, 3, 3)
-    first_stride: int = 2
+    first_stride: int = 1
     pool_after: tuple[int, ...] = (0, 1, 4)
     norm_after: tuple[int, ...] = (0, 1)
-    dense_features: tuple[int, ...] = (1024, 1024)
-    dropout_rate: float = 0.5
+    dense_features: tuple[int, ...] = (512, 512)
+    dropout_rate: float = 0.0
     norm: str = "batch"
     dtype: Any = jnp.float32
 
@@ -67,5 +67,6 @@ class AlexNet(nn.Module):
         x = x.reshape(x.shape[0], -1)
         for features in self.dense_features:
             x = nn.relu(Dense(features, dtype=self.dtype)(x))
-            x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
+            if self.dropout_rate:
+                x = nn.Dropout(self.dropout_rate, deterministic=not train)(x)
         return Logits(self.num_classes, dtype=jnp.float32, name="logits")(x)

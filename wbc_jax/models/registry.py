@@ -1,6 +1,6 @@
 """Networks by name.
 
-model = create_model("alexnet", num_classes=4, conv_features=(64, 192, 384, 256, 256))
+model = create_model("alexnet", num_classes=4, conv_features=(32, 96, 128, 128, 96))
 variables = model.init(key, image)
 logits = model.apply(variables, image)
 """

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import optax
 from jax.sharding import Mesh
+from jax.stages import Wrapped
 from jaxtyping import Array
 from ml_collections import ConfigDict
 
@@ -33,7 +34,7 @@ from wbc_jax.training.sharding import (
     split_by_example,
 )
 from wbc_jax.training.train_state import TrainState, create_train_state
-from wbc_jax.training.train_step import RunSteps, make_run_steps, make_train_step
+from wbc_jax.training.train_step import make_run_steps, make_train_step
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Experiment:
     tx: optax.GradientTransformation
     mesh: Mesh
     to_input: Callable[[Array], Array]
-    run_steps: RunSteps
+    run_steps: Wrapped
     image_shape: tuple[int, int, int]
     steps_per_epoch: int
     seed: int

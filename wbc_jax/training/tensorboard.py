@@ -1,7 +1,7 @@
 """Metrics, weights and pictures for TensorBoard, without TensorFlow.
 
 with TensorBoard(workdir / "tensorboard", epochs_done=0) as board:
-    board.write_epoch(1, {"train/loss": 0.4}, params)
+    board.write_epoch({"epoch": 1, "train": {...}, "test": {...}}, params)
 """
 
 from collections.abc import Mapping
@@ -35,10 +35,17 @@ class TensorBoard:
     ) -> None:
         self._writer.close()
 
-    def write_epoch(self, epoch: int, scalars: Mapping[str, float], params: Variables) -> None:
-        """Adds one epoch's scalars and a histogram of every layer's weights."""
-        for name, value in scalars.items():
-            self._writer.add_scalar(name, value, epoch)
+    def write_epoch(self, record: Mapping[str, Any], params: Variables) -> None:
+        """Adds one epoch's metrics, `train/...` and `test/...`, and a histogram per weight array.
+
+        Args:
+            record: the epoch's line of the history: `epoch`, `train` and `test`.
+            params: weights after it.
+        """
+        epoch = record["epoch"]
+        for part in ("train", "test"):
+            for name, value in record[part].items():
+                self._writer.add_scalar(f"{part}/{name}", value, epoch)
         for path, leaf in jax.tree_util.tree_leaves_with_path(params):
             name = jax.tree_util.keystr(path, simple=True, separator="/")
             self._writer.add_histogram(f"params/{name}", np.asarray(leaf), epoch)

@@ -6,10 +6,12 @@ results = train(config, workdir=Path("runs/cnn"), data_dir=None, cache_dir=cache
 import logging
 import math
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
+from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from wbc_jax.atomic_files import write_json
@@ -19,13 +21,14 @@ from wbc_jax.evaluation.evaluate import finish_run, make_test_predict
 from wbc_jax.evaluation.results import mean_metrics
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.environment import describe_environment
-from wbc_jax.training.epoch import run_epoch
+from wbc_jax.training.epoch import EpochResult, run_epoch
 from wbc_jax.training.experiment import Experiment, build_experiment
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.sharding import replicated
 from wbc_jax.training.tensorboard import TensorBoard
 from wbc_jax.training.train_state import TrainState
+from wbc_jax.training.train_step import zero_sums
 
 _log = logging.getLogger(__name__)
 
@@ -73,64 +76,88 @@ def _train_epochs(
     start: float,
 ) -> tuple[TrainState, list[dict[str, Any]]]:
     """Runs the epochs that are still to do; returns the last state and the whole history."""
-    epochs_done, state = 0, None
-    if checkpoints.latest() is not None:
-        epochs_done, state = checkpoints.restore_latest(experiment.abstract_state())
-        _log.info("resuming after epoch %d of %d", epochs_done, config.train.num_epochs)
-    history = run.keep_epochs(epochs_done)
+    num_epochs, loss_name = config.train.num_epochs, config.train.loss
+    state, history = _start_or_resume(experiment, run, checkpoints)
+    if len(history) == num_epochs:
+        return state, history
     # Counted over all starts: what the run has cost, not what this start has.
     start -= history[-1]["wall_seconds"] if history else 0.0
-    if epochs_done == config.train.num_epochs and state is not None:
-        return state, history
-    state = state or experiment.initial_state()
-    everywhere = replicated(experiment.mesh)
-    train_part, test_part = experiment.data.partition
-    examples = put_examples(train_part, everywhere)
+    train_epoch = _make_train_epoch(config, experiment, state)
     predict_test = make_test_predict(config, experiment)
+    test_labels = experiment.data.partition.test.label
+    with TensorBoard(run.path / "tensorboard", epochs_done=len(history)) as board:
+        for epoch in range(len(history) + 1, num_epochs + 1):
+            state, train_metrics, seconds = train_epoch(state, epoch)
+            train_loss = train_metrics[loss_name]
+            _require_finite(train_loss, epoch)
+            record = {
+                "epoch": epoch,
+                "seconds": seconds,
+                "wall_seconds": time.perf_counter() - start,
+                "train": train_metrics,
+                "test": mean_metrics(predict_test(state.variables), test_labels),
+            }
+            history.append(record)
+            # The line first: a checkpoint without its line could not be resumed.
+            run.append_epoch(record)
+            if epoch % config.checkpoint.every_epochs == 0 or epoch == num_epochs:
+                checkpoints.save(epoch, state, train_loss=train_loss)
+            board.write_epoch(record, state.params)
+            _log_epoch(record, loss_name)
+    return state, history
+
+
+def _start_or_resume(
+    experiment: Experiment, run: RunDirectory, checkpoints: Checkpoints
+) -> tuple[TrainState, list[dict[str, Any]]]:
+    """Returns the state to go on from and the history that led to it."""
+    if checkpoints.latest() is None:
+        return experiment.initial_state(), run.keep_epochs(0)
+    epochs_done, state = checkpoints.restore_latest(experiment.abstract_state())
+    return state, run.keep_epochs(epochs_done)
+
+
+def _make_train_epoch(
+    config: ConfigDict, experiment: Experiment, state: TrainState
+) -> Callable[[TrainState, int], EpochResult]:
+    """Puts the training images on the devices and returns what trains on them for one epoch.
+
+    The steps are compiled here, for states like `state`, so that an epoch's seconds are training.
+    """
+    everywhere = replicated(experiment.mesh)
+    train_part = experiment.data.partition.train
+    examples = put_examples(train_part, everywhere)
+    order_key = named_key(config.seed, "order")
     keys = {name: named_key(config.seed, name) for name in ("dropout", "augment")}
     keys = jax.device_put(keys, everywhere)
-    with TensorBoard(run.path / "tensorboard", epochs_done=epochs_done) as board:
-        for epoch in range(epochs_done + 1, config.train.num_epochs + 1):
-            order = epoch_order(
-                named_key(config.seed, "order"),
-                epoch,
-                num_examples=len(train_part.label),
-                batch_size=config.train.batch_size,
-            )
-            order = jax.device_put(order, everywhere)
-            state, train_metrics, seconds = run_epoch(
-                experiment.run_steps,
-                state,
-                examples,
-                order,
-                keys,
-                steps_per_call=config.train.steps_per_call,
-                loss_name=config.train.loss,
-                title=f"epoch {epoch}/{config.train.num_epochs}",
-            )
-            _require_finite(train_metrics[config.train.loss], epoch)
-            test_metrics = mean_metrics(predict_test(state.variables), test_part.label)
-            history.append(
-                {
-                    "epoch": epoch,
-                    "seconds": seconds,
-                    "wall_seconds": time.perf_counter() - start,
-                    "train": train_metrics,
-                    "test": test_metrics,
-                }
-            )
-            # The line first: a checkpoint without its line could not be resumed.
-            run.append_epoch(history[-1])
-            if epoch % config.checkpoint.every_epochs == 0 or epoch == config.train.num_epochs:
-                checkpoints.save(epoch, state, train_loss=train_metrics[config.train.loss])
-            scalars = {
-                f"{part}/{name}": value
-                for part, metrics in (("train", train_metrics), ("test", test_metrics))
-                for name, value in metrics.items()
-            }
-            board.write_epoch(epoch, scalars, state.params)
-            _log_epoch(epoch, config.train.loss, train_metrics, test_metrics)
-    return state, history
+
+    def order_of(epoch: int) -> Array:
+        order = epoch_order(
+            order_key,
+            epoch,
+            num_examples=len(train_part.label),
+            batch_size=config.train.batch_size,
+        )
+        return jax.device_put(order, everywhere)
+
+    start = time.perf_counter()
+    sums = jax.device_put(zero_sums(), everywhere)
+    run_steps = experiment.run_steps.lower(state, sums, examples, order_of(1), 0, 1, keys).compile()
+    _log.info("compiled the training step in %.1f s", time.perf_counter() - start)
+
+    def train_epoch(state: TrainState, epoch: int) -> EpochResult:
+        return run_epoch(
+            run_steps,
+            state,
+            examples,
+            order_of(epoch),
+            keys,
+            steps_per_call=config.train.steps_per_call,
+            loss_name=config.train.loss,
+            title=f"epoch {epoch}/{config.train.num_epochs}",
+        )
+
+    return train_epoch
 
 
 def _require_finite(loss: float, epoch: int) -> None:
@@ -141,12 +168,11 @@ def _require_finite(loss: float, epoch: int) -> None:
         )
 
 
-def _log_epoch(
-    epoch: int, loss: str, train_metrics: dict[str, float], test_metrics: dict[str, float]
-) -> None:
+def _log_epoch(record: Mapping[str, Any], loss_name: str) -> None:
     parts = (
-        f"{part} loss {metrics[loss]:.4f}, categorical accuracy "
-        f"{metrics['categorical_accuracy']:.1%}, binary accuracy {metrics['binary_accuracy']:.1%}"
-        for part, metrics in (("train", train_metrics), ("test", test_metrics))
+        f"{part} loss {record[part][loss_name]:.4f}, categorical accuracy "
+        f"{record[part]['categorical_accuracy']:.1%}, binary accuracy "
+        f"{record[part]['binary_accuracy']:.1%}"
+        for part in ("train", "test")
     )
-    _log.info("epoch %d: %s", epoch, "; ".join(parts))
+    _log.info("epoch %d: %s", record["epoch"], "; ".join(parts))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 from jax.sharding import NamedSharding
+from jax.stages import Wrapped
 from jaxtyping import Array, Float, Int, Key, UInt8
 
 from wbc_jax.evaluation.metrics import METRICS, example_metrics
@@ -50,7 +51,6 @@ def make_train_step(
     Returns:
         The step. Its sums are those of `example_metrics` over the batch, taken before the update.
     """
-
     # Linen's return type depends on `mutable`, which no type checker can follow.
     apply: Any = model.apply
 
@@ -87,7 +87,7 @@ def zero_sums() -> Sums:
     return {name: jnp.zeros(()) for name in METRICS}
 
 
-def make_run_steps(train_step: TrainStep, batch_sharding: NamedSharding) -> RunSteps:
+def make_run_steps(train_step: TrainStep, batch_sharding: NamedSharding) -> Wrapped:
     """Returns a jitted function that runs many steps in one call, without Python between them.
 
     `run_steps(state, sums, examples, order, first, last, keys)` takes batch `order[i]` of
