@@ -13,7 +13,7 @@ IMAGE_SHAPE = (8, 8, 3)
 HEAD = {"conv_features": (8, 8), "dense_features": (8,), "dropout_rate": 0.5}
 TINY: dict[str, dict[str, Any]] = {
     "cnn": {"conv_features": (4, 4, 8), "dense_features": (8,), "dropout_rate": 0.5},
-    "alexnet": {"conv_features": (4, 4, 4, 4, 8), "dense_features": (8, 8)},
+    "alexnet": {"conv_features": (4, 4, 4, 4, 8), "dense_features": (8, 8), "dropout_rate": 0.5},
     "resnet50": {"stage_sizes": (1, 1), "width": 4, "head": HEAD},
     "vgg19": {
         "stage_sizes": (1, 1),

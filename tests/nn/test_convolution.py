@@ -160,9 +160,8 @@ def test_other_backends_get_laxs_own_convolution(
     np.testing.assert_allclose(conv2d(image, kernel, strides=(2, 2)), on_cpu, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [3, 8])
-def test_bfloat16_stays_bfloat16_and_near_float32(size: int) -> None:
-    image, kernel = draw(2, size, size, 4), draw(3, 3, 4, 5, seed=1)
+def test_bfloat16_stays_bfloat16_and_near_float32() -> None:
+    image, kernel = draw(2, 8, 8, 4), draw(3, 3, 4, 5, seed=1)
     run = jax.jit(partial(value_and_gradients, conv2d))
     low = run(image.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))
     full = run(image, kernel)
