@@ -135,5 +135,11 @@ def test_what_is_not_known_is_refused(name: str, fields: dict[str, Any], message
     ],
 )
 def test_layers_that_do_not_fit_are_refused(name: str, fields: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         jax.eval_shape(tiny_model(name, **fields).init, jax.random.key(0), images())
+
+
+def test_an_image_too_small_for_the_poolings_is_refused() -> None:
+    model = create_model("vgg19", num_classes=4)
+    with pytest.raises(UserError, match=r"31x31 pixels is too small .* at least 32"):
+        jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 31, 31, 3)))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from wbc_jax.errors import UserError
 from wbc_jax.nn import BatchNorm, LocalResponseNorm, normalize
 from wbc_jax.nn.normalization import NORMALIZATIONS
 
@@ -106,5 +107,5 @@ def test_normalize_makes_the_layer_that_is_named(image: jax.Array) -> None:
 
 
 def test_an_unknown_normalization_is_refused(image: jax.Array) -> None:
-    with pytest.raises(ValueError, match=r"norm='layer' is not known; choose one of batch, local"):
+    with pytest.raises(UserError, match=r"norm='layer' is not known; choose one of batch, local"):
         Normalized("layer").init(jax.random.key(0), image)

@@ -4,6 +4,7 @@ settings = Settings(first_size=300, image_size=50, gray=True)
 examples = load_split(prepared, "TEST", settings, cache_dir=cache)     # Examples
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -127,7 +128,7 @@ def _read(path: Path) -> Examples | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Examples(*(arrays[field] for field in Examples._fields))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         _log.warning("cached arrays %s are damaged (%s): making them anew", path, error)
         return None
 
@@ -140,7 +141,8 @@ def _write(path: Path, examples: Examples) -> None:
             np.savez(file, **examples._asdict())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise UserError(
             f"cache_dir: {path.parent} cannot be written ({error.strerror}); free some space or "
             "name another folder with --cache_dir or WBC_CACHE_DIR"

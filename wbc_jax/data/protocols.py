@@ -1,7 +1,7 @@
 """Protocols: which examples of which data set are train and test.
 
 protocol = get_protocol("paper")
-partition = protocol.divide(splits, seed=0, num_classes=4)      # splits: {"TEST": Examples}
+partition = protocol.divide(splits, 0)               # splits: {"TEST": Examples}
 """
 
 from collections.abc import Callable, Mapping

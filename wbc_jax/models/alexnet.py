@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wbc_jax.errors import UserError
 from wbc_jax.nn import Conv, Dense, Logits, MaxPool, normalize
 
 
@@ -47,10 +48,10 @@ class AlexNet(nn.Module):
         """Returns logits; with `train`, dropout draws from the rng stream `dropout`.
 
         Raises:
-            ValueError: `conv_features` and `kernel_sizes` differ in length.
+            UserError: `conv_features` and `kernel_sizes` differ in length.
         """
         if len(self.conv_features) != len(self.kernel_sizes):
-            raise ValueError(
+            raise UserError(
                 f"conv_features={self.conv_features} and kernel_sizes={self.kernel_sizes} must "
                 "have one entry per convolution each; give both the same length"
             )

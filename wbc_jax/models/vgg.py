@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 from jaxtyping import Array, Float
 
+from wbc_jax.errors import UserError
 from wbc_jax.models.head import Head
 from wbc_jax.nn import Conv, Dense, MaxPool
 
@@ -27,7 +28,18 @@ class VGGBackbone(nn.Module):
 
     @nn.compact
     def __call__(self, image: Float[Array, "b h w c"]) -> Float[Array, "b oh ow f"]:
-        """Returns the last stage's feature map: 1x1x512 for a 50x50 image."""
+        """Returns the last stage's feature map: 1x1x512 for a 50x50 image.
+
+        Raises:
+            UserError: the poolings would leave nothing of the image.
+        """
+        smallest = 2 ** len(self.stage_sizes)
+        if min(image.shape[1:3]) < smallest:
+            raise UserError(
+                f"an image of {image.shape[1]}x{image.shape[2]} pixels is too small for the "
+                f"{len(self.stage_sizes)} poolings of this network; data.image_size must be at "
+                f"least {smallest}, or model.stage_sizes shorter"
+            )
         x = image
         for num_convs, features in zip(self.stage_sizes, self.stage_features, strict=True):
             for _ in range(num_convs):
@@ -68,10 +80,10 @@ class VGG(nn.Module):
         """Returns logits; with `train`, dropout draws from the rng stream `dropout`.
 
         Raises:
-            ValueError: `stage_sizes` and `stage_features` differ in length.
+            UserError: `stage_sizes` and `stage_features` differ in length.
         """
         if len(self.stage_sizes) != len(self.stage_features):
-            raise ValueError(
+            raise UserError(
                 f"stage_sizes={self.stage_sizes} and stage_features={self.stage_features} must "
                 "have one entry per stage each; give both the same length"
             )

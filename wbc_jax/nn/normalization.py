@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from wbc_jax.errors import UserError
+
 NORMALIZATIONS = ("batch", "local_response")
 
 
@@ -69,11 +71,11 @@ def normalize(
         The normalised map.
 
     Raises:
-        ValueError: `kind` is not known.
+        UserError: `kind` is not known.
     """
     match kind:
         case "batch":
             return BatchNorm(dtype=dtype)(image, use_running_average=not train)
         case "local_response":
             return LocalResponseNorm()(image)
-    raise ValueError(f"norm={kind!r} is not known; choose one of {', '.join(NORMALIZATIONS)}")
+    raise UserError(f"norm={kind!r} is not known; choose one of {', '.join(NORMALIZATIONS)}")
