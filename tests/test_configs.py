@@ -63,7 +63,7 @@ def test_there_is_a_config_for_every_network() -> None:
     assert sorted(get_config(name).model.name for name in CONFIGS) == sorted(MODELS)
 
 
-@pytest.mark.usefixtures("no_report")
+@pytest.mark.usefixtures("no_report", "quick_compilation")
 def test_training_reads_every_field_outside_the_network(
     tiny_config: Any, cache_dir: Path, tmp_path: Path
 ) -> None:

@@ -153,7 +153,7 @@ def test_a_killed_process_is_resumed(
     require_same_run(workdir, finished_run, saved_leaves)
 
 
-@pytest.mark.usefixtures("no_report")
+@pytest.mark.usefixtures("no_report", "quick_compilation")
 def test_resuming_between_rare_checkpoints_repeats_the_epochs_since_the_last(
     tiny_config: Any, cache_dir: Path, tmp_path: Path, saved_leaves: Any
 ) -> None:

@@ -99,6 +99,7 @@ def test_the_cnn_leaves_every_file_and_its_figures_agree(finished_run: Path) -> 
     assert "not cells" in results["warnings"][0]
 
 
+@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("name", ["alexnet", "resnet50", "vgg19"])
 def test_the_other_networks_leave_every_file_and_their_figures_agree(
     name: str, tiny_config: Any, cache_dir: Path, tmp_path: Path
@@ -160,6 +161,7 @@ def test_another_seed_gives_other_weights(
     ).read_bytes()
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_a_loss_that_is_no_number_stops_the_run_with_a_remedy(
     tiny_config: Any, cache_dir: Path, tmp_path: Path
 ) -> None:
@@ -234,7 +236,7 @@ def lisc_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.usefixtures("no_report")
+@pytest.mark.usefixtures("no_report", "quick_compilation")
 @pytest.mark.parametrize("num_classes", [5, 4])
 def test_lisc_trains_with_and_without_basophils(
     num_classes: int, lisc_tree: Path, tiny_config: Any, cache_dir: Path, tmp_path: Path
@@ -258,6 +260,7 @@ def test_lisc_trains_with_and_without_basophils(
     assert matrix.sum(axis=1).tolist() == [1] * num_classes
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_the_papers_protocol_on_real_images_warns_of_its_leak_everywhere(
     real_data: Path,
     tiny_config: Any,
