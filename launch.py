@@ -12,6 +12,7 @@ Any field can be overridden: --config.train.num_epochs=10 --config.model.conv_fe
 
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -145,15 +146,23 @@ def _parse(argv: list[str]) -> list[str]:
     """Parses flags and the config file; what is wrong in either is a user's mistake."""
     try:
         return flags.FLAGS(argv)
+    except SystemExit as help_was_shown:  # with 1, by absl's convention
+        raise SystemExit(0) from help_was_shown
     except (KeyError, AttributeError) as error:
-        field = str(error.args[0]).strip("'\"")
+        said = str(error.args[0])
+        field = re.findall(r"\w+", said)[0]
+        similar = re.findall(r"Did you mean \"(\w+)\"", said)
+        hint = f" (did you mean {similar[0]!r}?)" if similar else ""
         flag = next(
             (arg for arg in argv if arg.startswith("--config.") and field in arg), "--config"
         )
-        _exit(f"{flag}: the config has no field {field!r}; all are listed in configs/base.py")
+        _exit(
+            f"{flag}: the config has no field {field!r}{hint}; all are listed in "
+            "configs/base.py and the network's own file"
+        )
     except Exception as error:  # a config file is code: it can raise anything
         cause: BaseException = error
-        while cause.__context__ is not None:
+        while "Traceback" in str(cause) and cause.__context__ is not None:
             cause = cause.__context__
         _exit(f"{cause}; see python launch.py --help, and configs/base.py for the config's fields")
 

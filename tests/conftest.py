@@ -8,11 +8,23 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, runtime_checkable
 
+import flax.linen
 import numpy as np
 import pytest
+from jaxtyping import install_import_hook
 from ml_collections import ConfigDict
+
+from tests import typecheck
+
+# Shapes and dtypes of every annotated array are checked while the tests run. Linen's initialiser
+# protocols lack the mark that lets beartype check them.
+for _module in (flax.linen.linear, flax.linen.normalization):
+    for _protocol in vars(_module).values():
+        if getattr(_protocol, "_is_protocol", False):
+            runtime_checkable(_protocol)
+install_import_hook("wbc_jax", f"{typecheck.__name__}.checked")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REAL_DATA = REPOSITORY.parent / "shared" / "data"

@@ -8,7 +8,7 @@ import pytest
 from tests.reporting.conftest import CLASSES
 from tests.reporting.html_page import Page, check_page
 from wbc_jax.errors import UserError
-from wbc_jax.reporting.report import flatten, write_report
+from wbc_jax.reporting.report import as_text, write_report
 
 
 def _page(path: Path) -> Page:
@@ -152,6 +152,6 @@ def test_images_of_another_run_are_refused(make_run, images):
     assert not (workdir / "report.html").exists()
 
 
-def test_flatten():
+def test_nested_fields_become_text_under_dotted_names():
     nested = {"a": {"b": {"c": 1}, "d": []}, "e": None, "f": (1, 2)}
-    assert flatten(nested) == {"a.b.c": "1", "a.d": "", "e": "None", "f": "1, 2"}
+    assert as_text(nested) == {"a.b.c": "1", "a.d": "", "e": "None", "f": "1, 2"}

@@ -106,3 +106,22 @@ def test_an_array_that_was_not_saved_is_named(tmp_path: Path) -> None:
         checkpoints.save(1, state, train_loss=0.5)
         with pytest.raises(UserError, match="first params/Dense_1/kernel: saved nothing"):
             checkpoints.restore_latest(like(more))
+
+
+def test_the_best_of_an_earlier_start_outlives_a_resume(tmp_path: Path) -> None:
+    for epoch, loss in ((1, 0.1), (2, 0.5), (3, 0.3)):
+        with Checkpoints(tmp_path / "c") as checkpoints:
+            checkpoints.save(epoch, make_state(epoch), train_loss=loss)
+    assert kept(tmp_path / "c") == [1, 3]
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
+    state = make_state(7)
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        checkpoints.save(1, state, train_loss=0.5)
+    (tmp_path / "c" / "2").mkdir()
+    with (
+        Checkpoints(tmp_path / "c") as checkpoints,
+        pytest.raises(UserError, match=r"c/2 is damaged .* move that folder away"),
+    ):
+        checkpoints.restore_latest(like(state))

@@ -198,6 +198,13 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_remedy(
         ("checkpoint.every_epochs", 0, r"checkpoint\.every_epochs=0 must be at least 1"),
         ("checkpoint.num_best", -1, r"checkpoint\.num_best=-1 must be at least 0"),
         ("seed", -1, r"seed=-1 must be at least 0"),
+        ("seed", 2**32, r"seed=4294967296 must be below 2\^32"),
+        ("optim.learning_rate", -0.1, r"optim\.learning_rate=-0\.1 must be above 0"),
+        ("model.norm", "x", r"norm='x' is not known; choose one of batch"),
+        ("model.conv_features", ("8", "x"), r"conv_features=\('8', 'x'\) must consist of whole"),
+        ("model.conv_features", (8, 0), r"conv_features=\(8, 0\) .* at least 1"),
+        ("model.num_pools", -1, r"num_pools=-1 .* at least 0"),
+        ("model.dropout_rate", 1.5, r"dropout_rate=1\.5 must lie in \[0, 1\)"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_before_the_directory_is_made(

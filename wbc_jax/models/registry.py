@@ -28,13 +28,25 @@ MODELS: dict[str, type[nn.Module]] = {
 DTYPES = ("float32", "bfloat16")
 
 
-def _require_known(given: Mapping[str, Any], module: type[nn.Module], where: str) -> None:
-    """Raises UserError where `given` names a field that `module` does not have."""
+def _require_valid(given: Mapping[str, Any], module: type[nn.Module], where: str) -> None:
+    """Raises UserError for a field that `module` lacks or a value that it cannot take."""
     known = {field.name for field in fields(module)} - {"parent", "name", "num_classes", "dtype"}
     if unknown := sorted(set(given) - known):
         raise UserError(
             f"{where} has no field {unknown[0]!r}; its fields are {', '.join(sorted(known))}"
         )
+    for name, value in given.items():
+        if name == "dropout_rate" and not 0 <= value < 1:
+            raise UserError(f"{where}: dropout_rate={value} must lie in [0, 1)")
+        # Places and numbers of layers start at 0, widths and sizes at 1.
+        least = 0 if name.startswith("num_") or name.endswith("_after") else 1
+        numbers = value if isinstance(value, tuple) else (value,)
+        if isinstance(value, tuple | int) and not all(
+            isinstance(number, int) and number >= least for number in numbers
+        ):
+            raise UserError(
+                f"{where}: {name}={value!r} must consist of whole numbers of at least {least}"
+            )
 
 
 def create_model(
@@ -50,12 +62,12 @@ def create_model(
             mapping of fields of `Head`.
 
     Raises:
-        UserError: name, dtype or a field is not known.
+        UserError: name, dtype or a field is not known, or a field's value is out of range.
     """
     if name not in MODELS:
         raise UserError(f"model.name={name!r} is not known; choose one of {', '.join(MODELS)}")
     if dtype not in DTYPES:
         raise UserError(f"model.dtype={dtype!r} is not known; choose one of {', '.join(DTYPES)}")
-    _require_known(layers, MODELS[name], f"model of {name}")
-    _require_known(layers.get("head", {}), Head, "model.head")
+    _require_valid(layers, MODELS[name], f"model of {name}")
+    _require_valid(layers.get("head", {}), Head, "model.head")
     return MODELS[name](num_classes=num_classes, dtype=jnp.dtype(dtype), **layers)

@@ -137,7 +137,7 @@ def prediction_sheet(
         is_right = answer == labels[index]
         axes.set_title(
             f"{'✓' if is_right else '✗'} {plain_text(classes[answer])} "
-            f"{percent(probabilities[index, answer], decimals=0)}\n"
+            f"{percent(float(probabilities[index, answer]), decimals=0)}\n"
             f"true: {plain_text(classes[labels[index]])}",
             fontsize=7,
             fontweight="normal" if is_right else "bold",

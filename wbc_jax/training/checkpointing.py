@@ -48,6 +48,8 @@ class Checkpoints:
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=policy,
+                # Only with this does Orbax write the losses down, for a later start to compare.
+                best_fn=_negative_loss,
                 # The next step overwrites the donated state: it must be on disk before that.
                 enable_async_checkpointing=False,
             ),
@@ -87,15 +89,29 @@ class Checkpoints:
             raise UserError(
                 f"{self._folder} holds no checkpoint; train first, with the same --workdir"
             )
-        self._require_same_tree(epoch, target)
-        state = self._manager.restore(epoch, args=ocp.args.StandardRestore(target))
+        try:
+            saved = _leaves(self._manager.item_metadata(epoch))
+        except Exception as error:  # Orbax raises what the damaged file happens to cause
+            raise self._damaged(epoch, error) from error
+        self._require_same_leaves(epoch, saved, _leaves(target))
+        try:
+            state = self._manager.restore(epoch, args=ocp.args.StandardRestore(target))
+        except Exception as error:
+            raise self._damaged(epoch, error) from error
         _log.info("restored the state after epoch %d from %s", epoch, self._folder)
         return epoch, state
 
-    def _require_same_tree(self, epoch: int, target: TrainState) -> None:
+    def _damaged(self, epoch: int, error: Exception) -> UserError:
+        folder = self._folder / str(epoch)
+        return UserError(
+            f"the checkpoint in {folder} is damaged ({type(error).__name__}: {str(error)[:200]}); "
+            "move that folder away to resume from the checkpoint before it"
+        )
+
+    def _require_same_leaves(
+        self, epoch: int, saved: dict[str, str], expected: dict[str, str]
+    ) -> None:
         """Compares names, shapes and dtypes: Orbax itself casts and reorders silently."""
-        saved = _leaves(self._manager.item_metadata(epoch))
-        expected = _leaves(target)
         differing = sorted(
             name for name in saved.keys() | expected.keys() if saved.get(name) != expected.get(name)
         )

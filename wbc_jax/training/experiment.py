@@ -120,6 +120,8 @@ def build_experiment(
         _require_at_least(config, field, 1)
     for field in ("data.crop_margin", "checkpoint.num_best", "seed"):
         _require_at_least(config, field, 0)
+    if config.seed >= 2**32:
+        raise UserError(f"seed={config.seed} must be below 2^32, the size of a random key")
     loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
     data = prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
     train = data.partition.train
@@ -143,7 +145,7 @@ def build_experiment(
         to_input=to_input,
         augment=partial(augment, mirror=config.data.mirror, crop_margin=config.data.crop_margin),
     )
-    return Experiment(
+    experiment = Experiment(
         data=data,
         model=model,
         tx=tx,
@@ -154,6 +156,8 @@ def build_experiment(
         steps_per_epoch=steps_per_epoch,
         seed=config.seed,
     )
+    experiment.abstract_state()  # layers that do not fit together are refused now
+    return experiment
 
 
 def describe_model(config: ConfigDict) -> str:

@@ -23,12 +23,15 @@ def create_schedule(
         num_warmup_steps: steps over which it rises linearly from zero, under either name.
 
     Raises:
-        UserError: the name is not known, or the warm-up is as long as the training.
+        UserError: the name is not known, the rate is not positive, or the warm-up is as long as
+            the training.
     """
     if name not in SCHEDULES:
         raise UserError(
             f"optim.schedule={name!r} is not known; choose one of {', '.join(SCHEDULES)}"
         )
+    if learning_rate <= 0:
+        raise UserError(f"optim.learning_rate={learning_rate} must be above 0; try 0.001")
     if not 0 <= num_warmup_steps < num_train_steps:
         raise UserError(
             f"the warm-up of {num_warmup_steps} steps must be shorter than the training of "

@@ -4,6 +4,7 @@ with TensorBoard(workdir / "tensorboard", epochs_done=0) as board:
     board.write_epoch({"epoch": 1, "train": {...}, "test": {...}}, params)
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,12 @@ class TensorBoard:
 
     def __init__(self, folder: Path, *, epochs_done: int) -> None:
         """Opens `folder`; what an interrupted run wrote after `epochs_done` is marked as void."""
-        self._writer = SummaryWriter(str(folder), purge_step=epochs_done + 1, flush_secs=10)
+        self._writer = SummaryWriter(
+            str(folder),
+            purge_step=epochs_done + 1,
+            # Files are named by the second: two starts in one would overwrite each other.
+            filename_suffix=f".{time.time_ns()}",
+        )
 
     def __enter__(self) -> "TensorBoard":
         return self

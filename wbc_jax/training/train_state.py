@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 Variables = dict[str, Any]
 
@@ -24,7 +24,7 @@ class TrainState(struct.PyTreeNode):
         opt_state: of the Optax transform.
     """
 
-    step: Int[Array, ""]
+    step: Any  # int32 [] or, while JAX maps over the tree, anything in its place
     params: Variables
     batch_stats: Variables
     opt_state: optax.OptState
