@@ -22,9 +22,32 @@ def epoch_line(epoch: int) -> dict[str, Any]:
     return {"epoch": epoch, "train": {"loss": 1 / (epoch + 2)}, "test": {"loss": 0.1 * epoch}}
 
 
+DATA: dict[str, Any] = {
+    "dataset": "lisc",
+    "splits": {"all": {"num_examples": 250, "digest": "ab12"}},
+    "num_train": 200,
+    "warnings": [],
+}
+
+
+def opened(path: Path, config: dict[str, Any] = CONFIG) -> RunDirectory:
+    """What training does at every start."""
+    run = RunDirectory(path)
+    run.require_usable(config)
+    run.create(config, DATA)
+    return run
+
+
+def kept(run: RunDirectory, num_epochs: int) -> list[dict[str, Any]]:
+    """What training does when it goes on from a checkpoint."""
+    epochs = run.read_epochs(num_epochs)
+    run.drop_epochs_after(num_epochs)
+    return epochs
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
-    return RunDirectory.open(tmp_path / "runs" / "new", CONFIG)
+    return opened(tmp_path / "runs" / "new", CONFIG)
 
 
 def test_a_config_comes_back_as_it_was_with_its_tuples(run: RunDirectory) -> None:
@@ -35,13 +58,13 @@ def test_a_config_comes_back_as_it_was_with_its_tuples(run: RunDirectory) -> Non
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
-    assert RunDirectory.open(tmp_path, CONFIG).load_config().seed == 0
+    assert opened(tmp_path, CONFIG).load_config().seed == 0
 
 
 def test_the_same_config_opens_it_again_tuples_being_lists_on_disk(run: RunDirectory) -> None:
     run.append_epoch(epoch_line(1))
-    again = RunDirectory.open(run.path, CONFIG)
-    assert again.keep_epochs(1) == [epoch_line(1)]
+    again = opened(run.path, CONFIG)
+    assert kept(again, 1) == [epoch_line(1)]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +88,7 @@ def test_another_config_is_refused_with_exactly_the_differing_fields(
     run: RunDirectory, config: dict[str, Any], rows: list[str]
 ) -> None:
     with pytest.raises(UserError) as raised:
-        RunDirectory.open(run.path, config)
+        opened(run.path, config)
     first, *listed = str(raised.value).splitlines()
     assert str(run.path) in first
     assert "--workdir" in first
@@ -75,26 +98,26 @@ def test_another_config_is_refused_with_exactly_the_differing_fields(
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match=r"not a run directory .*thesis\.tex.*--workdir"):
-        RunDirectory.open(tmp_path, CONFIG)
+        opened(tmp_path, CONFIG)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is a file; name a folder"):
-        RunDirectory.open(tmp_path / "file", CONFIG)
+        opened(tmp_path / "file", CONFIG)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
-        RunDirectory.open(tmp_path / "file" / "below", CONFIG)
+        opened(tmp_path / "file" / "below", CONFIG)
 
 
 @pytest.mark.parametrize("content", ["{", "", '{"seed": 0, '])
 def test_a_damaged_config_is_named(run: RunDirectory, content: str) -> None:
     (run.path / "config.json").write_text(content, encoding="utf-8")
-    for attempt in (lambda: RunDirectory.open(run.path, CONFIG), run.load_config):
+    for attempt in (lambda: opened(run.path, CONFIG), run.load_config):
         with pytest.raises(UserError, match=r"config\.json is damaged"):
             attempt()
 
@@ -107,14 +130,14 @@ def test_the_config_of_no_run_is_asked_for_in_vain(tmp_path: Path) -> None:
 def test_lines_after_the_checkpoint_are_dropped_from_the_file(run: RunDirectory) -> None:
     for epoch in (1, 2, 3):
         run.append_epoch(epoch_line(epoch))
-    assert run.keep_epochs(2) == [epoch_line(1), epoch_line(2)]
+    assert kept(run, 2) == [epoch_line(1), epoch_line(2)]
     run.append_epoch(epoch_line(3))
-    assert run.keep_epochs(3) == [epoch_line(1), epoch_line(2), epoch_line(3)]
+    assert kept(run, 3) == [epoch_line(1), epoch_line(2), epoch_line(3)]
 
 
 def test_without_a_checkpoint_every_line_is_dropped(run: RunDirectory) -> None:
     run.append_epoch(epoch_line(1))
-    assert run.keep_epochs(0) == []
+    assert kept(run, 0) == []
     assert (run.path / "metrics.jsonl").read_text(encoding="utf-8") == ""
 
 
@@ -122,15 +145,15 @@ def test_a_line_cut_in_two_after_the_checkpoint_is_dropped(run: RunDirectory) ->
     run.append_epoch(epoch_line(1))
     with (run.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"epoch": 2, "tra')
-    assert run.keep_epochs(1) == [epoch_line(1)]
+    assert kept(run, 1) == [epoch_line(1)]
     run.append_epoch(epoch_line(2))
-    assert run.keep_epochs(2) == [epoch_line(1), epoch_line(2)]
+    assert kept(run, 2) == [epoch_line(1), epoch_line(2)]
 
 
 def test_a_damaged_line_before_the_checkpoint_is_refused(run: RunDirectory) -> None:
     (run.path / "metrics.jsonl").write_text('{"epoch": 1, "tra\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"metrics\.jsonl is damaged"):
-        run.keep_epochs(1)
+        kept(run, 1)
 
 
 @pytest.mark.parametrize("epochs", [[], [1], [2, 1], [1, 1], [1, 3]])
@@ -138,10 +161,38 @@ def test_a_history_with_a_hole_is_refused(run: RunDirectory, epochs: list[int]) 
     for epoch in epochs:
         run.append_epoch(epoch_line(epoch))
     with pytest.raises(UserError, match="no unbroken history of the 2 epochs"):
-        run.keep_epochs(2)
+        kept(run, 2)
 
 
 def test_a_metric_that_is_no_number_is_written_as_json(run: RunDirectory) -> None:
     run.append_epoch({"epoch": 1, "train": {"loss": math.nan}})
     line = (run.path / "metrics.jsonl").read_text(encoding="utf-8")
     assert json.loads(line, parse_constant=pytest.fail) == {"epoch": 1, "train": {"loss": None}}
+
+
+def test_reading_the_history_changes_nothing(run: RunDirectory) -> None:
+    for epoch in (1, 2):
+        run.append_epoch(epoch_line(epoch))
+    before = (run.path / "metrics.jsonl").read_bytes()
+    assert run.read_epochs(1) == [epoch_line(1)]
+    assert (run.path / "metrics.jsonl").read_bytes() == before
+
+
+def test_asking_whether_a_place_is_usable_makes_nothing(tmp_path: Path) -> None:
+    RunDirectory(tmp_path / "new").require_usable(CONFIG)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"splits": {"all": {"num_examples": 250, "digest": "cd34"}}}, r"splits\.all\.digest"),
+        ({"num_train": 201}, "num_train"),
+    ],
+)
+def test_other_images_than_at_the_first_start_are_refused(
+    run: RunDirectory, changed: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(UserError, match=rf"started on other images: {field} was"):
+        run.create(CONFIG, DATA | changed)
+    run.create(CONFIG, DATA | {"warnings": ["worded anew"]})

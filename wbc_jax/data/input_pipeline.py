@@ -39,7 +39,7 @@ def epoch_order(
 
     Args:
         key: of the run's `order` stream.
-        epoch: counted from 0.
+        epoch: counted from 1.
         num_examples: at least batch_size.
         batch_size: examples per step.
 

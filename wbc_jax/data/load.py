@@ -92,6 +92,8 @@ def load_data(
     Raises:
         UserError: a value is out of range, or the images are not there or cannot be read.
     """
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed={seed} must lie in [0, 2^32), the range of a random key")
     protocol = get_protocol(protocol_name)
     classes = class_names(protocol_name, num_classes)
     prepared = prepare(protocol.dataset, data_dir=data_dir, cache_dir=cache_dir, download=download)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from ml_collections import ConfigDict
 
+from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import (
     final_test_figures,
@@ -29,7 +30,7 @@ from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.tensorboard import TensorBoard
 from wbc_jax.training.train_state import TrainState, Variables
 
-# Figures of the final test for TensorBoard's table of settings and the terminal's last lines.
+# Figures of the final test for TensorBoard's table of runs and settings.
 HEADLINE = (
     "categorical_accuracy",
     "binary_accuracy",
@@ -52,14 +53,21 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
         The content of `results.json`.
 
     Raises:
-        UserError: there is no run, no checkpoint or no data, or they do not fit together.
+        UserError: there is no finished run, no checkpoint or no data, or they do not fit together.
     """
     run = RunDirectory(workdir)
     config = run.load_config()
     experiment = build_experiment(config, data_dir=data_dir, cache_dir=cache_dir)
+    run.require_same_data(experiment.data.describe())
     with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
         epochs_done, state = checkpoints.restore_latest(experiment.abstract_state())
-    return finish_run(config, experiment, workdir, state, run.keep_epochs(epochs_done))
+    if epochs_done < config.train.num_epochs:
+        raise UserError(
+            f"the run in {workdir} has done {epochs_done} of {config.train.num_epochs} epochs; "
+            "finish it first: the command that started it resumes it"
+        )
+    logits = make_test_predict(config, experiment)(state.variables)
+    return finish_run(config, experiment, workdir, run.read_epochs(epochs_done), state, logits)
 
 
 def make_test_predict(
@@ -79,20 +87,21 @@ def finish_run(
     config: ConfigDict,
     experiment: Experiment,
     workdir: Path,
-    state: TrainState,
     epochs: list[dict[str, Any]],
+    state: TrainState,
+    logits: Float[np.ndarray, "n k"],
 ) -> dict[str, Any]:
-    """Evaluates `state` and writes predictions, results and report; returns the results.
+    """Writes predictions, results and report of a trained state; returns the results.
 
     Args:
         config: of the run.
         experiment: built from it.
         workdir: the run's directory.
-        state: after the last epoch.
         epochs: history, one entry per epoch.
+        state: after the last epoch.
+        logits: of every test image in that state.
     """
     data, test = experiment.data, experiment.data.partition.test
-    logits = make_test_predict(config, experiment)(state.variables)
     probabilities = softmax(logits)
     images_trained = len(epochs) * experiment.steps_per_epoch * config.train.batch_size
     results = {

@@ -46,6 +46,8 @@ def make_predict(
     Returns:
         `predict(variables) -> logits`: row i is that of image i; the padding is cut off.
     """
+    # No more padding than one batch: a set smaller than a batch is one smaller batch.
+    batch_size = min(batch_size, -(-len(images) // mesh.size) * mesh.size)
     batches = jax.device_put(pad_to_batches(images, batch_size), replicated(mesh))
     by_example = split_by_example(mesh)
 

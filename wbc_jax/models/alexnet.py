@@ -26,7 +26,7 @@ class AlexNet(nn.Module):
         norm_after: indices of the convolutions that a normalization follows.
         dense_features: width of each fully connected layer before the softmax layer.
         dropout_rate: share of units dropped after each fully connected layer in training.
-        norm: "batch" or "local_response"; the paper says "normalized layers" only.
+        norm: "batch", "layer" or "local_response"; the paper says "normalized layers" only.
         dtype: of the computation.
     """
 
@@ -48,13 +48,21 @@ class AlexNet(nn.Module):
         """Returns logits; with `train`, dropout draws from the rng stream `dropout`.
 
         Raises:
-            UserError: `conv_features` and `kernel_sizes` differ in length.
+            UserError: `conv_features` and `kernel_sizes` differ in length, or a pooling or
+                normalization follows a convolution that is not there.
         """
         if len(self.conv_features) != len(self.kernel_sizes):
             raise UserError(
                 f"conv_features={self.conv_features} and kernel_sizes={self.kernel_sizes} must "
                 "have one entry per convolution each; give both the same length"
             )
+        for field in ("pool_after", "norm_after"):
+            if max(getattr(self, field), default=0) >= len(self.conv_features):
+                raise UserError(
+                    f"{field}={getattr(self, field)} must name convolutions 0 to "
+                    f"{len(self.conv_features) - 1}, of which conv_features has "
+                    f"{len(self.conv_features)}"
+                )
         x = image
         layers = zip(self.conv_features, self.kernel_sizes, strict=True)
         for index, (features, size) in enumerate(layers):

@@ -14,13 +14,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from wbc_jax.nn import BatchNorm, Conv, Dense, LocalResponseNorm, Logits, MaxPool
+from wbc_jax.nn import BatchNorm, Conv, Dense, LayerNorm, LocalResponseNorm, Logits, MaxPool
 
 _KINDS: dict[type[nn.Module], str] = {
     Conv: "convolution",
     Dense: "dense",
     Logits: "dense",
     BatchNorm: "normalization",
+    LayerNorm: "normalization",
     LocalResponseNorm: "normalization",
     MaxPool: "max-pooling",
     nn.Dropout: "dropout",

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from wbc_jax.errors import UserError
 from wbc_jax.nn import Conv, Dense, Logits, MaxPool, normalize
 
 
@@ -24,7 +25,8 @@ class Head(nn.Module):
         dense_features: width of each fully connected layer before the softmax layer.
         dropout_rate: share of units dropped before the softmax layer in training. For ResNet50
             this is our reading of the paper's "one additional layer".
-        norm: "batch" or "local_response".
+        norm: "batch", "layer" or "local_response". On a 1x1 map a channel has as few values as
+            the batch has images: batch norm then trains on figures that evaluation never sees.
         dtype: of the computation.
     """
 
@@ -34,14 +36,23 @@ class Head(nn.Module):
     num_pools: int = 3
     dense_features: tuple[int, ...] = (256,)
     dropout_rate: float = 0.0
-    norm: str = "batch"
+    norm: str = "layer"
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
         self, feature_map: Float[Array, "b h w c"], *, train: bool = False
     ) -> Float[Array, "b k"]:
-        """Returns logits; with `train`, dropout draws from the rng stream `dropout`."""
+        """Returns logits; with `train`, dropout draws from the rng stream `dropout`.
+
+        Raises:
+            UserError: there are fewer convolutions than normalizations.
+        """
+        if self.num_norms > len(self.conv_features):
+            raise UserError(
+                f"head.num_norms={self.num_norms} must be at most the {len(self.conv_features)} "
+                f"convolutions of head.conv_features={self.conv_features}"
+            )
         x = feature_map
         for index, features in enumerate(self.conv_features):
             x = Conv(features, (3, 3), dtype=self.dtype)(x)

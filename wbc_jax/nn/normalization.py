@@ -1,4 +1,4 @@
-"""Normalizations: Linen's batch norm with this project's defaults, and local response.
+"""Normalizations: Linen's batch and layer norm with our defaults, and local response.
 
 x = normalize(x, "batch", train=train, dtype=dtype)
 """
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from wbc_jax.errors import UserError
 
-NORMALIZATIONS = ("batch", "local_response")
+NORMALIZATIONS = ("batch", "layer", "local_response")
 
 
 class BatchNorm(nn.BatchNorm):
@@ -25,6 +25,16 @@ class BatchNorm(nn.BatchNorm):
     """
 
     momentum: float = 0.9
+    epsilon: float = 1e-5
+
+
+class LayerNorm(nn.LayerNorm):
+    """`flax.linen.LayerNorm` over the channels of each position: the same in both modes.
+
+    Attributes:
+        epsilon: added to the variance.
+    """
+
     epsilon: float = 1e-5
 
 
@@ -51,9 +61,14 @@ class LocalResponseNorm(nn.Module):
         """Returns the normalised map."""
         leading = (1,) * (image.ndim - 1)
         energy = lax.reduce_window(
-            jnp.square(image), 0.0, lax.add, (*leading, self.size), (*leading, 1), "SAME"
+            jnp.square(image.astype(jnp.float32)),
+            0.0,
+            lax.add,
+            (*leading, self.size),
+            (*leading, 1),
+            "SAME",
         )
-        return image * lax.pow(self.k + self.alpha * energy, -self.beta)
+        return image * ((self.k + self.alpha * energy) ** -self.beta).astype(image.dtype)
 
 
 def normalize(
@@ -64,7 +79,8 @@ def normalize(
     Args:
         image: any values.
         kind: one of `NORMALIZATIONS`.
-        train: normalise by the batch and update the running statistics; else use those.
+        train: with "batch", normalise by the batch and update the running statistics; else use
+            those.
         dtype: of the computation.
 
     Returns:
@@ -76,6 +92,8 @@ def normalize(
     match kind:
         case "batch":
             return BatchNorm(dtype=dtype)(image, use_running_average=not train)
+        case "layer":
+            return LayerNorm(dtype=dtype)(image)
         case "local_response":
             return LocalResponseNorm()(image)
     raise UserError(f"norm={kind!r} is not known; choose one of {', '.join(NORMALIZATIONS)}")

@@ -105,7 +105,8 @@ class Checkpoints:
         folder = self._folder / str(epoch)
         return UserError(
             f"the checkpoint in {folder} is damaged ({type(error).__name__}: {str(error)[:200]}); "
-            "move that folder away to resume from the checkpoint before it"
+            "move that folder away to go on from the checkpoint before it, or from the start where "
+            "none is left"
         )
 
     def _require_same_leaves(

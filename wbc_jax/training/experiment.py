@@ -89,14 +89,9 @@ def prepare_data(
     Raises:
         UserError: a field's value is out of range, or the images are not there or not readable.
     """
-    settings = Settings(
-        first_size=config.data.first_size,
-        image_size=config.data.image_size,
-        gray=is_gray(_choice("data.bands", config.data.bands, BANDS)),
-    )
     return load_data(
         config.data.protocol,
-        settings,
+        _settings(config),
         num_classes=config.data.num_classes,
         seed=config.seed,
         data_dir=data_dir,
@@ -118,10 +113,8 @@ def build_experiment(
     require_divisible("eval.batch_size", config.eval.batch_size, mesh)
     for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
         _require_at_least(config, field, 1)
-    for field in ("data.crop_margin", "checkpoint.num_best", "seed"):
+    for field in ("data.crop_margin", "checkpoint.num_best"):
         _require_at_least(config, field, 0)
-    if config.seed >= 2**32:
-        raise UserError(f"seed={config.seed} must be below 2^32, the size of a random key")
     loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
     data = prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
     train = data.partition.train
@@ -129,7 +122,7 @@ def build_experiment(
     if steps_per_epoch == 0:
         raise UserError(
             f"train.batch_size={config.train.batch_size} is larger than the training set of "
-            f"{len(train.label)} images; try {min(32, len(train.label))}"
+            f"{len(train.label)} images; try {_largest_batch(len(train.label), mesh.size)}"
         )
     model = create_model(num_classes=len(data.classes), **config.model.to_dict())
     tx = _build_optimizer(config, steps_per_epoch)
@@ -168,13 +161,31 @@ def describe_model(config: ConfigDict) -> str:
     """
     classes = class_names(config.data.protocol, config.data.num_classes)
     model = create_model(num_classes=len(classes), **config.model.to_dict())
-    side = config.data.image_size
+    side = _settings(config).image_size
     layers = list_layers(model, image_shape=(side, side, 3))
     return layer_table(layers, title=f"{config.model.name} for {side}x{side}x3, one image")
 
 
+def _settings(config: ConfigDict) -> Settings:
+    return Settings(
+        first_size=config.data.first_size,
+        image_size=config.data.image_size,
+        gray=is_gray(_choice("data.bands", config.data.bands, BANDS)),
+    )
+
+
+def _largest_batch(num_examples: int, num_devices: int) -> int:
+    """Returns the largest usual batch size that fits the set and divides among the devices."""
+    return min(32, num_examples) // num_devices * num_devices
+
+
 def _build_optimizer(config: ConfigDict, steps_per_epoch: int) -> optax.GradientTransformation:
     optim = config.optim
+    if not 0 <= optim.warmup_epochs < config.train.num_epochs:
+        raise UserError(
+            f"optim.warmup_epochs={optim.warmup_epochs} must be at least 0 and shorter than "
+            f"train.num_epochs={config.train.num_epochs}"
+        )
     schedule = create_schedule(
         optim.schedule,
         learning_rate=optim.learning_rate,

@@ -1,6 +1,8 @@
 """A run's working directory: what was asked for, and what every epoch brought.
 
-run = RunDirectory.open(workdir, config)         # refuses a directory of another config
+run = RunDirectory(workdir)
+run.require_usable(config)                       # refuses a directory of another config
+run.create(config, data)
 run.append_epoch({"epoch": 1, "train": {...}, "test": {...}})
 """
 
@@ -16,6 +18,7 @@ from wbc_jax.errors import UserError
 from wbc_jax.nested import flatten
 
 CONFIG = "config.json"
+DATASET = "dataset.json"
 METRICS = "metrics.jsonl"
 
 
@@ -23,36 +26,69 @@ class RunDirectory:
     """The files of one run that are written while it trains."""
 
     def __init__(self, path: Path) -> None:
-        """Names the directory; `open` makes it."""
+        """Names the directory; `create` makes it."""
         self.path = path
 
-    @classmethod
-    def open(cls, path: Path, config: Mapping[str, Any]) -> "RunDirectory":
-        """Makes the directory for this config, or returns to it.
+    def require_usable(self, config: Mapping[str, Any]) -> None:
+        """Checks that a run of this config may live here; changes nothing.
 
         Raises:
-            UserError: it belongs to a run of another config, or holds something else.
+            UserError: the directory belongs to a run of another config, or holds something else.
         """
-        run = cls(path)
-        if path.exists() and not path.is_dir():
-            raise UserError(f"workdir={path} is a file; name a folder that is new or of this run")
-        if (path / CONFIG).is_file():
-            run._require_same_config(config)
-            return run
-        strangers = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(
+                f"workdir={self.path} is a file; name a folder that is new or of this run"
+            )
+        if (self.path / CONFIG).is_file():
+            self._require_same_config(config)
+            return
+        strangers = (
+            sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
+        )
         if strangers:
             raise UserError(
-                f"workdir={path} is not a run directory (no {CONFIG}) and not empty "
+                f"workdir={self.path} is not a run directory (no {CONFIG}) and not empty "
                 f"({', '.join(strangers[:3])}...); name a new folder with --workdir"
             )
+
+    def create(self, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        """Makes the directory, or returns to it: writes which config and which data it is of.
+
+        Args:
+            config: of the run.
+            data: which images it uses, with their digests.
+
+        Raises:
+            UserError: it cannot be written, or was started on other images.
+        """
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            write_json(path / CONFIG, config)
+            if not (self.path / CONFIG).is_file():
+                write_json(self.path / CONFIG, config)
+            if not (self.path / DATASET).is_file():
+                write_json(self.path / DATASET, data)
         except OSError as error:
             raise UserError(
-                f"workdir={path} cannot be written ({error.strerror}); name another with --workdir"
+                f"workdir={self.path} cannot be written ({error.strerror}); name another with "
+                "--workdir"
             ) from error
-        return run
+        self.require_same_data(data)
+
+    def require_same_data(self, data: Mapping[str, Any]) -> None:
+        """Checks that the images are those that the run was started on.
+
+        Raises:
+            UserError: they are not, or the record of them is damaged.
+        """
+        saved, now = flatten(self._read_json(DATASET)), flatten(json.loads(to_json(data)))
+        fields = [name for name in now if name.startswith("splits.") or name.startswith("num_")]
+        differing = [name for name in fields if saved.get(name) != now[name]]
+        if differing:
+            name = differing[0]
+            raise UserError(
+                f"workdir={self.path} was started on other images: {name} was "
+                f"{saved.get(name)!r} and is {now[name]!r}; bring back the images, or start anew "
+                "in another --workdir"
+            )
 
     def read_config(self) -> dict[str, Any]:
         """Returns the config of the run.
@@ -60,10 +96,13 @@ class RunDirectory:
         Raises:
             UserError: this is no run directory, or its config is damaged.
         """
-        path = self.path / CONFIG
+        return self._read_json(CONFIG)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
         if not path.is_file():
             raise UserError(
-                f"workdir={self.path} is not a run directory (no {CONFIG}); name one that training "
+                f"workdir={self.path} is not a run directory (no {name}); name one that training "
                 "has written"
             )
         try:
@@ -88,16 +127,15 @@ class RunDirectory:
         with (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def keep_epochs(self, num_epochs: int) -> list[dict[str, Any]]:
-        """Returns the first epochs of the history and drops what an interruption left after them.
+    def read_epochs(self, num_epochs: int) -> list[dict[str, Any]]:
+        """Returns the first epochs of the history.
 
         Raises:
             UserError: fewer are there, or a line is damaged.
         """
         path = self.path / METRICS
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         try:
-            epochs = [json.loads(line) for line in lines[:num_epochs]]
+            epochs = [json.loads(line) for line in self._history_lines()[:num_epochs]]
         except ValueError as error:
             raise UserError(
                 f"{path} is damaged ({error}); start anew in another --workdir"
@@ -107,9 +145,17 @@ class RunDirectory:
                 f"{path} holds no unbroken history of the {num_epochs} epochs of the checkpoint; "
                 "start anew in another --workdir"
             )
-        if len(lines) > num_epochs:
-            write_text(path, "".join(f"{line}\n" for line in lines[:num_epochs]))
         return epochs
+
+    def drop_epochs_after(self, num_epochs: int) -> None:
+        """Drops from the history what an interruption left after the checkpoint."""
+        lines = self._history_lines()
+        if len(lines) > num_epochs:
+            write_text(self.path / METRICS, "".join(f"{line}\n" for line in lines[:num_epochs]))
+
+    def _history_lines(self) -> list[str]:
+        path = self.path / METRICS
+        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
     def _require_same_config(self, config: Mapping[str, Any]) -> None:
         saved = flatten(self.read_config())

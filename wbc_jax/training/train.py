@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from jaxtyping import Array
+import numpy as np
+from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from wbc_jax.atomic_files import write_json
@@ -27,7 +28,7 @@ from wbc_jax.training.rngs import named_key
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.sharding import replicated
 from wbc_jax.training.tensorboard import TensorBoard
-from wbc_jax.training.train_state import TrainState
+from wbc_jax.training.train_state import TrainState, Variables
 from wbc_jax.training.train_step import zero_sums
 
 _log = logging.getLogger(__name__)
@@ -57,15 +58,17 @@ def train(
         UserError: the config, the data or the directory cannot be used, or the loss is no number.
     """
     start = time.perf_counter()
+    run = RunDirectory(workdir)
+    run.require_usable(config.to_dict())
     experiment = build_experiment(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
-    run = RunDirectory.open(workdir, config.to_dict())
-    write_json(workdir / "dataset.json", experiment.data.describe())
+    run.create(config.to_dict(), experiment.data.describe())
     write_json(workdir / "environment.json", describe_environment())
     for warning in experiment.data.protocol.warnings:
         _log.warning(warning)
+    predict_test = make_test_predict(config, experiment)
     with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
-        state, epochs = _train_epochs(config, experiment, run, checkpoints, start)
-    return finish_run(config, experiment, workdir, state, epochs)
+        state, epochs = _train_epochs(config, experiment, run, checkpoints, predict_test, start)
+    return finish_run(config, experiment, workdir, epochs, state, predict_test(state.variables))
 
 
 def _train_epochs(
@@ -73,6 +76,7 @@ def _train_epochs(
     experiment: Experiment,
     run: RunDirectory,
     checkpoints: Checkpoints,
+    predict_test: Callable[[Variables], Float[np.ndarray, "n k"]],
     start: float,
 ) -> tuple[TrainState, list[dict[str, Any]]]:
     """Runs the epochs that are still to do; returns the last state and the whole history."""
@@ -83,19 +87,20 @@ def _train_epochs(
     # Counted over all starts: what the run has cost, not what this start has.
     start -= history[-1]["wall_seconds"] if history else 0.0
     train_epoch = _make_train_epoch(config, experiment, state)
-    predict_test = make_test_predict(config, experiment)
     test_labels = experiment.data.partition.test.label
     with TensorBoard(run.path / "tensorboard", epochs_done=len(history)) as board:
         for epoch in range(len(history) + 1, num_epochs + 1):
             state, train_metrics, seconds = train_epoch(state, epoch)
+            test_metrics = mean_metrics(predict_test(state.variables), test_labels)
             train_loss = train_metrics[loss_name]
-            _require_finite(train_loss, epoch)
+            # The test's too: the training loss is older than the epoch's last update.
+            _require_finite([train_loss, test_metrics[loss_name]], epoch)
             record = {
                 "epoch": epoch,
                 "seconds": seconds,
                 "wall_seconds": time.perf_counter() - start,
                 "train": train_metrics,
-                "test": mean_metrics(predict_test(state.variables), test_labels),
+                "test": test_metrics,
             }
             history.append(record)
             # The line first: a checkpoint without its line could not be resumed.
@@ -111,10 +116,12 @@ def _start_or_resume(
     experiment: Experiment, run: RunDirectory, checkpoints: Checkpoints
 ) -> tuple[TrainState, list[dict[str, Any]]]:
     """Returns the state to go on from and the history that led to it."""
-    if checkpoints.latest() is None:
-        return experiment.initial_state(), run.keep_epochs(0)
-    epochs_done, state = checkpoints.restore_latest(experiment.abstract_state())
-    return state, run.keep_epochs(epochs_done)
+    epochs_done, state = 0, None
+    if checkpoints.latest() is not None:
+        epochs_done, state = checkpoints.restore_latest(experiment.abstract_state())
+    history = run.read_epochs(epochs_done)
+    run.drop_epochs_after(epochs_done)
+    return state or experiment.initial_state(), history
 
 
 def _make_train_epoch(
@@ -160,10 +167,10 @@ def _make_train_epoch(
     return train_epoch
 
 
-def _require_finite(loss: float, epoch: int) -> None:
-    if not math.isfinite(loss):
+def _require_finite(losses: list[float], epoch: int) -> None:
+    if not all(map(math.isfinite, losses)):
         raise UserError(
-            f"the training loss is no longer a finite number in epoch {epoch}; lower "
+            f"the loss is no longer a finite number in epoch {epoch}; lower "
             "optim.learning_rate, or warm up with optim.warmup_epochs, in a new --workdir"
         )
 
