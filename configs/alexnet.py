@@ -16,7 +16,10 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     config.model.kernel_sizes = (5, 5, 3, 3, 3)  # pixels; ours: 11x11 was made for 224 pixels
     config.model.first_stride = 1  # pixels; ours: 4 in the original, at 224 pixels
     config.model.pool_after = (0, 1, 4)  # three, as stated; places as in the original
-    config.model.norm_after = (0, 1)  # two, as stated; places as in the original
+    config.model.norm_after = (
+        0,
+        1,
+    )  # two, as stated; after the same convolutions as in the original
     config.model.dense_features = (512, 512)  # two, as stated; widths ours
     config.model.dropout_rate = (
         0.0  # not named for AlexNet; 0.25 stops it from learning in 5 epochs

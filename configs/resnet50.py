@@ -22,7 +22,7 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     config.model.head.num_pools = 3
     config.model.head.dense_features = (256,)  # one, as stated; width ours
     config.model.head.dropout_rate = 0.25  # our reading of the paper's "one additional layer"
-    config.model.head.norm = "layer"  # ours: the maps are 1x1; or batch, local_response
+    config.model.head.norm = "batch"  # ours; or layer, local_response
     config.optim.name = "sgd"
     config.optim.learning_rate = 0.05  # ours
     if preset == "smoke":

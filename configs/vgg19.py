@@ -23,7 +23,7 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     config.model.head.num_pools = 3
     config.model.head.dense_features = (256,)  # one, as stated; width ours
     config.model.head.dropout_rate = 0.0  # not named for VGG19
-    config.model.head.norm = "layer"  # ours: the maps are 1x1; or batch, local_response
+    config.model.head.norm = "batch"  # ours; or layer, local_response
     config.optim.name = "adam"
     config.optim.learning_rate = 1e-4  # ours: the usual one for VGG without batch norm in the base
     if preset == "smoke":

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wbc_jax.errors import UserError
-from wbc_jax.nn import BatchNorm, LocalResponseNorm, normalize
+from wbc_jax.nn import BatchNorm, LayerNorm, LocalResponseNorm, normalize
 from wbc_jax.nn.normalization import NORMALIZATIONS
 
 
@@ -98,7 +98,7 @@ def test_local_response_differentiates_at_zero() -> None:
 
 
 def test_normalize_makes_the_layer_that_is_named(image: jax.Array) -> None:
-    assert NORMALIZATIONS == ("batch", "local_response")
+    assert NORMALIZATIONS == ("batch", "layer", "local_response")
     variables = Normalized("local_response").init(jax.random.key(0), image)
     assert not jax.tree.leaves(variables)
     np.testing.assert_array_equal(
@@ -107,5 +107,21 @@ def test_normalize_makes_the_layer_that_is_named(image: jax.Array) -> None:
 
 
 def test_an_unknown_normalization_is_refused(image: jax.Array) -> None:
-    with pytest.raises(UserError, match=r"norm='layer' is not known; choose one of batch, local"):
-        Normalized("layer").init(jax.random.key(0), image)
+    with pytest.raises(UserError, match=r"norm='group' is not known; choose one of batch, layer"):
+        Normalized("group").init(jax.random.key(0), image)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("kind", NORMALIZATIONS)
+def test_every_kind_works_in_every_dtype(kind: str, dtype: jnp.dtype) -> None:
+    x = jax.random.normal(jax.random.key(0), (4, 3, 3, 6)).astype(dtype)
+    y, _ = Normalized(kind, dtype).init_with_output(jax.random.key(1), x, train=True)
+    assert y.dtype == dtype
+    assert bool(jnp.isfinite(y).all())
+
+
+def test_layer_norm_standardises_each_position_over_its_channels() -> None:
+    x = 3 + 5 * jax.random.normal(jax.random.key(0), (2, 4, 4, 256))
+    y, _ = LayerNorm().init_with_output(jax.random.key(1), x)
+    expected = (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
+    np.testing.assert_allclose(y, expected, atol=1e-4)

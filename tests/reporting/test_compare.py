@@ -249,3 +249,9 @@ def test_comparing_loads_neither_jax_nor_the_rooms_below():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_an_output_that_is_a_file_is_refused(make_run, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(UserError, match="is a file; name a folder for the comparison"):
+        compare([make_run("a")], tmp_path / "out")

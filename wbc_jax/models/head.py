@@ -25,8 +25,9 @@ class Head(nn.Module):
         dense_features: width of each fully connected layer before the softmax layer.
         dropout_rate: share of units dropped before the softmax layer in training. For ResNet50
             this is our reading of the paper's "one additional layer".
-        norm: "batch", "layer" or "local_response". On a 1x1 map a channel has as few values as
-            the batch has images: batch norm then trains on figures that evaluation never sees.
+        norm: "batch", "layer" or "local_response". On a 1x1 map a
+            channel has as few values as the batch has images, so batch norm's running statistics
+            are noisy; yet without it VGG19 does not begin to learn in two epochs.
         dtype: of the computation.
     """
 
@@ -36,7 +37,7 @@ class Head(nn.Module):
     num_pools: int = 3
     dense_features: tuple[int, ...] = (256,)
     dropout_rate: float = 0.0
-    norm: str = "layer"
+    norm: str = "batch"
     dtype: Any = jnp.float32
 
     @nn.compact

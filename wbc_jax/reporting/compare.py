@@ -85,8 +85,10 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
         The path of compare.html.
 
     Raises:
-        UserError: no run is given, one is given twice, or one cannot be read.
+        UserError: no run is given, one is given twice, one cannot be read, or `output` is a file.
     """
+    if output.exists() and not output.is_dir():
+        raise UserError(f"workdir={output} is a file; name a folder for the comparison")
     read = _read_runs(runs)
     named = dict(zip(run_labels(read), read, strict=True))
     rows = [table_row(run) for run in read]

@@ -1,0 +1,42 @@
+"""The embedded set is no toy, and can be learnt: the whole of it, as a user gets it."""
+
+from pathlib import Path
+
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from configs.cnn import get_config
+from wbc_jax.data.load import Data
+from wbc_jax.training.experiment import prepare_data
+from wbc_jax.training.train import train
+
+
+@pytest.fixture(scope="module")
+def default_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("default-smears")
+
+
+@pytest.fixture(scope="module")
+def smears(default_cache: Path) -> Data:
+    return prepare_data(get_config("synthetic"), data_dir=None, cache_dir=default_cache)
+
+
+def test_a_linear_model_on_the_gray_pixels_stays_below_70_percent(smears: Data) -> None:
+    train_part, test_part = smears.partition
+    assert train_part.image.shape[1:] == (50, 50, 1)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
+    model.fit(train_part.image.reshape(len(train_part.label), -1), train_part.label)
+    accuracy = model.score(test_part.image.reshape(len(test_part.label), -1), test_part.label)
+    assert 0.25 < accuracy < 0.7
+
+
+@pytest.mark.usefixtures("smears", "no_report")
+def test_the_cnn_passes_90_percent_within_5_epochs(default_cache: Path, tmp_path: Path) -> None:
+    results = train(
+        get_config("synthetic"), workdir=tmp_path / "cnn", data_dir=None, cache_dir=default_cache
+    )
+    assert len(results["epochs"]) == 5
+    best = max(epoch["test"]["categorical_accuracy"] for epoch in results["epochs"])
+    assert best > 0.9
