@@ -6,7 +6,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from wbc_jax.errors import UserError
 from wbc_jax.nn import Conv, Dense, Logits, MaxPool, normalize
 
 
@@ -18,8 +17,8 @@ class CNN(nn.Module):
     Attributes:
         num_classes: outputs.
         conv_features: width of each 3x3 convolution; its length is their number.
-        num_norms: normalizations, one in each of the first blocks.
-        num_pools: 2x2 max-poolings, one at the end of each of the first blocks.
+        num_norms: the first so many blocks have a normalization; all, where there are fewer.
+        num_pools: the first so many blocks end in a 2x2 max-pooling; all, where there are fewer.
         dense_features: width of each fully connected layer before the softmax layer.
         dropout_rate: share of units dropped before the softmax layer in training.
         norm: "batch", "layer" or "local_response".
@@ -39,16 +38,7 @@ class CNN(nn.Module):
     def __call__(
         self, image: Float[Array, "b h w c"], *, train: bool = False
     ) -> Float[Array, "b k"]:
-        """Returns logits; with `train`, dropout draws from the rng stream `dropout`.
-
-        Raises:
-            UserError: there are fewer convolutions than normalizations or poolings.
-        """
-        if max(self.num_norms, self.num_pools) > len(self.conv_features):
-            raise UserError(
-                f"num_norms={self.num_norms} and num_pools={self.num_pools} must be at most the "
-                f"{len(self.conv_features)} convolutions of conv_features={self.conv_features}"
-            )
+        """Returns logits; with `train`, dropout draws from the rng stream `dropout`."""
         x = image
         for index, features in enumerate(self.conv_features):
             x = Conv(features, (3, 3), dtype=self.dtype)(x)

@@ -6,7 +6,6 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from wbc_jax.errors import UserError
 from wbc_jax.nn import Conv, Dense, Logits, MaxPool, normalize
 
 
@@ -20,7 +19,7 @@ class Head(nn.Module):
     Attributes:
         num_classes: outputs.
         conv_features: width of each 3x3 convolution; its length is their number.
-        num_norms: normalizations, one after each of the first convolutions.
+        num_norms: the first so many convolutions have a normalization; all, where there are fewer.
         num_pools: 2x2 max-poolings: one after each convolution, what is left at the end.
         dense_features: width of each fully connected layer before the softmax layer.
         dropout_rate: share of units dropped before the softmax layer in training. For ResNet50
@@ -44,16 +43,7 @@ class Head(nn.Module):
     def __call__(
         self, feature_map: Float[Array, "b h w c"], *, train: bool = False
     ) -> Float[Array, "b k"]:
-        """Returns logits; with `train`, dropout draws from the rng stream `dropout`.
-
-        Raises:
-            UserError: there are fewer convolutions than normalizations.
-        """
-        if self.num_norms > len(self.conv_features):
-            raise UserError(
-                f"head.num_norms={self.num_norms} must be at most the {len(self.conv_features)} "
-                f"convolutions of head.conv_features={self.conv_features}"
-            )
+        """Returns logits; with `train`, dropout draws from the rng stream `dropout`."""
         x = feature_map
         for index, features in enumerate(self.conv_features):
             x = Conv(features, (3, 3), dtype=self.dtype)(x)
