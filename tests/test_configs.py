@@ -35,14 +35,15 @@ def network_fields(module: type) -> set[str]:
     return {field.name for field in fields(module)} - {"parent", "name", "num_classes"}
 
 
-class ReadingRecorder:
-    """Looks like a ConfigDict and notes which leaves are read one by one.
+class ReadingRecorder(ConfigDict):
+    """A ConfigDict that notes which leaves are read one by one.
 
     `to_dict` notes nothing: writing a config down is no use of it.
     """
 
     def __init__(self, config: ConfigDict, read: set[str], prefix: str = "") -> None:
-        self._config, self._read, self._prefix = config, read, prefix
+        for field, value in (("_config", config), ("_read", read), ("_prefix", prefix)):
+            object.__setattr__(self, field, value)
 
     def __getitem__(self, name: str) -> Any:
         value = self._config[name]

@@ -18,16 +18,17 @@ class TrainState(struct.PyTreeNode):
     """Weights and what goes with them; a checkpoint holds this and nothing else.
 
     Attributes:
-        step: number of updates done.
+        step: number of updates done, int32 scalar.
         params: learned weights.
         batch_stats: running statistics of batch norm; empty where a model has none.
         opt_state: of the Optax transform.
     """
 
-    step: Any  # int32 [] or, while JAX maps over the tree, anything in its place
-    params: Variables
-    batch_stats: Variables
-    opt_state: optax.OptState
+    # Any: while JAX and Orbax map over the tree, other things stand in the arrays' places.
+    step: Any
+    params: Any
+    batch_stats: Any
+    opt_state: Any
 
     @property
     def variables(self) -> Variables:

@@ -8,7 +8,7 @@ import sys
 import urllib.request
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -57,7 +57,15 @@ def fetch(url: str, target: Path, *, timeout: float = 20.0) -> Path:
     return target
 
 
-def _copy(answer: BinaryIO, file: BinaryIO, *, total: str | None) -> None:
+@runtime_checkable
+class _Readable(Protocol):
+    """What the answer to a request is, be it from a server or from a file."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Returns the next bytes."""
+
+
+def _copy(answer: _Readable, file: BinaryIO, *, total: str | None) -> None:
     with tqdm.wrapattr(
         answer,
         "read",
