@@ -18,7 +18,6 @@ import importlib
 import io
 import json
 import logging
-import os
 import shutil
 import sys
 from collections import Counter
@@ -29,6 +28,7 @@ from typing import Any, NamedTuple
 
 import absl.logging
 
+from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.catalog import DatasetSpec
 from wbc_jax.errors import UserError
@@ -232,9 +232,7 @@ def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[st
         "splits": splits,
         "files": {file.name: file.stat().st_size for file in sorted(path.iterdir())},
     }
-    temporary = path / f".{_RECORD}.{os.getpid()}"
-    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path / _RECORD)
+    write_json(path / _RECORD, record)
     _log.info("prepared %s: %s", spec.name, {k: v["labels"] for k, v in splits.items()})
     return _split_infos(splits)
 
