@@ -109,7 +109,8 @@ def resnet50(bands: int, side: int, num_classes: int) -> Iterable[nn.Module]:
             inputs = 4 * 64 * 2**stage
     for _ in range(5):
         side = -(-side // 2)
-    return [*layers, *head(inputs, side, (256, 256), 256), nn.Dropout(0.1), nn.Linear(256, num_classes)]
+    layers += head(inputs, side, (256, 256), 256)
+    return [*layers, nn.Dropout(0.1), nn.Linear(256, num_classes)]
 
 
 class DensePerPosition(nn.Module):
