@@ -7,6 +7,7 @@ if __name__ == "__main__":
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -50,14 +51,27 @@ def add_outputs(parser: argparse.ArgumentParser, *, plot: bool) -> None:
         )
 
 
-def add_data_dir(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """Adds `--data_dir`, as launch.py has it."""
+def add_data_dir(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Adds `--data_dir` with launch.py's default; `required` where neither gives one."""
+    default = os.environ.get("WBC_DATA_DIR")
     parser.add_argument(
         "--data_dir",
         type=_existing_folder,
         default=default,
+        required=required and default is None,
         metavar="DIR",
         help="Folder in which the images are looked for. Default: WBC_DATA_DIR.",
+    )
+
+
+def add_cache_dir(parser: argparse.ArgumentParser) -> None:
+    """Adds `--cache_dir` with launch.py's default."""
+    parser.add_argument(
+        "--cache_dir",
+        type=lambda text: Path(text).expanduser(),
+        default=os.environ.get("WBC_CACHE_DIR", "~/.cache/wbc_jax"),
+        metavar="DIR",
+        help="Folder for prepared data sets and arrays. Default: WBC_CACHE_DIR.",
     )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from benchmarks.plot_axes import log_scale
 from wbc_jax.reporting.figure_style import BLACK, BLUE, VERMILLION, new_figure, styled
 
 _SIDES = (("ours", "wbc_jax", BLUE, "o"), ("torch", "PyTorch", VERMILLION, "s"))
@@ -66,10 +66,7 @@ def _draw_rates(axes: Axes, records: Sequence[dict[str, Any]], prefix: str) -> N
             linewidth=1.2,
             label=name,
         )
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    log_scale(axes)
     axes.grid(visible=False, axis="x")
 
 
