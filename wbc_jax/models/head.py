@@ -48,8 +48,9 @@ class Head(nn.Module):
         for index, features in enumerate(self.conv_features):
             x = Conv(features, (3, 3), dtype=self.dtype)(x)
             if index < self.num_norms:
-                x = normalize(x, self.norm, train=train, dtype=self.dtype)
-            x = nn.relu(x)
+                x = normalize(x, self.norm, train=train, dtype=self.dtype, relu=True)
+            else:
+                x = nn.relu(x)
             if index < self.num_pools:
                 x = MaxPool()(x)
         for _ in range(len(self.conv_features), self.num_pools):

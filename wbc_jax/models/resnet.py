@@ -39,18 +39,20 @@ class BottleneckBlock(nn.Module):
             features: int,
             size: int,
             strides: tuple[int, int] = (1, 1),
+            residual: Float[Array, "b oh ow f"] | None = None,
             **norm_fields: Any,
         ) -> Float[Array, "b oh ow f"]:
             x = Conv(features, (size, size), strides, use_bias=False, dtype=self.dtype)(x)
-            return BatchNorm(dtype=self.dtype, **norm_fields)(x, use_running_average=not train)
+            return BatchNorm(dtype=self.dtype, **norm_fields)(x, residual, train=train)
 
-        y = nn.relu(conv_norm(x, self.features, 1))
-        y = nn.relu(conv_norm(y, self.features, 3, strides))
+        shortcut = x
+        y = conv_norm(x, self.features, 1, relu=True)
+        y = conv_norm(y, self.features, 3, strides, relu=True)
+        if x.shape != (*y.shape[:-1], 4 * self.features):
+            shortcut = conv_norm(x, 4 * self.features, 1, strides)
         # A zero last scale starts every block as the identity (Goyal et al. 2017, section 5.1).
-        y = conv_norm(y, 4 * self.features, 1, scale_init=nn.initializers.zeros_init())
-        if x.shape != y.shape:
-            x = conv_norm(x, 4 * self.features, 1, strides)
-        return nn.relu(x + y)
+        zeros = nn.initializers.zeros_init()
+        return conv_norm(y, 4 * self.features, 1, residual=shortcut, relu=True, scale_init=zeros)
 
 
 class ResNetBackbone(nn.Module):
@@ -72,7 +74,7 @@ class ResNetBackbone(nn.Module):
     ) -> Float[Array, "b oh ow f"]:
         """Returns the last stage's feature map: 2x2x2048 for a 50x50 image."""
         x = Conv(self.width, (7, 7), (2, 2), use_bias=False, dtype=self.dtype)(image)
-        x = nn.relu(BatchNorm(dtype=self.dtype)(x, use_running_average=not train))
+        x = BatchNorm(relu=True, dtype=self.dtype)(x, train=train)
         x = MaxPool((3, 3), (2, 2))(x)
         for stage, num_blocks in enumerate(self.stage_sizes):
             for block in range(num_blocks):

@@ -11,21 +11,85 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from wbc_jax.errors import UserError
+from wbc_jax.nn.native_normalization import batch_norm_native, can_call
 
 NORMALIZATIONS = ("batch", "layer", "local_response")
 
 
-class BatchNorm(nn.BatchNorm):
-    """`flax.linen.BatchNorm`; under a mesh of one `data` axis its statistics are global.
+class BatchNorm(nn.Module):
+    """`flax.linen.BatchNorm` with the addition and the ReLU that may follow it in the same pass.
+
+    Parameters, running statistics and results are Linen's; under a mesh of one `data` axis the
+    statistics are global. On the CPU the kernels in `native` serve float32 in training.
 
     Attributes:
+        relu: whether the positive part is taken at the end.
+        dtype: of the result; statistics are float32.
         momentum: kept share of the running statistics per step. Linen's 0.99 would still be half
             initial values after the 62 steps of the study's first epoch.
         epsilon: added to the variance.
+        scale_init: of the scale.
     """
 
+    relu: bool = False
+    dtype: Any = jnp.float32
     momentum: float = 0.9
     epsilon: float = 1e-5
+    scale_init: nn.initializers.Initializer = nn.initializers.ones_init()
+
+    @nn.compact
+    def __call__(
+        self,
+        image: Float[Array, "*b c"],
+        residual: Float[Array, "*b c"] | None = None,
+        *,
+        train: bool = False,
+    ) -> Float[Array, "*b c"]:
+        """Returns the normalised map, plus `residual` where there is one.
+
+        Args:
+            image: any values.
+            residual: added before the ReLU.
+            train: normalise by the batch and update the running statistics; else use those.
+        """
+        shape = (image.shape[-1],)
+        scale = self.param("scale", self.scale_init, shape)
+        bias = self.param("bias", nn.initializers.zeros_init(), shape)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
+        running_var = self.variable("batch_stats", "var", jnp.ones, shape)
+        if not train:
+            mean, var = running_mean.value, running_var.value
+            return _normalise(image, scale, bias, residual, mean, var, self).astype(self.dtype)
+        if can_call(image) and self.dtype == jnp.float32:
+            none = jnp.zeros((0,), image.dtype)
+            output, mean, var = batch_norm_native(
+                image, scale, bias, none if residual is None else residual, self.epsilon, self.relu
+            )
+        else:
+            wide, axes = image.astype(jnp.float32), tuple(range(image.ndim - 1))
+            mean = wide.mean(axes)
+            var = jnp.maximum(jnp.square(wide).mean(axes) - jnp.square(mean), 0.0)
+            output = _normalise(image, scale, bias, residual, mean, var, self).astype(self.dtype)
+        if not self.is_initializing():
+            kept, new = self.momentum, 1 - self.momentum
+            running_mean.value = kept * running_mean.value + new * mean
+            running_var.value = kept * running_var.value + new * var
+        return output
+
+
+def _normalise(
+    image: Array,
+    scale: Array,
+    bias: Array,
+    residual: Array | None,
+    mean: Array,
+    var: Array,
+    layer: BatchNorm,
+) -> Array:
+    output = (image - mean) * (scale * lax.rsqrt(var + layer.epsilon)) + bias
+    if residual is not None:
+        output = output + residual
+    return nn.relu(output) if layer.relu else output
 
 
 class LayerNorm(nn.LayerNorm):
@@ -72,7 +136,12 @@ class LocalResponseNorm(nn.Module):
 
 
 def normalize(
-    image: Float[Array, "*b c"], kind: str, *, train: bool, dtype: Any = jnp.float32
+    image: Float[Array, "*b c"],
+    kind: str,
+    *,
+    train: bool,
+    dtype: Any = jnp.float32,
+    relu: bool = False,
 ) -> Float[Array, "*b c"]:
     """Applies a new normalization layer; to be called inside a compact module.
 
@@ -82,6 +151,7 @@ def normalize(
         train: with "batch", normalise by the batch and update the running statistics; else use
             those.
         dtype: of the computation.
+        relu: whether the positive part is taken at the end.
 
     Returns:
         The normalised map.
@@ -91,9 +161,13 @@ def normalize(
     """
     match kind:
         case "batch":
-            return BatchNorm(dtype=dtype)(image, use_running_average=not train)
+            return BatchNorm(relu=relu, dtype=dtype)(image, train=train)
         case "layer":
-            return LayerNorm(dtype=dtype)(image)
+            output = LayerNorm(dtype=dtype)(image)
         case "local_response":
-            return LocalResponseNorm()(image)
-    raise UserError(f"norm={kind!r} is not known; choose one of {', '.join(NORMALIZATIONS)}")
+            output = LocalResponseNorm()(image)
+        case _:
+            raise UserError(
+                f"norm={kind!r} is not known; choose one of {', '.join(NORMALIZATIONS)}"
+            )
+    return nn.relu(output) if relu else output

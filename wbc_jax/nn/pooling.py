@@ -11,18 +11,18 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from wbc_jax.nn.cpu_convolution import output_size
+from wbc_jax.nn.cpu_convolution import Pads, output_size
+from wbc_jax.nn.native_normalization import can_call
+from wbc_jax.nn.native_pooling import max_pool_native
 
 
 def _max_of_slices(
     image: Float[Array, "b h w c"],
     window: tuple[int, int],
     strides: tuple[int, int],
-    padding: str,
+    pads: Pads,
 ) -> Float[Array, "b oh ow c"]:
     """The maximum of one strided slice per window position."""
-    vertical, horizontal = lax.padtype_to_pads(image.shape[1:3], window, strides, padding)
-    pads = (vertical, horizontal)
     out_h, out_w = output_size(image.shape[1:3], window, strides, pads)
     padded = jnp.pad(image, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
     slices = (
@@ -59,9 +59,12 @@ def max_pool(
     Returns:
         The pooled map; oh and ow follow XLA's rule for `padding`.
     """
-    if jax.default_backend() == "cpu":
-        return _max_of_slices(image, window, strides, padding)
-    return nn.max_pool(image, window, strides, padding)
+    if jax.default_backend() != "cpu":
+        return nn.max_pool(image, window, strides, padding)
+    vertical, horizontal = lax.padtype_to_pads(image.shape[1:3], window, strides, padding)
+    if can_call(image):
+        return max_pool_native(image, window, strides, (vertical, horizontal))
+    return _max_of_slices(image, window, strides, (vertical, horizontal))
 
 
 class MaxPool(nn.Module):

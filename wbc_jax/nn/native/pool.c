@@ -1,0 +1,101 @@
+// Max pooling and its gradient, NHWC. Padding never wins; of equal values the first has the gradient.
+// A task takes one image. Channels are a multiple of LANES.
+
+#include "runtime.h"
+
+typedef struct {
+  const float *x, *gradient;
+  float *output;
+  int height, width, out_height, out_width, channels;
+  int window_y, window_x, stride_y, stride_x, top, left;
+} Pool;
+
+static Pool describe(XLA_FFI_Buffer *x, XLA_FFI_Buffer *pooled, const int64_t *geometry) {
+  Pool p = {.x = data(x), .height = dim(x, 1), .width = dim(x, 2), .channels = dim(x, 3),
+            .out_height = dim(pooled, 1), .out_width = dim(pooled, 2)};
+  p.window_y = (int)geometry[0];
+  p.window_x = (int)geometry[1];
+  p.stride_y = (int)geometry[2];
+  p.stride_x = (int)geometry[3];
+  p.top = (int)geometry[4];
+  p.left = (int)geometry[5];
+  return p;
+}
+
+// Pixels of a window: rows [y, last_y), columns [x, last_x).
+typedef struct {
+  int y, x, last_y, last_x;
+} Window;
+
+static inline Window window_of(const Pool *p, int out_y, int out_x) {
+  int y = out_y * p->stride_y - p->top, x = out_x * p->stride_x - p->left;
+  return (Window){max_int(y, 0), max_int(x, 0), min_int(y + p->window_y, p->height),
+                  min_int(x + p->window_x, p->width)};
+}
+
+static inline size_t pixel(const Pool *p, int n, int y, int x) {
+  return (((size_t)n * p->height + y) * p->width + x) * p->channels;
+}
+
+INLINE Vec largest(const Pool *p, int n, Window w, int c) {
+  Vec best = load(p->x + pixel(p, n, w.y, w.x) + c);
+  for (int y = w.y; y < w.last_y; y++)
+    for (int x = w.x; x < w.last_x; x++) {
+      Vec value = load(p->x + pixel(p, n, y, x) + c);
+      // Written so that a value that is no number wins and is passed on.
+      best = where(value <= best, best, value);
+    }
+  return best;
+}
+
+static void pool_task(void *context, int n) {
+  const Pool *p = context;
+  float *to = p->output + (size_t)n * p->out_height * p->out_width * p->channels;
+  for (int y = 0; y < p->out_height; y++)
+    for (int x = 0; x < p->out_width; x++) {
+      Window window = window_of(p, y, x);
+      for (int c = 0; c < p->channels; c += LANES, to += LANES)
+        store(to, largest(p, n, window, c));
+    }
+}
+
+// x -> pooled.
+XLA_FFI_Error *wbc_max_pool(XLA_FFI_CallFrame *call) {
+  if (is_metadata_query(call)) return NULL;
+  XLA_FFI_Buffer *x = argument(call, 0), *pooled = result(call, 0);
+  Pool p = describe(x, pooled, attribute(call));
+  p.output = data(pooled);
+  parallel_for(call, dim(x, 0), pool_task, &p);
+  return NULL;
+}
+
+static void gradient_task(void *context, int n) {
+  const Pool *p = context;
+  memset(p->output + pixel(p, n, 0, 0), 0, (size_t)p->height * p->width * p->channels * 4);
+  const float *from = p->gradient + (size_t)n * p->out_height * p->out_width * p->channels;
+  for (int out_y = 0; out_y < p->out_height; out_y++)
+    for (int out_x = 0; out_x < p->out_width; out_x++) {
+      Window w = window_of(p, out_y, out_x);
+      for (int c = 0; c < p->channels; c += LANES, from += LANES) {
+        Vec best = largest(p, n, w, c), left = load(from);
+        for (int y = w.y; y < w.last_y; y++)
+          for (int x = w.x; x < w.last_x; x++) {
+            size_t i = pixel(p, n, y, x) + c;
+            Vec value = load(p->x + i), sum = load(p->output + i);
+            store(p->output + i, where(value == best, sum + left, sum));
+            left = where(value == best, (Vec){0}, left);
+          }
+      }
+    }
+}
+
+// (x, gradient of the pooled) -> gradient of x.
+XLA_FFI_Error *wbc_max_pool_gradient(XLA_FFI_CallFrame *call) {
+  if (is_metadata_query(call)) return NULL;
+  XLA_FFI_Buffer *x = argument(call, 0), *gradient = argument(call, 1);
+  Pool p = describe(x, gradient, attribute(call));
+  p.gradient = data(gradient);
+  p.output = data(result(call, 0));
+  parallel_for(call, dim(x, 0), gradient_task, &p);
+  return NULL;
+}
