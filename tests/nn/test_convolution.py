@@ -13,7 +13,7 @@ from jax import lax
 
 from wbc_jax.nn import Conv
 from wbc_jax.nn.convolution import conv2d
-from wbc_jax.nn.cpu_convolution import conv_as_matmul, conv_canonical, output_size
+from wbc_jax.nn.xla_convolution import conv_as_matmul, conv_canonical, output_size
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 

@@ -11,7 +11,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from wbc_jax.errors import UserError
-from wbc_jax.nn.native_normalization import batch_norm_native, can_call
+from wbc_jax.nn.lowering import native_serves
+from wbc_jax.nn.native.normalization import batch_norm_native
 
 NORMALIZATIONS = ("batch", "layer", "local_response")
 
@@ -60,7 +61,7 @@ class BatchNorm(nn.Module):
         if not train:
             mean, var = running_mean.value, running_var.value
             return _normalise(image, scale, bias, residual, mean, var, self).astype(self.dtype)
-        if can_call(image) and self.dtype == jnp.float32:
+        if native_serves(image) and self.dtype == jnp.float32:
             none = jnp.zeros((0,), image.dtype)
             output, mean, var = batch_norm_native(
                 image, scale, bias, none if residual is None else residual, self.epsilon, self.relu

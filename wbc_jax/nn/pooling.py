@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from wbc_jax.nn.cpu_convolution import Pads, output_size
-from wbc_jax.nn.native_normalization import can_call
-from wbc_jax.nn.native_pooling import max_pool_native
+from wbc_jax.nn.lowering import Pads, native_serves
+from wbc_jax.nn.native.pooling import max_pool_native
+from wbc_jax.nn.xla_convolution import output_size
 
 
 def _max_of_slices(
@@ -46,9 +46,8 @@ def max_pool(
 ) -> Float[Array, "b oh ow c"]:
     """The largest value in each window; padding never wins.
 
-    On the CPU the gradient of XLA's reduce-window (select-and-scatter) takes 67 ms for a batch of
-    32x50x50x64 on two cores, that of the maximum of slices 2 ms. Where several values of a window
-    are equal, the slices share the gradient among them and reduce-window gives it to the first.
+    Where several values of a window are equal, the first has the gradient; in XLA's CPU form,
+    used where the kernels in `native` cannot be, they share it.
 
     Args:
         image: any values.
@@ -62,7 +61,7 @@ def max_pool(
     if jax.default_backend() != "cpu":
         return nn.max_pool(image, window, strides, padding)
     vertical, horizontal = lax.padtype_to_pads(image.shape[1:3], window, strides, padding)
-    if can_call(image):
+    if native_serves(image):
         return max_pool_native(image, window, strides, (vertical, horizontal))
     return _max_of_slices(image, window, strides, (vertical, horizontal))
 

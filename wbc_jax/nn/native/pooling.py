@@ -1,4 +1,4 @@
-"""Max pooling by the kernels in `native`, with its gradient.
+"""Max pooling by the kernels in this folder, with its gradient.
 
 y = max_pool_native(x, (2, 2), (2, 2), ((0, 1), (0, 1)))
 """
@@ -8,8 +8,10 @@ from functools import partial
 import jax
 from jaxtyping import Array, Float
 
-from wbc_jax.nn.cpu_convolution import Pads, Pair, output_size
 from wbc_jax.nn.native import library
+
+Pair = tuple[int, int]
+Pads = tuple[Pair, Pair]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
@@ -19,12 +21,15 @@ def max_pool_native(
     """The largest value in each window; of equal ones the first has the gradient, as in XLA's.
 
     Args:
-        image: any values; channels as `native_normalization.can_call` asks.
+        image: any values; a multiple of 16 channels.
         window: rows, columns.
         strides: rows, columns.
         pads: before and after, of rows and of columns; smaller than the window.
     """
-    height, width = output_size(image.shape[1:3], window, strides, pads)
+    height, width = (
+        (size + sum(pad) - extent) // stride + 1
+        for size, pad, extent, stride in zip(image.shape[1:3], pads, window, strides, strict=True)
+    )
     shape = (image.shape[0], height, width, image.shape[3])
     result = jax.ShapeDtypeStruct(shape, image.dtype)
     return library.call(
@@ -45,9 +50,7 @@ def _backward(
 ) -> tuple[Array]:
     result = jax.ShapeDtypeStruct(image.shape, image.dtype)
     attributes = _attributes(window, strides, pads)
-    return (
-        library.call("wbc_max_pool_gradient", result, image, gradient, attributes=attributes),
-    )
+    return (library.call("wbc_max_pool_gradient", result, image, gradient, attributes=attributes),)
 
 
 max_pool_native.defvjp(_forward, _backward)

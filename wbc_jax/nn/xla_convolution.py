@@ -1,4 +1,4 @@
-"""Two ways to lower a convolution that are fast on the CPU; `convolution` chooses between them.
+"""Two ways to write a convolution that XLA's CPU compiler is fast at; `lowering` chooses.
 
 Both take NHWC images, HWIO kernels and explicit padding, and differentiate.
 """
@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
+from wbc_jax.nn.lowering import Pads, Pair
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 

@@ -1,4 +1,4 @@
-"""Batch norm with what follows it, by the kernels in `native`, with its gradient.
+"""Batch norm with what follows it, by the kernels in this folder, with its gradient.
 
 output, mean, var = batch_norm_native(x, scale, bias, residual, epsilon=1e-5, relu=True)
 """
@@ -11,20 +11,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from wbc_jax.nn.native import library
-
-# The kernels read whole registers of up to 16 channels.
-CHANNEL_MULTIPLE = 16
-
-
-def can_call(image: Array) -> bool:
-    """Whether the kernels serve this array here."""
-    return (
-        image.dtype == jnp.float32
-        and image.ndim >= 2
-        and image.size > 0
-        and image.shape[-1] % CHANNEL_MULTIPLE == 0
-        and library.is_available()
-    )
 
 
 def _like(array: Array) -> jax.ShapeDtypeStruct:

@@ -1,0 +1,120 @@
+"""Which form a layer takes, by platform and shape: decided here and nowhere else.
+
+Accelerators keep XLA's own operations. On the CPU the kernels in `native` are fastest; they serve
+float32 arrays on one device. Where they cannot be had (no compiler, several devices), XLA's
+operations are written in the form that its CPU compiler is fastest at.
+
+Each choice stands beside the measurement it comes from: two cores with AVX-512, 32 images, quiet
+machine. `benchmarks/layers.py` prints them anew.
+"""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from wbc_jax.nn.native import library
+
+Pair = tuple[int, int]
+Pads = tuple[Pair, Pair]
+
+
+class ConvLowering(NamedTuple):
+    """The form of one convolution.
+
+    Attributes:
+        kind: "lax" as JAX writes it; "canonical" and "matmul" for XLA's CPU compiler, in
+            `xla_convolution`; "native" for the kernels in `native`.
+        pairs: of "native": a Winograd tile of 2 * pairs + 2 pixels; 0 for the direct sum.
+        write_padding: of "native": whether the padding is written to memory first.
+    """
+
+    kind: Literal["lax", "canonical", "matmul", "native"]
+    pairs: int = 0
+    write_padding: bool = False
+
+
+# Direct sum against Winograd tiles, one pass, ms: 50x50x64 -> 64: 31 to 14; 12x12x256 -> 256: 24 to
+# 8; 13x13x64 -> 128: 4.0 to 2.5; 5x5 kernel, 25x25x32 -> 96: 16 to 6.2; 6x6x512 -> 512: 25 to 9;
+# 4x4x256 -> 256: 2.2 to 1.3. On 3x3x512 -> 512 it is 4.5 to 5.7: most of a tile is padding there.
+_WINOGRAD_KERNELS = ((3, 3), (5, 5))
+_WINOGRAD_MIN_POSITIONS = 16
+# Tiles of 8 pixels need fewer products per output than those of 6 and more work in transforms.
+# 25x25x32 -> 64 (0.91 of the products): 2.4 to 2.1 ms; 13x13x64 -> 128 (the same): 2.4 to 3.0.
+_LARGE_TILE_COST = 1.1
+# With so few channels a tap is too short for a loop of its own; once the padding is written, the
+# taps of one kernel row lie side by side. 50x50x3 -> 32, forward: 3.6 to 1.6 ms.
+_SHORT_TAP_CHANNELS = 8
+# XLA's own 3x3 on 512 channels runs at 2 GFLOP/s on a 2x2 map and 14 on a 1x1 map, the same sum as
+# patches times one matrix at over 130. At 4x4 both are equal, above that patches lose: they are
+# written to memory. A 1x1 kernel needs none: training 13x13x256 -> 128 takes half the time.
+_MATMUL_MAX_POSITIONS = 16
+# The kernels in `native` read whole registers of up to 16 channels,
+_CHANNEL_MULTIPLE = 16
+# and have a row of zeros of this length to stand for padding.
+_MAX_CHANNELS = 16384
+
+
+def _native_serves(*arrays: Array) -> bool:
+    return all(a.dtype == jnp.float32 and a.size for a in arrays) and library.is_available()
+
+
+def native_serves(image: Array) -> bool:
+    """Whether batch norm and pooling of this array are done by the kernels in `native`.
+
+    XLA's max pooling takes 67 ms for the gradient on 32x50x50x64, the maximum of slices 2 ms where
+    nothing is fused with it and 8 ms in a network, the kernel 1 ms. XLA's batch norm, addition
+    and ReLU take 5 passes over memory forward and 9 backward, the kernels 3 and 5.
+    """
+    return image.ndim > 1 and image.shape[-1] % _CHANNEL_MULTIPLE == 0 and _native_serves(image)
+
+
+def lower_conv(
+    image: Array, kernel: Array, strides: Pair, pads: Pads, output_size: Pair
+) -> ConvLowering:
+    """Returns the form of a convolution.
+
+    Args:
+        image: [b, h, w, c].
+        kernel: [kh, kw, c, f].
+        strides: rows, columns.
+        pads: before and after, of rows and of columns.
+        output_size: rows, columns.
+    """
+    if jax.default_backend() != "cpu":
+        return ConvLowering("lax")
+    if _native_serves(image, kernel) and max(prod(kernel.shape[1:3]), kernel.shape[3]) < (
+        _MAX_CHANNELS
+    ):
+        return ConvLowering(
+            "native",
+            pairs=winograd_pairs(kernel.shape, strides, pads, output_size),
+            write_padding=image.shape[-1] <= _SHORT_TAP_CHANNELS and any(pads[1]),
+        )
+    if kernel.shape[:2] == (1, 1) or prod(output_size) <= _MATMUL_MAX_POSITIONS:
+        return ConvLowering("matmul")
+    return ConvLowering("canonical")
+
+
+def winograd_pairs(
+    kernel_shape: Sequence[int], strides: Pair, pads: Pads, output_size: Pair
+) -> int:
+    """Returns which Winograd tile a convolution is done in, as in `ConvLowering`."""
+    taps, *channels = kernel_shape[0], *kernel_shape[2:]
+    if (
+        strides != (1, 1)
+        or tuple(kernel_shape[:2]) not in _WINOGRAD_KERNELS
+        or any(number % _CHANNEL_MULTIPLE for number in channels)
+        or prod(output_size) < _WINOGRAD_MIN_POSITIONS
+        or max(*pads[0], *pads[1]) >= taps
+    ):
+        return 0
+
+    def products(pairs: int) -> int:
+        side = 2 * pairs + 2
+        return prod(-(-size // (side + 1 - taps)) * side for size in output_size)
+
+    return 3 if _LARGE_TILE_COST * products(3) < products(2) else 2
