@@ -40,12 +40,12 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
 
     from benchmarks.compiled_steps import CompiledSteps
-    from benchmarks.machine import describe_machine
+    from benchmarks.machine import describe_machine, load_before
     from benchmarks.outputs import write_result
     from configs.cnn import get_config
     from wbc_jax.training.experiment import build_experiment
 
-    machine = describe_machine()
+    machine = describe_machine(load_before())
     config = get_config(options.preset)
     data_dir: Path | None = options.data_dir
     experiment = build_experiment(config, data_dir=data_dir, cache_dir=options.cache_dir)

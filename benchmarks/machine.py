@@ -1,12 +1,18 @@
 """What a measurement was made on: processor, cores, load, versions, date.
 
-machine = describe_machine()
+load = load_before()
+...
+machine = describe_machine(load)
 """
 
 import os
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
+
+from benchmarks.command_line import say
+
+_IDLE_LOAD = 0.5
 
 
 def available_cores() -> int:
@@ -16,15 +22,24 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def load_average() -> float | None:
-    """Returns the processes that wanted to run in the last minute, None where it is not known."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+def load_before() -> float | None:
+    """Returns how many processes wanted to run in the last minute, and warns where any did.
+
+    To be called before measuring; None where the system does not tell.
+    """
+    if not hasattr(os, "getloadavg"):
+        return None
+    load = round(os.getloadavg()[0], 2)
+    if load > _IDLE_LOAD:
+        say(f"the machine is not idle (load {load}): other processes will be in the figures")
+    return load
 
 
-def describe_machine() -> dict[str, Any]:
+def describe_machine(load: float | None) -> dict[str, Any]:
     """Returns processor, cores, devices, versions, commit, load and date, as JSON can hold them.
 
-    Call it before measuring: a load far above 0 then means that others were measured as well.
+    Args:
+        load: of `load_before`.
     """
     from wbc_jax.training.environment import describe_environment
 
@@ -32,7 +47,7 @@ def describe_machine() -> dict[str, Any]:
     return {
         "cpu": environment["processor"],
         "cores": available_cores(),
-        "load_average_before": load_average(),
+        "load_before": load,
         "devices": environment["devices"],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": environment["git_commit"],

@@ -6,10 +6,12 @@ python -m benchmarks.scaling --json=scaling.json --plot=scaling
 One factor varies at a time, the others stay at the first point of each series. Each point is a
 process of its own, so that its largest resident set is its own; one epoch is timed after a first
 step. Always on the CPU: several devices are one processor's cores shared out by JAX, so that
-series shows what splitting a batch costs, and no gain is to be expected of it.
+series shows what splitting a batch costs, and no gain is to be expected of it. All of its points
+leave the kernels in C aside, which serve a single device only.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.command_line import add_outputs, create_parser, run, say
+from benchmarks.machine import describe_machine, load_before
 from benchmarks.tables import aligned
 
 Point = dict[str, Any]
@@ -50,14 +53,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--quick", action="store_true", help="Two points per series, 128 images.")
     add_outputs(parser, plot=True)
     options = parser.parse_args(arguments)
+    load = load_before()
     series = measure(_QUICK_BASE, _QUICK) if options.quick else measure(_BASE, _FULL)
     print(scaling_table(series))
     # Only now: a child begins with the resident set of its parent, which is to stay small.
-    from benchmarks.machine import describe_machine
     from benchmarks.outputs import write_plot, write_result
     from benchmarks.scaling_plot import scaling_figure
 
-    machine = describe_machine()
+    machine = describe_machine(load)
     write_result(options.json, {"benchmark": "scaling", "machine": machine, "series": series})
     figure = scaling_figure(series, title=f"CNN, {machine['cpu']}, {machine['cores']} cores")
     write_plot(options.plot, figure, alt=scaling_table(series))
@@ -70,15 +73,15 @@ def measure(base: Mapping[str, int], values: Mapping[str, Sequence[int]]) -> Ser
         base: every factor's value while another one varies.
         values: of each factor.
     """
-    measured: dict[tuple[int, ...], Point] = {}
+    measured: dict[tuple[Any, ...], Point] = {}
     series: Series = {}
     for factor, sizes in values.items():
         series[factor] = []
         for size in sizes:
-            point = {**base, factor: size}
-            key = tuple(point.values())
+            point, native = {**base, factor: size}, factor != "devices"
+            key = (*point.values(), native)
             if key not in measured:
-                measured[key] = _measure_point(point)
+                measured[key] = _measure_point(point, native=native)
             series[factor].append(measured[key])
     return series
 
@@ -106,17 +109,19 @@ def milliseconds_per_image(point: Point) -> float:
     return 1e3 * point["seconds"] / (point["steps"] * point["batch_size"])
 
 
-def _measure_point(point: Mapping[str, int]) -> Point:
+def _measure_point(point: Mapping[str, int], *, native: bool) -> Point:
     flags = [f"--{factor}={value}" for factor, value in point.items()]
     result = subprocess.run(
         [sys.executable, "-m", "benchmarks.scaling_point", *flags],
         cwd=Path(__file__).parents[1],
+        env={**os.environ, **({} if native else {"WBC_NATIVE": "0"})},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     measured: Point = json.loads(result.stdout)
-    say(f"{' '.join(flags)}: {measured['seconds']:.2f} s, {measured['peak_mebibytes']:,.0f} MiB")
+    said = " ".join([*flags, *([] if native else ["without kernels in C"])])
+    say(f"{said}: {measured['seconds']:.2f} s, {measured['peak_mebibytes']:,.0f} MiB")
     return measured
 
 

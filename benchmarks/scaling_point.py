@@ -54,6 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     steps.require_finite()
     measured = {
         **vars(options),
+        "native_kernels": steps.native_kernels(),
         "steps": steps.steps_per_epoch,
         "seconds": statistics.median(seconds),
         "seconds_of_each": seconds,

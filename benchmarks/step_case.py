@@ -92,6 +92,7 @@ def measure_case(model: str, batch_size: int, settings: Settings) -> Case:
         model=model,
         batch_size=batch_size,
         num_params=num_params,
+        native_kernels=steps.native_kernels(),
         train_multiply_adds=training_multiply_adds(layers),
         predict_multiply_adds=forward_multiply_adds(layers),
         num_threads=num_threads,

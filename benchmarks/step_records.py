@@ -27,6 +27,7 @@ class Case:
         model: the network's name.
         batch_size: images per step and per batch of the prediction.
         num_params: learned numbers, of both.
+        native_kernels: C functions that our training step calls.
         train_multiply_adds: of one image's training step, by the direct sums.
         predict_multiply_adds: of one image's prediction.
         num_threads: PyTorch's fastest, by the name of the task.
@@ -39,6 +40,7 @@ class Case:
     model: str
     batch_size: int
     num_params: int
+    native_kernels: list[str]
     train_multiply_adds: int
     predict_multiply_adds: int
     num_threads: dict[str, int]
@@ -80,6 +82,7 @@ def make_record(case: Case, *, dtype: str, device: str, peak_gflops: float) -> R
         "dtype": dtype,
         "device": device,
         "num_params": case.num_params,
+        "native_kernels": case.native_kernels,
         "repeats": len(case.samples["ours train"]),
     }
     for kind, prefix, multiply_adds in (

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     # Only now: what follows imports JAX and PyTorch, which --help does not need.
     from benchmarks import step_records
     from benchmarks.device import choose_device
-    from benchmarks.machine import describe_machine
+    from benchmarks.machine import describe_machine, load_before
     from benchmarks.matmul import SIZES, torch_matmul, xla_matmul
     from benchmarks.outputs import write_plot, write_result
     from benchmarks.step_case import Settings, measure_case
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
 
     device = choose_device(options.device)
     dtype = options.dtype or ("bfloat16" if device == "gpu" else "float32")
-    machine = describe_machine()
+    machine = describe_machine(load_before())
     size = SIZES[device]
     matmuls = {
         "matmul jax": xla_matmul(size, dtype),

@@ -51,10 +51,10 @@ def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
     if importlib.util.find_spec("torch") is None:
         raise UserError('PyTorch is not installed; pip install -e ".[bench]" brings it')
-    from benchmarks.machine import describe_machine
+    from benchmarks.machine import describe_machine, load_before
     from benchmarks.outputs import write_result
 
-    machine = describe_machine()
+    machine = describe_machine(load_before())
     with tempfile.TemporaryDirectory(prefix="wbc-whole-job-") as folder:
         first_seconds, jobs = measure(options, Path(folder))
     print(job_table(jobs))

@@ -1,5 +1,6 @@
 """Weights of ours put into a PyTorch twin."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import flax.linen
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.torch_twins import Bottleneck
 from wbc_jax.models.describe import list_layers
 
 TWIN_LAYERS = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
@@ -35,7 +37,7 @@ def copy_weights(
 ) -> None:
     """Copies layer after layer, in the order in which an image passes them."""
     ours = [layer for layer in list_layers(model, image_shape=(side, side, 3)) if layer.num_params]
-    theirs = [module for module in twin.modules() if isinstance(module, TWIN_LAYERS)]
+    theirs = list(_layers_in_order(twin))
     features = 3
     for layer, module in zip(ours, theirs, strict=True):
         params: Any = _below(variables["params"], layer.path)
@@ -54,6 +56,18 @@ def copy_weights(
         if "bias" in params:
             _put(module.bias, params["bias"])
         features = layer.output_shape[-1]
+
+
+def _layers_in_order(module: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(module, TWIN_LAYERS):
+        yield module
+        return
+    parts = module.children()
+    if isinstance(module, Bottleneck):
+        # Ours makes the shortcut before the third convolution, whose norm adds it.
+        parts = iter([*module.branch[:6], module.shortcut, *module.branch[6:]])
+    for part in parts:
+        yield from _layers_in_order(part)
 
 
 def _below(tree: dict[str, Any], path: str) -> Any:

@@ -26,17 +26,19 @@ def made_up(point: Mapping[str, int]) -> dict[str, Any]:
 
 @pytest.fixture
 def series(monkeypatch: pytest.MonkeyPatch) -> scaling.Series:
-    asked: list[tuple[int, ...]] = []
+    asked: list[tuple[Any, ...]] = []
 
-    def measure_point(point: Mapping[str, int]) -> dict[str, Any]:
-        asked.append(tuple(point.values()))
+    def measure_point(point: Mapping[str, int], *, native: bool) -> dict[str, Any]:
+        asked.append((*point.values(), native))
         return made_up(point)
 
     monkeypatch.setattr(scaling, "_measure_point", measure_point)
     base = {"images": 100, "batch_size": 10, "image_size": 50, "devices": 1}
     values = {name: [size, 2 * size] for name, size in base.items()}
     series = scaling.measure(base, values)
-    assert len(asked) == len(set(asked)) == 5  # the base once
+    # The base once with kernels in C, and once without for the devices, which they do not serve.
+    assert len(asked) == len(set(asked)) == 6
+    assert [native for *_, native in asked] == [True] * 4 + [False] * 2
     return series
 
 
@@ -69,7 +71,7 @@ def test_a_point_is_measured(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     point = {"images": 8, "batch_size": 4, "image_size": 8, "devices": 2}
-    measured = scaling._measure_point(point)
+    measured = scaling._measure_point(point, native=True)
     assert json.loads(json.dumps(measured)).items() >= point.items()
     assert measured["steps"] == 2
     assert measured["seconds"] > 0

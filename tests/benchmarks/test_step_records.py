@@ -27,6 +27,7 @@ def record() -> dict[str, Any]:
         model="cnn",
         batch_size=10,
         num_params=1234,
+        native_kernels=["wbc_conv"],
         train_multiply_adds=50_000_000,
         predict_multiply_adds=20_000_000,
         num_threads={"torch eager train": 2, "torch compile train": 1, "torch compile predict": 1},
