@@ -11,6 +11,7 @@ from jaxtyping import Array, Int
 from tqdm import tqdm
 
 from wbc_jax.evaluation.metrics import METRICS
+from wbc_jax.training.profiling import span
 from wbc_jax.training.train_state import TrainState
 from wbc_jax.training.train_step import Batch, Keys, RunSteps, Sums, zero_sums
 
@@ -57,20 +58,33 @@ def run_epoch(
     sums = jax.device_put(zero_sums(), order.sharding)
     start = time.perf_counter()
     with tqdm(total=num_steps * batch_size, desc=title, unit=" images", disable=None) as progress:
-        previous: tuple[Sums, int] | None = None
+        previous: tuple[int, int, Sums] | None = None
         for first in range(0, num_steps, steps_per_call):
             last = min(first + steps_per_call, num_steps)
-            state, sums = run_steps(state, sums, examples, order, first, last, keys)
+            with span(f"dispatch train steps {first}-{last - 1}"):
+                state, sums = run_steps(state, sums, examples, order, first, last, keys)
             # Read one call late, so that the next one is already on its way to the devices.
             if previous is not None:
-                _show(progress, *previous, loss_name)
-            previous = sums, last * batch_size
-        jax.block_until_ready(state)
+                _wait_and_show(progress, *previous, batch_size, loss_name)
+            previous = first, last, sums
         if previous is not None:
-            _show(progress, *previous, loss_name)
+            _wait_and_show(progress, *previous, batch_size, loss_name)
+        jax.block_until_ready(state)
     seconds = time.perf_counter() - start
     means = {name: float(sums[name]) / (num_steps * batch_size) for name in METRICS}
     return EpochResult(state, means, seconds)
+
+
+def _wait_and_show(
+    progress: tqdm, first: int, last: int, sums: Sums, batch_size: int, loss_name: str
+) -> None:
+    """Waits for the call that took steps `first` to `last` - 1 and moves the bar.
+
+    The calls before it are done, so the wait is as long as this call: a trace shows it as a span.
+    """
+    with span(f"train steps {first}-{last - 1}"):
+        jax.block_until_ready(sums)
+    _show(progress, sums, last * batch_size, loss_name)
 
 
 def _show(progress: tqdm, sums: Sums, num_images: int, loss_name: str) -> None:
