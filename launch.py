@@ -2,6 +2,7 @@
 
 python launch.py --config=configs/alexnet.py                       embedded drawings, no download
 python launch.py --config=configs/alexnet.py:paper --data_dir=DIR  the paper's images and division
+python launch.py --config=configs/cnn.py --profile                 and a trace of one epoch
 python launch.py --mode=compare --runs=runs/A,runs/B               Table I and Figures 7 to 9
 python launch.py --mode=describe --config=configs/vgg19.py         layers, parameters, operations
 python launch.py --mode=evaluate --workdir=runs/A                  the latest checkpoint, again
@@ -9,6 +10,13 @@ python launch.py --mode=prepare --config=configs/cnn.py:paper      data set and 
 
 Any field can be overridden: --config.train.num_epochs=10 --config.model.conv_features="(32, 64)"
 """
+
+import gc
+import time
+
+_STARTED = time.perf_counter()  # before the imports below, which are part of a start
+# Imports and tracing make many objects and drop few: looking for dropped ones took a tenth of it.
+gc.set_threshold(100_000)
 
 import logging
 import os
@@ -22,6 +30,7 @@ from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 from wbc_jax.errors import UserError
+from wbc_jax.training.compilation_cache import keep_compiled_programs
 
 _USER_MISTAKE = 2
 _CONFIG = config_flags.DEFINE_config_file(
@@ -43,11 +52,14 @@ _DATA_DIR = flags.DEFINE_string(
 _CACHE_DIR = flags.DEFINE_string(
     "cache_dir",
     os.environ.get("WBC_CACHE_DIR", str(Path("~/.cache/wbc_jax"))),
-    "Folder for prepared data sets and arrays. Default: WBC_CACHE_DIR.",
+    "Folder for prepared data sets, arrays and compiled programs. Default: WBC_CACHE_DIR.",
 )
 _RUNS = flags.DEFINE_list("runs", [], "Run directories to compare, separated by commas.")
 _DOWNLOAD = flags.DEFINE_bool(
     "download", False, "Fetch a public data set from its archive where it is not found."
+)
+_PROFILE = flags.DEFINE_bool(
+    "profile", False, "Record a trace of one epoch's training in WORKDIR/profile; for Perfetto."
 )
 
 
@@ -85,9 +97,13 @@ def _dispatch() -> None:
     """Runs the mode; imports are here, so that every mode loads only what it needs."""
     data_dir = Path(_DATA_DIR.value).expanduser() if _DATA_DIR.value else None
     cache_dir = Path(_CACHE_DIR.value).expanduser()
+    os.environ["WBC_CACHE_DIR"] = str(cache_dir)  # for kernels compiled on this machine
+    if _PROFILE.value and _MODE.value != "train":
+        raise UserError(f"--profile records training: it does not go with --mode={_MODE.value}")
     match _MODE.value:
         case "train":
             config, workdir = _config(), _workdir()
+            keep_compiled_programs(cache_dir / "xla")
             from wbc_jax.training.train import train
 
             results = train(
@@ -96,10 +112,13 @@ def _dispatch() -> None:
                 data_dir=data_dir,
                 cache_dir=cache_dir,
                 download=_DOWNLOAD.value,
+                profile=_PROFILE.value,
+                started=_STARTED,
             )
             _print_summary(results, workdir)
         case "evaluate":
             workdir = _workdir()
+            keep_compiled_programs(cache_dir / "xla")
             from wbc_jax.evaluation.evaluate import evaluate
 
             results = evaluate(workdir, data_dir=data_dir, cache_dir=cache_dir)
@@ -110,13 +129,13 @@ def _dispatch() -> None:
             print(compare([Path(run).expanduser() for run in _RUNS.value], _workdir()))
         case "describe":
             config = _config()
-            from wbc_jax.training.experiment import describe_model
+            from wbc_jax.training.describe_model import describe_model
 
             print(describe_model(config))
         case "prepare":
             config = _config()
             from wbc_jax.reporting.summary import data_summary
-            from wbc_jax.training.experiment import prepare_data
+            from wbc_jax.training.prepare_data import prepare_data
 
             data = prepare_data(
                 config, data_dir=data_dir, cache_dir=cache_dir, download=_DOWNLOAD.value

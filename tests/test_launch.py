@@ -42,6 +42,7 @@ def test_training_by_the_command_line_without_tensorflow(
         "--config=configs/cnn.py:smoke",
         f"--workdir={workdir}",
         f"--cache_dir={cache}",
+        "--profile",
         *as_flags(tiny_flags("cnn")),
         env=environment,
     )
@@ -50,9 +51,9 @@ def test_training_by_the_command_line_without_tensorflow(
     assert "cnn on synthetic_smears/smoke, protocol smoke, seed 0" in result.stdout
     assert f"report: {workdir / 'report.html'}" in result.stdout
     assert "Traceback" not in result.stderr
-    assert {path.name for path in finished_run.iterdir()} == {
-        path.name for path in workdir.iterdir()
-    }
+    left = {path.name for path in finished_run.iterdir()} | {"profile"}
+    assert {path.name for path in workdir.iterdir()} == left
+    assert "perfetto_trace.json.gz at https://ui.perfetto.dev" in result.stderr
     # The same run as through `train`: flags arrive in the config, and nothing else does.
     assert (workdir / "config.json").read_bytes() == (finished_run / "config.json").read_bytes()
     assert (workdir / "predictions.npz").read_bytes() == (

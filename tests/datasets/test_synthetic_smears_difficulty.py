@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from configs.cnn import get_config
 from wbc_jax.data.load import Data
-from wbc_jax.training.experiment import prepare_data
+from wbc_jax.training.prepare_data import prepare_data
 from wbc_jax.training.train import train
 
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-BANDS = ("nonlinear", "repeat", "rgb")
+from wbc_jax.data.band_names import BANDS
+from wbc_jax.data.band_names import is_gray as is_gray
 
 
 class BandStatistics(NamedTuple):
@@ -18,11 +19,6 @@ class BandStatistics(NamedTuple):
 
     mean: Float[np.ndarray, "3"]
     deviation: Float[np.ndarray, "3"]
-
-
-def is_gray(bands: str) -> bool:
-    """Whether the setting starts from a grayscale image, one channel instead of three."""
-    return bands != "rgb"
 
 
 def expand_bands(

@@ -4,7 +4,6 @@ results = evaluate(Path("runs/cnn"), data_dir=None, cache_dir=cache)      # from
 """
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from jaxtyping import Float
 from ml_collections import ConfigDict
 
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import (
     final_test_figures,
     softmax,
@@ -25,10 +23,10 @@ from wbc_jax.nested import flatten
 from wbc_jax.reporting import plots
 from wbc_jax.reporting.report import write_report
 from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.experiment import Experiment, build_experiment
+from wbc_jax.training.experiment import Experiment, build_experiment, make_test_predict
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.tensorboard import TensorBoard
-from wbc_jax.training.train_state import TrainState, Variables
+from wbc_jax.training.train_state import TrainState
 
 # Figures of the final test for TensorBoard's table of runs and settings.
 HEADLINE = (
@@ -68,19 +66,6 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
         )
     logits = make_test_predict(config, experiment)(state.variables)
     return finish_run(config, experiment, workdir, run.read_epochs(epochs_done), state, logits)
-
-
-def make_test_predict(
-    config: ConfigDict, experiment: Experiment
-) -> Callable[[Variables], Float[np.ndarray, "n k"]]:
-    """Returns what computes the logits of the run's test images."""
-    return make_predict(
-        experiment.model,
-        experiment.to_input,
-        experiment.mesh,
-        experiment.data.partition.test.image,
-        batch_size=config.eval.batch_size,
-    )
 
 
 def finish_run(

@@ -6,26 +6,27 @@ state = experiment.initial_state()
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import flax.linen as nn
 import jax
+import numpy as np
 import optax
 from jax.sharding import Mesh
-from jax.stages import Wrapped
-from jaxtyping import Array
+from jax.stages import Traced, Wrapped
+from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from wbc_jax.data.augmentation import augment
-from wbc_jax.data.bands import BANDS, band_statistics, expand_bands, is_gray, standardise
-from wbc_jax.data.load import Data, class_names, load_data
-from wbc_jax.data.preprocessing import Settings
+from wbc_jax.data.bands import band_statistics, expand_bands, standardise
+from wbc_jax.data.load import Data
 from wbc_jax.errors import UserError
+from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.models import create_model
-from wbc_jax.models.describe import layer_table, list_layers
 from wbc_jax.training.losses import LOSSES
 from wbc_jax.training.optimizers import create_optimizer, create_schedule
+from wbc_jax.training.prepare_data import prepare_data
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import (
     create_mesh,
@@ -33,7 +34,7 @@ from wbc_jax.training.sharding import (
     require_divisible,
     split_by_example,
 )
-from wbc_jax.training.train_state import TrainState, create_train_state
+from wbc_jax.training.train_state import TrainState, Variables, create_train_state
 from wbc_jax.training.train_step import make_run_steps, make_train_step
 
 
@@ -65,39 +66,25 @@ class Experiment:
 
     def initial_state(self) -> TrainState:
         """Returns the state before the first step, on the devices."""
-        return jax.jit(self._create_state, out_shardings=replicated(self.mesh))()
+        return self._traced_state.lower().compile()()
 
     def abstract_state(self) -> TrainState:
         """Returns shapes, dtypes and shardings of the state, without computing it."""
         sharding = replicated(self.mesh)
         return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-            jax.eval_shape(self._create_state),
+            self._traced_state.out_info,
         )
 
-    def _create_state(self) -> TrainState:
-        return create_train_state(
-            self.model, self.tx, named_key(self.seed, "params"), image_shape=self.image_shape
-        )
+    @cached_property
+    def _traced_state(self) -> Traced:
+        """What creates the state, traced once for its shapes and its values."""
 
+        def create_state() -> TrainState:
+            key = named_key(self.seed, "params")
+            return create_train_state(self.model, self.tx, key, image_shape=self.image_shape)
 
-def prepare_data(
-    config: ConfigDict, *, data_dir: Path | None, cache_dir: Path, download: bool = False
-) -> Data:
-    """Returns the images that `config.data` names, pre-processed and divided.
-
-    Raises:
-        UserError: a field's value is out of range, or the images are not there or not readable.
-    """
-    return load_data(
-        config.data.protocol,
-        _settings(config),
-        num_classes=config.data.num_classes,
-        seed=config.seed,
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        download=download,
-    )
+        return jax.jit(create_state, out_shardings=replicated(self.mesh)).trace()
 
 
 def build_experiment(
@@ -153,24 +140,16 @@ def build_experiment(
     return experiment
 
 
-def describe_model(config: ConfigDict) -> str:
-    """Returns the table of layers of the network that the config names; needs no images.
-
-    Raises:
-        UserError: the network or its number of classes is not known.
-    """
-    classes = class_names(config.data.protocol, config.data.num_classes)
-    model = create_model(num_classes=len(classes), **config.model.to_dict())
-    side = _settings(config).image_size
-    layers = list_layers(model, image_shape=(side, side, 3))
-    return layer_table(layers, title=f"{config.model.name} for {side}x{side}x3, one image")
-
-
-def _settings(config: ConfigDict) -> Settings:
-    return Settings(
-        first_size=config.data.first_size,
-        image_size=config.data.image_size,
-        gray=is_gray(_choice("data.bands", config.data.bands, BANDS)),
+def make_test_predict(
+    config: ConfigDict, experiment: Experiment
+) -> Callable[[Variables], Float[np.ndarray, "n k"]]:
+    """Returns what computes the logits of the run's test images."""
+    return make_predict(
+        experiment.model,
+        experiment.to_input,
+        experiment.mesh,
+        experiment.data.partition.test.image,
+        batch_size=config.eval.batch_size,
     )
 
 

@@ -7,23 +7,24 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 from ml_collections import ConfigDict
 
 from wbc_jax.atomic_files import write_json
 from wbc_jax.data.input_pipeline import epoch_order, put_examples
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.evaluate import finish_run, make_test_predict
 from wbc_jax.evaluation.results import mean_metrics
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.environment import describe_environment
 from wbc_jax.training.epoch import EpochResult, run_epoch
-from wbc_jax.training.experiment import Experiment, build_experiment
+from wbc_jax.training.experiment import Experiment, build_experiment, make_test_predict
+from wbc_jax.training.profiling import record_trace, span
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.sharding import replicated
@@ -41,6 +42,8 @@ def train(
     data_dir: Path | None,
     cache_dir: Path,
     download: bool = False,
+    profile: bool = False,
+    started: float | None = None,
 ) -> dict[str, Any]:
     """Trains, or goes on training, the run in `workdir`, then evaluates and reports it.
 
@@ -50,6 +53,9 @@ def train(
         data_dir: where a user's images are looked for; only read.
         cache_dir: where prepared sets and arrays are kept.
         download: fetch images that are not found, where that is allowed.
+        profile: record a trace of this start's second epoch, or of its only one, in
+            `workdir/profile`; changes no result.
+        started: `time.perf_counter()` from which the run's seconds count; None: now.
 
     Returns:
         The content of `results.json`.
@@ -57,7 +63,7 @@ def train(
     Raises:
         UserError: the config, the data or the directory cannot be used, or the loss is no number.
     """
-    start = time.perf_counter()
+    started = time.perf_counter() if started is None else started
     run = RunDirectory(workdir)
     run.require_usable(config.to_dict())
     experiment = build_experiment(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
@@ -67,7 +73,12 @@ def train(
         _log.warning(warning)
     predict_test = make_test_predict(config, experiment)
     with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
-        state, epochs = _train_epochs(config, experiment, run, checkpoints, predict_test, start)
+        state, epochs = _train_epochs(
+            config, experiment, run, checkpoints, predict_test, profile, started
+        )
+    # Drawing libraries: half a second of imports that the first step does not wait for.
+    from wbc_jax.evaluation.evaluate import finish_run
+
     return finish_run(config, experiment, workdir, epochs, state, predict_test(state.variables))
 
 
@@ -77,38 +88,51 @@ def _train_epochs(
     run: RunDirectory,
     checkpoints: Checkpoints,
     predict_test: Callable[[Variables], Float[np.ndarray, "n k"]],
-    start: float,
+    profile: bool,
+    started: float,
 ) -> tuple[TrainState, list[dict[str, Any]]]:
     """Runs the epochs that are still to do; returns the last state and the whole history."""
     num_epochs, loss_name = config.train.num_epochs, config.train.loss
     state, history = _start_or_resume(experiment, run, checkpoints)
     if len(history) == num_epochs:
+        if profile:
+            _log.warning("no epoch is left to train, so there is nothing to trace")
         return state, history
-    # Counted over all starts: what the run has cost, not what this start has.
-    start -= history[-1]["wall_seconds"] if history else 0.0
     train_epoch = _make_train_epoch(config, experiment, state)
+    jax.block_until_ready(state)
+    _log.info("first step %.1f s after the start", time.perf_counter() - started)
+    # Counted over all starts: what the run has cost, not what this start has.
+    started -= history[-1]["wall_seconds"] if history else 0.0
+    first = len(history) + 1
+    # A start's first epoch compiles what the test needs.
+    traced = min(first + 1, num_epochs) if profile else None
     test_labels = experiment.data.partition.test.label
     with TensorBoard(run.path / "tensorboard", epochs_done=len(history)) as board:
-        for epoch in range(len(history) + 1, num_epochs + 1):
-            state, train_metrics, seconds = train_epoch(state, epoch)
-            test_metrics = mean_metrics(predict_test(state.variables), test_labels)
-            train_loss = train_metrics[loss_name]
-            # The test's too: the training loss is older than the epoch's last update.
-            _require_finite([train_loss, test_metrics[loss_name]], epoch)
-            record = {
-                "epoch": epoch,
-                "seconds": seconds,
-                "wall_seconds": time.perf_counter() - start,
-                "train": train_metrics,
-                "test": test_metrics,
-            }
-            history.append(record)
-            # The line first: a checkpoint without its line could not be resumed.
-            run.append_epoch(record)
-            if epoch % config.checkpoint.every_epochs == 0 or epoch == num_epochs:
-                checkpoints.save(epoch, state, train_loss=train_loss)
-            board.write_epoch(record, state.params)
-            _log_epoch(record, loss_name)
+        for epoch in range(first, num_epochs + 1):
+            tracing = record_trace(run.path / "profile") if epoch == traced else nullcontext()
+            with tracing, span(f"epoch {epoch}"):
+                state, train_metrics, seconds = train_epoch(state, epoch)
+                with span("test images"):
+                    test_metrics = mean_metrics(predict_test(state.variables), test_labels)
+                train_loss = train_metrics[loss_name]
+                # The test's too: the training loss is older than the epoch's last update.
+                _require_finite([train_loss, test_metrics[loss_name]], epoch)
+                record = {
+                    "epoch": epoch,
+                    "seconds": seconds,
+                    "wall_seconds": time.perf_counter() - started,
+                    "train": train_metrics,
+                    "test": test_metrics,
+                }
+                history.append(record)
+                # The line first: a checkpoint without its line could not be resumed.
+                run.append_epoch(record)
+                if epoch % config.checkpoint.every_epochs == 0 or epoch == num_epochs:
+                    with span("checkpoint"):
+                        checkpoints.save(epoch, state, train_loss=train_loss)
+                with span("tensorboard"):
+                    board.write_epoch(record, state.params)
+                _log_epoch(record, loss_name)
     return state, history
 
 
@@ -134,9 +158,12 @@ def _make_train_epoch(
     everywhere = replicated(experiment.mesh)
     train_part = experiment.data.partition.train
     examples = put_examples(train_part, everywhere)
-    order_key = named_key(config.seed, "order")
-    keys = {name: named_key(config.seed, name) for name in ("dropout", "augment")}
-    keys = jax.device_put(keys, everywhere)
+
+    def named_keys() -> dict[str, Key[Array, ""]]:
+        return {name: named_key(config.seed, name) for name in ("dropout", "augment", "order")}
+
+    keys = jax.jit(named_keys, out_shardings=everywhere)()
+    order_key = keys.pop("order")
 
     def order_of(epoch: int) -> Array:
         order = epoch_order(

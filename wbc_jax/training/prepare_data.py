@@ -1,0 +1,48 @@
+"""The images that a config names; needs neither JAX nor a network.
+
+data = prepare_data(config, data_dir=None, cache_dir=cache)
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from wbc_jax.data.band_names import BANDS, is_gray
+from wbc_jax.data.load import Data, load_data
+from wbc_jax.data.preprocessing import Settings
+from wbc_jax.errors import UserError
+
+
+def prepare_data(
+    config: ConfigDict, *, data_dir: Path | None, cache_dir: Path, download: bool = False
+) -> Data:
+    """Returns the images that `config.data` names, pre-processed and divided.
+
+    Raises:
+        UserError: a field's value is out of range, or the images are not there or not readable.
+    """
+    return load_data(
+        config.data.protocol,
+        image_settings(config),
+        num_classes=config.data.num_classes,
+        seed=config.seed,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
+        download=download,
+    )
+
+
+def image_settings(config: ConfigDict) -> Settings:
+    """Returns how an image becomes an array.
+
+    Raises:
+        UserError: a size is out of range or the bands are not known.
+    """
+    bands = config.data.bands
+    if bands not in BANDS:
+        raise UserError(f"data.bands={bands!r} is not known; choose one of {', '.join(BANDS)}")
+    return Settings(
+        first_size=config.data.first_size,
+        image_size=config.data.image_size,
+        gray=is_gray(bands),
+    )
