@@ -68,6 +68,14 @@ def test_examples_come_one_by_one_and_in_the_same_order(prepared: PreparedDatase
     assert names == sorted(names)
 
 
+@pytest.mark.parametrize("split", ["all", "mixt"])
+def test_examples_are_what_tfds_reads(prepared: PreparedDataset, split: str) -> None:
+    features = list(prepare.read_records(prepared, split))
+    assert {"mask", "has_mask"} < features[0].keys()
+    expected = [prepare.Example(f["image"], int(f["label"]), f["filename"]) for f in features]
+    assert list(prepare.read_split(prepared, split)) == expected
+
+
 def test_an_unknown_split_is_refused_before_reading(prepared: PreparedDataset) -> None:
     with pytest.raises(UserError, match="split 'test' is not in lisc; there are: all, mixt"):
         prepare.read_split(prepared, "test")

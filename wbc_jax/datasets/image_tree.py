@@ -89,7 +89,9 @@ class FolderTree(ImageTree):
     def read(self, path: str) -> bytes:
         """See base class."""
         try:
-            return (self._root / path).read_bytes()
+            # By text and without a buffer: for thousands of small files half of Path's time.
+            with open(f"{self.where}/{path}", "rb", buffering=0) as file:  # noqa: PTH123
+                return file.read()
         except OSError as error:
             raise _unreadable(f"{self.where}/{path}", error) from error
 

@@ -24,19 +24,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import absl.logging
+from typing import Any
 
 from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.catalog import DatasetSpec
+from wbc_jax.datasets.records import (
+    Example,
+    quiet_absl,
+    read_examples,
+    read_features,
+    stored_splits,
+)
 from wbc_jax.errors import UserError
 
 _log = logging.getLogger(__name__)
 _RECORD = "prepared.json"
 _RECORD_FORMAT = 1
-_READ_AT_ONCE = 64
 # TFDS keeps the word "all" for the union of its splits: a split that is truly called so is
 # stored under another name.
 _STORED_NAMES = {"all": "labelled"}
@@ -68,20 +72,6 @@ class PreparedDataset:
     spec: DatasetSpec
     path: Path
     splits: Mapping[str, SplitInfo]
-
-
-class Example(NamedTuple):
-    """One example.
-
-    Attributes:
-        image: the encoded image, as stored (JPEG or PNG bytes).
-        label: index into `spec.classes`; -1 where the set gives none.
-        filename: its name, unique within the set.
-    """
-
-    image: bytes
-    label: int
-    filename: str
 
 
 def prepare(
@@ -122,8 +112,7 @@ def read_split(prepared: PreparedDataset, split: str) -> Iterator[Example]:
     Raises:
         UserError: there is no such split.
     """
-    records = read_records(prepared, split)  # checks the name now, not at the first example
-    return (Example(r["image"], int(r["label"]), r["filename"]) for r in records)
+    return read_examples(prepared.path, _stored_name(prepared, split))
 
 
 def read_records(prepared: PreparedDataset, split: str) -> Iterator[dict[str, Any]]:
@@ -134,12 +123,7 @@ def read_records(prepared: PreparedDataset, split: str) -> Iterator[dict[str, An
     Raises:
         UserError: there is no such split.
     """
-    if split not in prepared.splits:
-        raise UserError(
-            f"split {split!r} is not in {prepared.spec.name}; there are: "
-            f"{', '.join(prepared.splits)}"
-        )
-    return _stored_records(prepared.path, _STORED_NAMES.get(split, split))
+    return read_features(prepared.path, _stored_name(prepared, split))
 
 
 def content_digest(hashes: Iterable[tuple[str, str]]) -> str:
@@ -150,6 +134,15 @@ def content_digest(hashes: Iterable[tuple[str, str]]) -> str:
     """
     lines = (f"{sha256}  {filename}\n" for filename, sha256 in sorted(hashes))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _stored_name(prepared: PreparedDataset, split: str) -> str:
+    if split not in prepared.splits:
+        raise UserError(
+            f"split {split!r} is not in {prepared.spec.name}; there are: "
+            f"{', '.join(prepared.splits)}"
+        )
+    return _STORED_NAMES.get(split, split)
 
 
 def _locate(spec: DatasetSpec, data_dir: Path | None, cache_dir: Path, download: bool) -> Any:
@@ -176,7 +169,7 @@ def _build(spec: DatasetSpec, path: Path, source: Path | None) -> None:
     tfds.display_progress_bar(sys.stderr.isatty())
     try:
         # TFDS announces itself on standard output, which belongs to the caller's results.
-        with contextlib.redirect_stdout(io.StringIO()), _quiet_absl():
+        with contextlib.redirect_stdout(io.StringIO()), quiet_absl():
             builder.download_and_prepare(
                 file_format="array_record",
                 download_dir=root / "downloads",
@@ -191,35 +184,13 @@ def _build(spec: DatasetSpec, path: Path, source: Path | None) -> None:
         raise
 
 
-def _stored_records(path: Path, stored_name: str) -> Iterator[dict[str, Any]]:
-    import tensorflow_datasets as tfds
-
-    with _quiet_absl():
-        builder = tfds.builder_from_directory(path)
-    features = builder.info.features
-    images = [name for name, kind in features.items() if isinstance(kind, tfds.features.Image)]
-    texts = [name for name, kind in features.items() if isinstance(kind, tfds.features.Text)]
-    keep_encoded = {name: tfds.decode.SkipDecoding() for name in images}
-    records = builder.as_data_source(stored_name, decoders=keep_encoded)
-    for start in range(0, len(records), _READ_AT_ONCE):
-        stop = min(start + _READ_AT_ONCE, len(records))
-        for record in records.__getitems__(range(start, stop)):
-            yield record | {name: record[name].decode() for name in texts}  # TFDS gives bytes
-
-
 def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[str, SplitInfo]:
-    import tensorflow_datasets as tfds
-
     public_names = {stored: name for name, stored in _STORED_NAMES.items()}
     splits: dict[str, Any] = {}
-    with _quiet_absl():
-        info = tfds.builder_from_directory(path).info
-    for stored_name in info.splits:
+    for stored_name in stored_splits(path):
         hashes, labels = [], Counter[str]()
-        for record in _stored_records(path, stored_name):
-            sha256 = hashlib.sha256(record["image"]).hexdigest()
-            hashes.append((record["filename"], sha256))
-            label = int(record["label"])
+        for image, label, filename in read_examples(path, stored_name):
+            hashes.append((filename, hashlib.sha256(image).hexdigest()))
             labels["none" if label < 0 else spec.classes[label]] += 1
         splits[public_names.get(stored_name, stored_name)] = {
             "num_examples": len(hashes),
@@ -259,17 +230,6 @@ def _read_record(path: Path, spec: DatasetSpec) -> dict[str, SplitInfo] | None:
 
 def _split_infos(splits: Mapping[str, Any]) -> dict[str, SplitInfo]:
     return {k: SplitInfo(int(v["num_examples"]), str(v["digest"])) for k, v in splits.items()}
-
-
-@contextlib.contextmanager
-def _quiet_absl() -> Iterator[None]:
-    """Keeps TFDS' running commentary out of the log; its warnings stay."""
-    verbosity = absl.logging.get_verbosity()
-    absl.logging.set_verbosity(min(verbosity, absl.logging.WARNING))
-    try:
-        yield
-    finally:
-        absl.logging.set_verbosity(verbosity)
 
 
 def _clear(path: Path) -> None:
