@@ -45,3 +45,9 @@ class FakeDataset:
         infos = dict(self.prepared.splits)
         infos[split] = replace(infos[split], digest=digest)
         return replace(self.prepared, splits=infos)
+
+    def with_count(self, split: str, num_examples: int) -> PreparedDataset:
+        """The same set with another number of images in a split."""
+        infos = dict(self.prepared.splits)
+        infos[split] = replace(infos[split], num_examples=num_examples)
+        return replace(self.prepared, splits=infos)

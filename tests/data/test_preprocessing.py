@@ -84,14 +84,47 @@ def test_a_split_is_preprocessed_in_its_own_order(fake: FakeDataset, tmp_path: P
         np.testing.assert_array_equal(image, preprocess(encode(row), SETTINGS))
 
 
-def test_more_images_than_the_queue_holds_keep_their_order(
+@pytest.mark.parametrize("task_bytes", [1, 3000, 1 << 18], ids=["single", "some", "all at once"])
+def test_a_split_is_that_of_plain_pillow_however_it_is_shared_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task_bytes: int
+) -> None:
+    encoded = [encode(i, width=320, height=240, file_format="JPEG") for i in range(9)]
+    fake = FakeDataset("lisc", {"all": [Example(e, 0, f"{i}") for i, e in enumerate(encoded)]})
+    fake.install(monkeypatch)
+    monkeypatch.setattr(preprocessing, "_TASK_BYTES", task_bytes)
+    monkeypatch.setattr(preprocessing, "_TASKS_PER_WORKER", 1)
+    monkeypatch.setattr(preprocessing.os, "cpu_count", lambda: 2)
+    settings = Settings(first_size=300, image_size=50, gray=True)
+    examples = load_split(fake.prepared, "all", settings, cache_dir=tmp_path)
+    assert examples.filename.tolist() == [str(i) for i in range(9)]
+    for image, original in zip(examples.image[..., 0], encoded, strict=True):
+        plain = Image.open(io.BytesIO(original)).convert("RGB")
+        for side in (300, 50):
+            plain = plain.resize((side, side), Image.Resampling.BICUBIC)
+        np.testing.assert_array_equal(image, np.asarray(plain.convert("L")))
+
+
+def test_few_encoded_images_wait_in_memory(
     fake: FakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preprocessing, "_QUEUED_PER_WORKER", 1)
+    read, ahead = [], []
+
+    def read_split(prepared: object, split: str):
+        for example in fake.splits[split] * 20:
+            read.append(example)
+            yield example
+
+    def count_ahead(encoded: bytes, settings: Settings) -> np.ndarray:
+        ahead.append(len(read) - len(ahead))
+        return preprocess(encoded, settings)
+
+    monkeypatch.setattr(preprocessing, "read_split", read_split)
+    monkeypatch.setattr(preprocessing, "preprocess", count_ahead)
+    monkeypatch.setattr(preprocessing, "_TASK_BYTES", 1)
     monkeypatch.setattr(preprocessing.os, "cpu_count", lambda: 2)
-    examples = load_split(fake.prepared, "all", SETTINGS, cache_dir=tmp_path)
-    assert examples.filename.tolist() == [f"Main Dataset/mono/{i}.bmp" for i in range(7)]
-    np.testing.assert_array_equal(examples.image[6], preprocess(encode(6), SETTINGS))
+    prepared = fake.with_count("all", 140)
+    assert len(load_split(prepared, "all", SETTINGS, cache_dir=tmp_path).label) == 140
+    assert max(ahead) <= 2 * preprocessing._TASKS_PER_WORKER + 2
 
 
 def test_the_second_time_nothing_is_decoded(fake: FakeDataset, tmp_path: Path) -> None:
@@ -160,6 +193,26 @@ def test_an_image_that_cannot_be_decoded_is_named(
     with pytest.raises(UserError, match=r"image Main Dataset/mono/4.bmp cannot be decoded"):
         load_split(fake.prepared, "all", SETTINGS, cache_dir=tmp_path)
     assert not (tmp_path / "arrays").exists()
+
+
+def test_of_several_broken_images_the_first_is_named_and_work_ends(
+    fake: FakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preprocessing, "_TASK_BYTES", 1)
+    monkeypatch.setattr(preprocessing.os, "cpu_count", lambda: 2)
+    decoded = []
+
+    def counted(encoded: bytes, settings: Settings) -> np.ndarray:
+        decoded.append(encoded)
+        return preprocess(encoded, settings)
+
+    monkeypatch.setattr(preprocessing, "preprocess", counted)
+    good = fake.splits["all"]
+    broken = [example._replace(image=b"no image") for example in good[2:]]
+    fake.splits["all"] = good[:2] + broken + good * 50
+    with pytest.raises(UserError, match=r"image Main Dataset/mono/2.bmp cannot be decoded"):
+        load_split(fake.with_count("all", 357), "all", SETTINGS, cache_dir=tmp_path)
+    assert len(decoded) < 357
 
 
 def test_a_split_that_is_not_there_is_refused(fake: FakeDataset, tmp_path: Path) -> None:
