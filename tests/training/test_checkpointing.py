@@ -47,6 +47,24 @@ def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
         assert np.asarray(leaf).tobytes() == np.asarray(expected).tobytes()
 
 
+def test_a_step_that_overwrites_the_state_does_not_reach_what_is_being_saved(
+    tmp_path: Path,
+) -> None:
+    def make_large_state() -> TrainState:
+        weights = jnp.arange(2.0**20)
+        return TrainState(jnp.asarray(3), params={"w": weights}, batch_stats={}, opt_state=())
+
+    step = jax.jit(lambda state: jax.tree.map(lambda leaf: -leaf, state), donate_argnums=0)
+    state = make_large_state()
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        checkpoints.save(1, state, train_loss=0.5)
+        for _ in range(20):
+            state = step(state)
+        _, restored = checkpoints.restore_latest(like(make_large_state()))
+    np.testing.assert_array_equal(restored.params["w"], make_large_state().params["w"])
+    assert int(restored.step) == 3
+
+
 @pytest.mark.parametrize(
     ("losses", "num_best", "expected"),
     [

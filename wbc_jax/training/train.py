@@ -127,12 +127,13 @@ def _train_epochs(
                 history.append(record)
                 # The line first: a checkpoint without its line could not be resumed.
                 run.append_epoch(record)
+                _log_epoch(record, loss_name)
+                with span("tensorboard"):
+                    board.write_epoch(record, state.params)
+                # Last: it goes on beside the next epoch, which should not wait for the cores.
                 if epoch % config.checkpoint.every_epochs == 0 or epoch == num_epochs:
                     with span("checkpoint"):
                         checkpoints.save(epoch, state, train_loss=train_loss)
-                with span("tensorboard"):
-                    board.write_epoch(record, state.params)
-                _log_epoch(record, loss_name)
     return state, history
 
 
