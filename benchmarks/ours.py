@@ -66,9 +66,15 @@ class Ours:
 
     def compile(self) -> CompiledSteps:
         """Returns the training, ready to run."""
+        # The first state is not timed: its program need not be a fast one.
+        create_state = jax.jit(
+            self.create_state,
+            out_shardings=replicated(self.mesh),
+            compiler_options={"xla_backend_optimization_level": 0},
+        )
         return CompiledSteps(
             self.run_steps,
-            jax.jit(self.create_state, out_shardings=replicated(self.mesh))(),
+            create_state(),
             self.train,
             self.mesh,
             batch_size=self.config.train.batch_size,

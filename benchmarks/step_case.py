@@ -40,7 +40,7 @@ class Settings:
     dtype: str
     repeats: int
     torch_modes: Sequence[str]
-    matmuls: Mapping[str, Run]
+    matmuls: Mapping[str, Task]
 
 
 def measure_case(model: str, batch_size: int, settings: Settings) -> Case:
@@ -82,7 +82,7 @@ def measure_case(model: str, batch_size: int, settings: Settings) -> Case:
     runs |= {"ours predict": built.predictor(steps)}
     runs |= {f"torch {mode} predict": twin.predict for mode, twin in twins.items()}
     num_threads = _use_fastest_threads(runs, settings.device)
-    tasks = _plan(runs) | {name: Task(run, 1) for name, run in settings.matmuls.items()}
+    tasks = _plan(runs) | dict(settings.matmuls)
     samples = _time(tasks, settings.repeats)
     steps.require_finite()
     for twin in twins.values():

@@ -30,6 +30,7 @@ from wbc_jax.errors import UserError
 _MODELS = ("cnn", "alexnet", "resnet50", "vgg19")
 _MODES = ("eager", "compile")
 _DTYPES = ("float32", "bfloat16")
+_LEAST_MATMUL_SECONDS = 0.1
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -49,18 +50,20 @@ def main(arguments: Sequence[str]) -> None:
     from benchmarks.outputs import write_plot, write_result
     from benchmarks.step_case import Settings, measure_case
     from benchmarks.step_plot import alt_text, step_figure
-    from benchmarks.timing import warm_up
+    from benchmarks.timing import Task, units_for, warm_up
 
     device = choose_device(options.device)
     dtype = options.dtype or ("bfloat16" if device == "gpu" else "float32")
     machine = describe_machine(load_before())
     size = SIZES[device]
-    matmuls = {
+    multiply = {
         "matmul jax": xla_matmul(size, dtype),
         "matmul torch": torch_matmul(size, dtype, device),
     }
-    for multiply in matmuls.values():
-        warm_up(multiply)
+    matmuls = {
+        name: Task(run, units_for(warm_up(run), _LEAST_MATMUL_SECONDS))
+        for name, run in multiply.items()
+    }
     settings = Settings(
         device=device,
         dtype=dtype,
