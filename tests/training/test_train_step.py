@@ -20,6 +20,7 @@ from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.metrics import METRICS
 from wbc_jax.training.losses import LOSSES
 from wbc_jax.training.rngs import named_key
+from wbc_jax.training.optimizers import create_optimizer
 from wbc_jax.training.sharding import create_mesh, replicated, split_by_example
 from wbc_jax.training.train_state import TrainState
 from wbc_jax.training.train_step import (
@@ -33,7 +34,7 @@ from wbc_jax.training.train_step import (
 
 ROOT = Path(__file__).resolve().parents[2]
 NUM_EXAMPLES, BATCH_SIZE = 24, 8
-TX = optax.sgd(0.05, momentum=0.9)
+TX = create_optimizer("sgd", schedule=optax.constant_schedule(0.05), momentum=0.9)
 # One layer of each kind: convolution, batch norm, pooling, dense, dropout, softmax layer.
 LAYERS: dict[str, Any] = {"conv_features": (4,), "num_pools": 1}
 

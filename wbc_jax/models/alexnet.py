@@ -69,7 +69,7 @@ class AlexNet(nn.Module):
             stride = self.first_stride if index == 0 else 1
             x = Conv(features, (size, size), (stride, stride), dtype=self.dtype)(x)
             if index in self.norm_after:
-                x = normalize(x, self.norm, train=train, dtype=self.dtype, relu=True)
+                x = normalize(x, self.norm, train=train, relu=True)
             else:
                 x = nn.relu(x)
             if index in self.pool_after:

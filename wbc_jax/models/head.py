@@ -48,7 +48,7 @@ class Head(nn.Module):
         for index, features in enumerate(self.conv_features):
             x = Conv(features, (3, 3), dtype=self.dtype)(x)
             if index < self.num_norms:
-                x = normalize(x, self.norm, train=train, dtype=self.dtype, relu=True)
+                x = normalize(x, self.norm, train=train, relu=True)
             else:
                 x = nn.relu(x)
             if index < self.num_pools:

@@ -43,7 +43,7 @@ class BottleneckBlock(nn.Module):
             **norm_fields: Any,
         ) -> Float[Array, "b oh ow f"]:
             x = Conv(features, (size, size), strides, use_bias=False, dtype=self.dtype)(x)
-            return BatchNorm(dtype=self.dtype, **norm_fields)(x, residual, train=train)
+            return BatchNorm(**norm_fields)(x, residual, train=train)
 
         shortcut = x
         y = conv_norm(x, self.features, 1, relu=True)
@@ -74,7 +74,7 @@ class ResNetBackbone(nn.Module):
     ) -> Float[Array, "b oh ow f"]:
         """Returns the last stage's feature map: 2x2x2048 for a 50x50 image."""
         x = Conv(self.width, (7, 7), (2, 2), use_bias=False, dtype=self.dtype)(image)
-        x = BatchNorm(relu=True, dtype=self.dtype)(x, train=train)
+        x = BatchNorm(relu=True)(x, train=train)
         x = MaxPool((3, 3), (2, 2))(x)
         for stage, num_blocks in enumerate(self.stage_sizes):
             for block in range(num_blocks):

@@ -12,6 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from wbc_jax.nn.lowering import lower_conv
+from wbc_jax.nn.native import library
 from wbc_jax.nn.native.convolution import conv_native
 from wbc_jax.nn.xla_convolution import conv_as_matmul, conv_canonical, output_size
 
@@ -23,27 +24,34 @@ def conv2d(
     *,
     strides: tuple[int, int] = (1, 1),
     padding: str = "SAME",
+    dtype: Any = jnp.float32,
 ) -> Float[Array, "b oh ow f"]:
     """Convolves `image` with `kernel`, as `lax.conv_general_dilated` does for NHWC and HWIO.
 
     Args:
-        image: any values; the dtype of `kernel`.
+        image: any values.
         kernel: filter taps.
         bias: added to each feature.
         strides: rows, columns.
         padding: "SAME" or "VALID".
+        dtype: of the operands of the products.
 
     Returns:
-        The convolution; oh and ow follow XLA's rule for `padding`.
+        The convolution; oh and ow follow XLA's rule for `padding`. Its dtype is `dtype`, but
+        float32 for bfloat16 by the CPU's kernels: they keep the sums as they are.
     """
     size, kernel_size = image.shape[1:3], kernel.shape[:2]
     vertical, horizontal = lax.padtype_to_pads(size, kernel_size, strides, padding)
     pads = (vertical, horizontal)
     size = output_size(size, kernel_size, strides, pads)
-    kind, pairs, write_padding = lower_conv(image, kernel, strides, pads, size)
+    kind, pairs, write_padding, half = lower_conv(image, kernel, dtype, strides, pads, size)
     if kind == "native":
-        bias = jnp.zeros((0,), kernel.dtype) if bias is None else bias
-        return conv_native(image, kernel, bias, strides, pads, pairs, write_padding)
+        if half and not library.has_half():
+            image, kernel = image.astype(dtype), kernel.astype(dtype)
+        image, kernel = image.astype(jnp.float32), kernel.astype(jnp.float32)
+        bias = jnp.zeros((0,), jnp.float32) if bias is None else bias.astype(jnp.float32)
+        return conv_native(image, kernel, bias, strides, pads, pairs, write_padding, half)
+    image, kernel = image.astype(dtype), kernel.astype(dtype)
     if kind == "lax":
         output = lax.conv_general_dilated(
             image, kernel, strides, pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -51,7 +59,7 @@ def conv2d(
     else:
         lowering = conv_as_matmul if kind == "matmul" else conv_canonical
         output = lowering(image, kernel, strides, pads)
-    return output if bias is None else output + bias
+    return output if bias is None else output + bias.astype(dtype)
 
 
 class Conv(nn.Module):
@@ -63,7 +71,7 @@ class Conv(nn.Module):
         strides: rows, columns.
         padding: "SAME" or "VALID".
         use_bias: adds one learned number per output channel.
-        dtype: of the computation; parameters stay float32.
+        dtype: of the operands of the products; parameters stay float32.
         kernel_init: He's initialiser, made for the ReLU that follows (He et al. 2015).
     """
 
@@ -83,11 +91,6 @@ class Conv(nn.Module):
         bias = None
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-            bias = bias.astype(self.dtype)
         return conv2d(
-            image.astype(self.dtype),
-            kernel.astype(self.dtype),
-            bias,
-            strides=self.strides,
-            padding=self.padding,
+            image, kernel, bias, strides=self.strides, padding=self.padding, dtype=self.dtype
         )

@@ -1,8 +1,9 @@
 """Which form a layer takes, by platform and shape: decided here and nowhere else.
 
 Accelerators keep XLA's own operations. On the CPU the kernels in `native` are fastest; they serve
-float32 arrays on one device. Where they cannot be had (no compiler, several devices), XLA's
-operations are written in the form that its CPU compiler is fastest at.
+float32 arrays on one device, with float32 or bfloat16 as the operands of products. Where they
+cannot be had (no compiler, several devices), XLA's operations are written in the form that its CPU
+compiler is fastest at.
 
 Each choice stands beside the measurement it comes from: two cores with AVX-512, 32 images, quiet
 machine. `benchmarks/layers.py` prints them anew.
@@ -10,7 +11,7 @@ machine. `benchmarks/layers.py` prints them anew.
 
 from collections.abc import Sequence
 from math import prod
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,11 +31,13 @@ class ConvLowering(NamedTuple):
             `xla_convolution`; "native" for the kernels in `native`.
         pairs: of "native": a Winograd tile of 2 * pairs + 2 pixels; 0 for the direct sum.
         write_padding: of "native": whether the padding is written to memory first.
+        half: of "native": whether the operands of the products are rounded to bfloat16.
     """
 
     kind: Literal["lax", "canonical", "matmul", "native"]
     pairs: int = 0
     write_padding: bool = False
+    half: bool = False
 
 
 # Direct sum against Winograd tiles, one pass, ms: 50x50x64 -> 64: 31 to 14; 12x12x256 -> 256: 24 to
@@ -45,6 +48,10 @@ _WINOGRAD_MIN_POSITIONS = 16
 # Tiles of 8 pixels need fewer products per output than those of 6 and more work in transforms.
 # 25x25x32 -> 64 (0.91 of the products): 2.4 to 2.1 ms; 13x13x64 -> 128 (the same): 2.4 to 3.0.
 _LARGE_TILE_COST = 1.1
+# Products of bfloat16 take half the time; in tiles of 8 pixels they are too inexact (10 % of the
+# largest value, 1 % in tiles of 6). 12x12x256 -> 256: 6.2 ms in tiles of 6, 8.9 in float32 tiles
+# of 8; 6x6x512 -> 512: 10.9 and 10.4.
+_LARGE_TILE_COST_HALF = 1.8
 # With so few channels a tap is too short for a loop of its own; once the padding is written, the
 # taps of one kernel row lie side by side. 50x50x3 -> 32, forward: 3.6 to 1.6 ms.
 _SHORT_TAP_CHANNELS = 8
@@ -58,8 +65,7 @@ _CHANNEL_MULTIPLE = 16
 _MAX_CHANNELS = 16384
 
 
-def _native_serves(*arrays: Array) -> bool:
-    return all(a.dtype == jnp.float32 and a.size for a in arrays) and library.is_available()
+_DTYPES = (jnp.float32, jnp.bfloat16)
 
 
 def native_serves(image: Array) -> bool:
@@ -69,30 +75,40 @@ def native_serves(image: Array) -> bool:
     nothing is fused with it and 8 ms in a network, the kernel 1 ms. XLA's batch norm, addition
     and ReLU take 5 passes over memory forward and 9 backward, the kernels 3 and 5.
     """
-    return image.ndim > 1 and image.shape[-1] % _CHANNEL_MULTIPLE == 0 and _native_serves(image)
+    return (
+        image.ndim > 1
+        and image.dtype == jnp.float32
+        and image.shape[-1] % _CHANNEL_MULTIPLE == 0
+        and image.size > 0
+        and library.is_available()
+    )
 
 
 def lower_conv(
-    image: Array, kernel: Array, strides: Pair, pads: Pads, output_size: Pair
+    image: Array, kernel: Array, dtype: Any, strides: Pair, pads: Pads, output_size: Pair
 ) -> ConvLowering:
     """Returns the form of a convolution.
 
     Args:
         image: [b, h, w, c].
         kernel: [kh, kw, c, f].
+        dtype: of the operands of the products.
         strides: rows, columns.
         pads: before and after, of rows and of columns.
         output_size: rows, columns.
     """
     if jax.default_backend() != "cpu":
         return ConvLowering("lax")
-    if _native_serves(image, kernel) and max(prod(kernel.shape[1:3]), kernel.shape[3]) < (
-        _MAX_CHANNELS
-    ):
+    deepest = max(prod(kernel.shape[1:3]), kernel.shape[3])
+    if dtype in _DTYPES and image.size and deepest < _MAX_CHANNELS and library.is_available():
+        half = dtype == jnp.bfloat16
+        cost = _LARGE_TILE_COST_HALF if half else _LARGE_TILE_COST
+        pairs = winograd_pairs(kernel.shape, strides, pads, output_size, cost)
         return ConvLowering(
             "native",
-            pairs=winograd_pairs(kernel.shape, strides, pads, output_size),
+            pairs=pairs,
             write_padding=image.shape[-1] <= _SHORT_TAP_CHANNELS and any(pads[1]),
+            half=half and pairs != 3,
         )
     if kernel.shape[:2] == (1, 1) or prod(output_size) <= _MATMUL_MAX_POSITIONS:
         return ConvLowering("matmul")
@@ -100,7 +116,11 @@ def lower_conv(
 
 
 def winograd_pairs(
-    kernel_shape: Sequence[int], strides: Pair, pads: Pads, output_size: Pair
+    kernel_shape: Sequence[int],
+    strides: Pair,
+    pads: Pads,
+    output_size: Pair,
+    large_tile_cost: float = _LARGE_TILE_COST,
 ) -> int:
     """Returns which Winograd tile a convolution is done in, as in `ConvLowering`."""
     taps, *channels = kernel_shape[0], *kernel_shape[2:]
@@ -117,4 +137,4 @@ def winograd_pairs(
         side = 2 * pairs + 2
         return prod(-(-size // (side + 1 - taps)) * side for size in output_size)
 
-    return 3 if _LARGE_TILE_COST * products(3) < products(2) else 2
+    return 3 if large_tile_cost * products(3) < products(2) else 2

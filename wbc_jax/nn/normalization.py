@@ -3,8 +3,6 @@
 x = normalize(x, "batch", train=train, dtype=dtype)
 """
 
-from typing import Any
-
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
@@ -21,11 +19,10 @@ class BatchNorm(nn.Module):
     """`flax.linen.BatchNorm` with the addition and the ReLU that may follow it in the same pass.
 
     Parameters, running statistics and results are Linen's; under a mesh of one `data` axis the
-    statistics are global. On the CPU the kernels in `native` serve float32 in training.
+    statistics are global. Sums are float32, the result has the image's dtype.
 
     Attributes:
         relu: whether the positive part is taken at the end.
-        dtype: of the result; statistics are float32.
         momentum: kept share of the running statistics per step. Linen's 0.99 would still be half
             initial values after the 62 steps of the study's first epoch.
         epsilon: added to the variance.
@@ -33,7 +30,6 @@ class BatchNorm(nn.Module):
     """
 
     relu: bool = False
-    dtype: Any = jnp.float32
     momentum: float = 0.9
     epsilon: float = 1e-5
     scale_init: nn.initializers.Initializer = nn.initializers.ones_init()
@@ -60,8 +56,8 @@ class BatchNorm(nn.Module):
         running_var = self.variable("batch_stats", "var", jnp.ones, shape)
         if not train:
             mean, var = running_mean.value, running_var.value
-            return _normalise(image, scale, bias, residual, mean, var, self).astype(self.dtype)
-        if native_serves(image) and self.dtype == jnp.float32:
+            return _normalise(image, scale, bias, residual, mean, var, self)
+        if native_serves(image):
             none = jnp.zeros((0,), image.dtype)
             output, mean, var = batch_norm_native(
                 image, scale, bias, none if residual is None else residual, self.epsilon, self.relu
@@ -70,7 +66,7 @@ class BatchNorm(nn.Module):
             wide, axes = image.astype(jnp.float32), tuple(range(image.ndim - 1))
             mean = wide.mean(axes)
             var = jnp.maximum(jnp.square(wide).mean(axes) - jnp.square(mean), 0.0)
-            output = _normalise(image, scale, bias, residual, mean, var, self).astype(self.dtype)
+            output = _normalise(image, scale, bias, residual, mean, var, self)
         if not self.is_initializing():
             kept, new = self.momentum, 1 - self.momentum
             running_mean.value = kept * running_mean.value + new * mean
@@ -90,7 +86,8 @@ def _normalise(
     output = (image - mean) * (scale * lax.rsqrt(var + layer.epsilon)) + bias
     if residual is not None:
         output = output + residual
-    return nn.relu(output) if layer.relu else output
+    output = nn.relu(output) if layer.relu else output
+    return output.astype(image.dtype)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -141,7 +138,6 @@ def normalize(
     kind: str,
     *,
     train: bool,
-    dtype: Any = jnp.float32,
     relu: bool = False,
 ) -> Float[Array, "*b c"]:
     """Applies a new normalization layer; to be called inside a compact module.
@@ -151,20 +147,19 @@ def normalize(
         kind: one of `NORMALIZATIONS`.
         train: with "batch", normalise by the batch and update the running statistics; else use
             those.
-        dtype: of the computation.
         relu: whether the positive part is taken at the end.
 
     Returns:
-        The normalised map.
+        The normalised map, in the image's dtype.
 
     Raises:
         UserError: `kind` is not known.
     """
     match kind:
         case "batch":
-            return BatchNorm(relu=relu, dtype=dtype)(image, train=train)
+            return BatchNorm(relu=relu)(image, train=train)
         case "layer":
-            output = LayerNorm(dtype=dtype)(image)
+            output = LayerNorm(dtype=image.dtype)(image)
         case "local_response":
             output = LocalResponseNorm()(image)
         case _:

@@ -12,7 +12,6 @@ from pathlib import Path
 import flax.linen as nn
 import jax
 import numpy as np
-import optax
 from jax.sharding import Mesh
 from jax.stages import Traced, Wrapped
 from jaxtyping import Array, Float
@@ -25,7 +24,7 @@ from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.models import create_model
 from wbc_jax.training.losses import LOSSES
-from wbc_jax.training.optimizers import create_optimizer, create_schedule
+from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
 from wbc_jax.training.prepare_data import prepare_data
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import (
@@ -56,7 +55,7 @@ class Experiment:
 
     data: Data
     model: nn.Module
-    tx: optax.GradientTransformation
+    tx: Optimizer
     mesh: Mesh
     to_input: Callable[[Array], Array]
     run_steps: Wrapped
@@ -158,7 +157,7 @@ def _largest_batch(num_examples: int, num_devices: int) -> int:
     return min(32, num_examples) // num_devices * num_devices
 
 
-def _build_optimizer(config: ConfigDict, steps_per_epoch: int) -> optax.GradientTransformation:
+def _build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
     optim = config.optim
     if not 0 <= optim.warmup_epochs < config.train.num_epochs:
         raise UserError(

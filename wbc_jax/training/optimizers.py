@@ -3,12 +3,22 @@
 tx = create_optimizer("sgd", schedule=create_schedule("constant", ...), momentum=0.9)
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from wbc_jax.errors import UserError
+from wbc_jax.nn.native import library
+from wbc_jax.nn.native.updates import adam_native, sgd_native
 
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "cosine")
+_ADAM_B2, _ADAM_EPSILON = 0.999, 1e-8
 
 
 def create_schedule(
@@ -49,9 +59,22 @@ def create_schedule(
     return optax.join_schedules([warmup, after_warmup], [num_warmup_steps])
 
 
-def create_optimizer(
-    name: str, *, schedule: optax.Schedule, momentum: float
-) -> optax.GradientTransformation:
+class Optimizer(NamedTuple):
+    """An Optax transform that can also change the weights itself, in one pass over memory.
+
+    Attributes:
+        init: as Optax's.
+        update: as Optax's.
+        apply: `apply(gradients, opt_state, params)` returns new params and opt_state; what
+            `update` and `optax.apply_updates` give, to rounding.
+    """
+
+    init: optax.TransformInitFn
+    update: optax.TransformUpdateFn
+    apply: Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
+def create_optimizer(name: str, *, schedule: optax.Schedule, momentum: float) -> Optimizer:
     """Returns Adam with its published constants, or SGD with momentum.
 
     Args:
@@ -68,7 +91,77 @@ def create_optimizer(
         raise UserError(f"optim.momentum={momentum} must lie in [0, 1); the usual value is 0.9")
     match name:
         case "adam":
-            return optax.adam(schedule, b1=momentum)
+            adam = optax.adam(schedule, b1=momentum, b2=_ADAM_B2, eps=_ADAM_EPSILON)
+            return Optimizer(adam.init, adam.update, partial(_apply_adam, adam, schedule, momentum))
         case "sgd":
-            return optax.sgd(schedule, momentum=momentum)
+            sgd = optax.sgd(schedule, momentum=momentum)
+            return Optimizer(sgd.init, sgd.update, partial(_apply_sgd, sgd, schedule, momentum))
     raise UserError(f"optim.name={name!r} is not known; choose one of {', '.join(OPTIMIZERS)}")
+
+
+def _apply_sgd(
+    tx: optax.GradientTransformation,
+    schedule: optax.Schedule,
+    momentum: float,
+    gradients: Any,
+    opt_state: Any,
+    params: Any,
+) -> tuple[Any, Any]:
+    if not _native_serves(params):
+        return _apply_by_optax(tx, gradients, opt_state, params)
+    trace, by_schedule = opt_state
+    leaves, unflatten = _flatten(params)
+    numbers = jnp.stack([schedule(by_schedule.count), momentum]).astype(jnp.float32)
+    new, traces = sgd_native(
+        numbers, jax.tree.leaves(gradients), leaves, jax.tree.leaves(trace.trace)
+    )
+    new_state = (trace._replace(trace=unflatten(traces)), _next(by_schedule))
+    return unflatten(new), new_state
+
+
+def _apply_adam(
+    tx: optax.GradientTransformation,
+    schedule: optax.Schedule,
+    momentum: float,
+    gradients: Any,
+    opt_state: Any,
+    params: Any,
+) -> tuple[Any, Any]:
+    if not _native_serves(params):
+        return _apply_by_optax(tx, gradients, opt_state, params)
+    moments, by_schedule = opt_state
+    leaves, unflatten = _flatten(params)
+    moments = _next(moments)
+    corrections = [1 / (1 - decay**moments.count) for decay in (momentum, _ADAM_B2)]
+    rate = schedule(by_schedule.count)
+    numbers = jnp.stack([rate, momentum, _ADAM_B2, *corrections, _ADAM_EPSILON])
+    new, means, squares = adam_native(
+        numbers.astype(jnp.float32),
+        jax.tree.leaves(gradients),
+        leaves,
+        jax.tree.leaves(moments.mu),
+        jax.tree.leaves(moments.nu),
+    )
+    moments = moments._replace(mu=unflatten(means), nu=unflatten(squares))
+    return unflatten(new), (moments, _next(by_schedule))
+
+
+def _native_serves(params: Any) -> bool:
+    leaves = jax.tree.leaves(params)
+    return all(leaf.dtype == jnp.float32 for leaf in leaves) and library.is_available()
+
+
+def _flatten(tree: Any) -> tuple[list[Array], Callable[[list[Array]], Any]]:
+    leaves, structure = jax.tree.flatten(tree)
+    return leaves, partial(jax.tree.unflatten, structure)
+
+
+def _next(state: Any) -> Any:
+    return state._replace(count=optax.safe_increment(state.count))
+
+
+def _apply_by_optax(
+    tx: optax.GradientTransformation, gradients: Any, opt_state: Any, params: Any
+) -> tuple[Any, Any]:
+    updates, opt_state = tx.update(gradients, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state

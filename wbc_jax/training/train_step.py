@@ -12,13 +12,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax
 from jax.sharding import NamedSharding
 from jax.stages import Wrapped
 from jaxtyping import Array, Float, Int, Key, UInt8
 
 from wbc_jax.evaluation.metrics import METRICS, example_metrics
+from wbc_jax.training.optimizers import Optimizer
 from wbc_jax.training.train_state import TrainState, Variables
 
 Batch = dict[str, Array]
@@ -30,7 +30,7 @@ TrainStep = Callable[[TrainState, Batch, Keys], tuple[TrainState, Sums]]
 
 def make_train_step(
     model: nn.Module,
-    tx: optax.GradientTransformation,
+    tx: Optimizer,
     *,
     loss: Callable[[Array, Array], Array],
     to_input: Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]],
@@ -69,10 +69,10 @@ def make_train_step(
             return loss(logits, batch["label"]).mean(), (logits, updated)
 
         gradients, (logits, updated) = jax.grad(mean_loss, has_aux=True)(state.params)
-        updates, opt_state = tx.update(gradients, state.opt_state, state.params)
+        params, opt_state = tx.apply(gradients, state.opt_state, state.params)
         new_state = state.replace(
             step=state.step + 1,
-            params=optax.apply_updates(state.params, updates),
+            params=params,
             batch_stats=updated.get("batch_stats", {}),
             opt_state=opt_state,
         )

@@ -1,6 +1,6 @@
 """Convolution by the kernels in this folder, with its gradients.
 
-y = conv_native(image, kernel, bias, (1, 1), ((1, 1), (1, 1)), 2, False)
+y = conv_native(image, kernel, bias, (1, 1), ((1, 1), (1, 1)), 2, False, False)
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def _float32(*shape: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, jnp.float32)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5, 6))
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5, 6, 7))
 def conv_native(
     image: Float[Array, "b h w c"],
     kernel: Float[Array, "kh kw c f"],
@@ -29,6 +29,7 @@ def conv_native(
     pads: Pads,
     pairs: int,
     write_padding: bool,
+    half: bool,
 ) -> Float[Array, "b oh ow f"]:
     """`lax.conv_general_dilated` for NHWC and HWIO, plus a bias, in float32.
 
@@ -41,13 +42,15 @@ def conv_native(
         pairs: 0 for the direct sum; 2 or 3 for Winograd tiles of 6 or 8 pixels, which serve 3x3 and
             5x5 kernels of stride 1 on multiples of 16 channels and features.
         write_padding: whether the padding is written to memory first; not with tiles.
+        half: round the operands of the products to bfloat16 on the way, where the processor
+            multiplies that (`library.has_half`); sums are float32.
 
     Returns:
         The convolution.
 
     Source: Lavin and Gray (2016) for the tiles.
     """
-    return _forward(image, kernel, bias, strides, pads, pairs, write_padding)[0]
+    return _forward(image, kernel, bias, strides, pads, pairs, write_padding, half)[0]
 
 
 def _forward(
@@ -58,6 +61,7 @@ def _forward(
     pads: Pads,
     pairs: int,
     write_padding: bool,
+    half: bool,
 ) -> tuple[Array, tuple[Array, ...]]:
     image, pads_left = _write_padding(image, pads, write_padding)
     height, width = (
@@ -67,7 +71,7 @@ def _forward(
         )
     )
     result = _float32(image.shape[0], height, width, kernel.shape[-1])
-    handler, attributes = _handler("", strides, pads_left, pairs)
+    handler, attributes = _handler("", strides, pads_left, pairs, half)
     output = library.call(handler, result, image, kernel, bias, attributes=attributes)
     return output, (image, kernel, bias)
 
@@ -79,12 +83,14 @@ def _write_padding(image: Array, pads: Pads, write_padding: bool) -> tuple[Array
     return jnp.pad(image, ((0, 0), *pads, (0, 0))), ((0, 0), (0, 0))
 
 
-def _handler(direction: str, strides: Pair, pads: Pads, pairs: int) -> tuple[str, tuple[int, ...]]:
+def _handler(
+    direction: str, strides: Pair, pads: Pads, pairs: int, half: bool
+) -> tuple[str, tuple[int, ...]]:
     """Returns the C function for one direction of a convolution, and its attributes."""
     corner = (pads[0][0], pads[1][0])
     if pairs:
-        return f"wbc_winograd{direction}", (*corner, pairs)
-    return f"wbc_conv{direction}", (*strides, *corner)
+        return f"wbc_winograd{direction}", (*corner, pairs, half)
+    return f"wbc_conv{direction}", (*strides, *corner, half)
 
 
 def _backward(
@@ -92,15 +98,16 @@ def _backward(
     pads: Pads,
     pairs: int,
     write_padding: bool,
+    half: bool,
     residuals: tuple[Array, ...],
     gradient: Array,
 ) -> tuple[Array, Array, Array]:
     image, kernel, bias = residuals
     pads_left = ((0, 0), (0, 0)) if write_padding else pads
-    handler, attributes = _handler("_kernel_gradient", strides, pads_left, pairs)
+    handler, attributes = _handler("_kernel_gradient", strides, pads_left, pairs, half)
     results = (_float32(*kernel.shape), _float32(kernel.shape[-1]))
     by_kernel, by_bias = library.call(handler, results, image, gradient, attributes=attributes)
-    by_image = _image_gradient(gradient, kernel, image.shape, strides, pads_left, pairs)
+    by_image = _image_gradient(gradient, kernel, image.shape, strides, pads_left, pairs, half)
     if write_padding:
         (top, bottom), (left, right) = pads
         height, width = image.shape[1:3]
@@ -115,13 +122,14 @@ def _image_gradient(
     strides: Pair,
     pads: Pads,
     pairs: int,
+    half: bool,
 ) -> Array:
     if pairs:
         # The full convolution: what the forward pass did not pad, this one does.
         reach = kernel.shape[0] - 1
         (top, bottom), (left, right) = pads
         pads = ((reach - top, reach - bottom), (reach - left, reach - right))
-    handler, attributes = _handler("_image_gradient", strides, pads, pairs)
+    handler, attributes = _handler("_image_gradient", strides, pads, pairs, half)
     result = _float32(*image_shape)
     return library.call(handler, result, gradient, kernel, attributes=attributes)
 

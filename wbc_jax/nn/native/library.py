@@ -15,8 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -38,6 +39,8 @@ _HANDLERS = (
     "wbc_affine_gradient",
     "wbc_max_pool",
     "wbc_max_pool_gradient",
+    "wbc_sgd",
+    "wbc_adam",
 )
 _FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-ffp-contract=fast", "-fno-math-errno")
 _TIMEOUT_SECONDS = 300
@@ -57,7 +60,13 @@ def is_available() -> bool:
     return _register()
 
 
-def call(handler: str, results: Any, *arguments: Array, attributes: Sequence[int]) -> Any:
+def call(
+    handler: str,
+    results: Any,
+    *arguments: Array,
+    attributes: Sequence[int] = (),
+    in_place: Mapping[int, int] = MappingProxyType({}),
+) -> Any:
     """Calls a kernel from a traced function.
 
     XLA knows it by a name with the digest of the sources: a program that XLA kept from another
@@ -68,9 +77,21 @@ def call(handler: str, results: Any, *arguments: Array, attributes: Sequence[int
         results: shape and dtype of the result, or a tuple of them.
         arguments: arrays in the order the C function states.
         attributes: integers, the same.
+        in_place: which argument's memory a result takes: argument's to result's number.
     """
-    function = jax.ffi.ffi_call(f"{handler}_{_digest()[:12]}", results, vmap_method="sequential")
+    function = jax.ffi.ffi_call(
+        f"{handler}_{_digest()[:12]}",
+        results,
+        vmap_method="sequential",
+        input_output_aliases=dict(in_place),
+    )
     return function(*arguments, attributes=np.array(attributes, np.int64))
+
+
+@functools.cache
+def has_half() -> bool:
+    """Whether this processor multiplies bfloat16; the kernels' `half` does nothing elsewhere."""
+    return is_available() and bool(ctypes.CDLL(str(_library_path())).wbc_has_half())
 
 
 @functools.cache

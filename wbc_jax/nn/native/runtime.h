@@ -31,6 +31,17 @@ static inline Vec where(Mask mask, Vec yes, Vec no) {
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define INLINE static inline __attribute__((always_inline))
 
+// The 16 upper bits of each lane, rounded to nearest: bfloat16.
+typedef unsigned Bits __attribute__((vector_size(4 * LANES), aligned(4)));
+static inline Bits rounded(Vec v) {
+  Bits bits = (Bits)v;
+  return bits + 0x7fff + ((bits >> 16) & 1);
+}
+// Two bfloat16 in the place of one float: what the processor's product of pairs takes.
+static inline Vec pair_up(Vec low, Vec high) {
+  return (Vec)((rounded(low) >> 16) | (rounded(high) & 0xffff0000u));
+}
+
 static inline int min_int(int a, int b) { return a < b ? a : b; }
 static inline int max_int(int a, int b) { return a > b ? a : b; }
 static inline int div_up(int a, int b) { return (a + b - 1) / b; }
@@ -61,5 +72,5 @@ void parallel_for(XLA_FFI_CallFrame *call, int num_tasks, Task *task, void *cont
 
 // Memory of the calling thread, 64-byte aligned, kept from call to call; contents are undefined.
 // There are NUM_SCRATCH independent pieces per thread. NULL: there is no memory left.
-enum { SCRATCH_PANEL, SCRATCH_ROWS, SCRATCH_TILES, SCRATCH_SHARED, SCRATCH_SLOTS, NUM_SCRATCH };
+enum { SCRATCH_PANEL, SCRATCH_ROWS, SCRATCH_GROUPS, SCRATCH_TILES, SCRATCH_SHARED, SCRATCH_SLOTS, NUM_SCRATCH };
 void *scratch(int piece, size_t num_bytes);

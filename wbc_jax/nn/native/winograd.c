@@ -44,38 +44,16 @@ static void kernel_task(void *context, int i) {
   int panel = i % w->num_panels, first = i / w->num_panels * CHANNELS_PER_TASK;
   int count = min_int(CHANNELS_PER_TASK, w->channels - first);
   size_t stride = (size_t)w->num_panels * w->channels * COLUMNS;
-  transform_kernel(w, panel, first, count, kernel_panel(w, 0, panel) + first * COLUMNS, stride);
-}
-
-// ---- image ----------------------------------------------------------------------------------
-
-INLINE void read_tile(const Winograd *w, Tile tile, float *to, const int pairs) {
-  const int side = SIDE(pairs);
-  const float *pixels[MAX_POINTS];
-  for (int p = 0; p < side * side; p++) {
-    int y = tile.y - w->top + p / side, x = tile.x - w->left + p % side;
-    int inside = (unsigned)y < (unsigned)w->height && (unsigned)x < (unsigned)w->width;
-    pixels[p] = !inside ? NULL : w->image +
-        (((size_t)tile.n * w->height + y) * w->width + x) * w->channels;
+  float *to = kernel_panel(w, 0, panel) + paired(w, first) * COLUMNS;
+  if (!w->half) {
+    transform_kernel(w, panel, first, count, to, stride);
+    return;
   }
-  for (int c = 0; c < w->channels; c += LANES) {
-    Vec in[MAX_POINTS], out[MAX_POINTS];
-    for (int p = 0; p < side * side; p++)
-      in[p] = pixels[p] == NULL ? (Vec){0} : load(pixels[p] + c);
-    tile_to_points(out, in, pairs);
-    for (int p = 0; p < side * side; p++)
-      store(to + (size_t)p * w->count * w->channels + c, out[p]);
-  }
-}
-
-void winograd_image_task(void *context, int i) {
-  const Winograd *w = context;
-  int last = min_int((i + 1) * TILES_PER_TASK, w->count);
-  for (int t = i * TILES_PER_TASK; t < last; t++) {
-    float *to = w->image_points + (size_t)t * w->channels;
-    if (w->pairs == 2) read_tile(w, tile_at(w, w->first + t), to, 2);
-    else read_tile(w, tile_at(w, w->first + t), to, 3);
-  }
+  size_t own_stride = CHANNELS_PER_TASK * COLUMNS;
+  float *own = scratch(SCRATCH_PANEL, w->num_points * own_stride * sizeof(float));
+  transform_kernel(w, panel, first, count, own, own_stride);
+  for (int p = 0; p < w->num_points; p++)
+    pair_up_panel(to + p * stride, own + p * own_stride, count);
 }
 
 // ---- product and output ---------------------------------------------------------------------
@@ -87,13 +65,14 @@ static void multiply(const Winograd *w, int point, int channel, int depth, const
     const float *rows[ROWS];
     int num_rows = min_int(ROWS, w->count - t);
     for (int r = 0; r < ROWS; r++)
-      rows[r] = image_row(w, point, t + min_int(r, num_rows - 1)) + channel;
+      rows[r] = image_row(w, point, t + min_int(r, num_rows - 1)) + paired(w, channel);
     Block block = {0};
     if (channel > 0)
       for (int r = 0; r < num_rows; r++)
         for (int v = 0; v < VECS; v++)
           block.v[r][v] = load(sums + (t + r) * COLUMNS + v * LANES);
-    add_rows_times_panel(&block, rows, panel, depth);
+    if (w->half) add_rows_times_panel(&block, rows, panel, paired(w, depth), 1);
+    else add_rows_times_panel(&block, rows, panel, depth, 0);
     for (int r = 0; r < num_rows; r++) store_row(sums + (t + r) * COLUMNS, block.v[r], COLUMNS);
   }
 }
@@ -145,32 +124,13 @@ static void panel_task(void *context, int panel) {
   for (int c = 0; c < w->channels; c += CHANNELS_PER_PIECE) {
     int depth = min_int(CHANNELS_PER_PIECE, w->channels - c);
     transform_kernel(w, panel, c, depth, kernel, piece);
-    for (int p = 0; p < w->num_points; p++)
-      multiply(w, p, c, depth, kernel + p * piece, sums + p * sums_stride);
+    for (int p = 0; p < w->num_points; p++) {
+      float *points = kernel + p * piece;
+      if (w->half) pair_up_panel(points, points, depth);
+      multiply(w, p, c, depth, points, sums + p * sums_stride);
+    }
   }
   for (int t = 0; t < w->count; t++) write_panel(w, t, panel, sums + t * COLUMNS, sums_stride);
-}
-
-void winograd_prepare(Winograd *w, const int64_t *attributes, int by_tasks) {
-  w->top = (int)attributes[0];
-  w->left = (int)attributes[1];
-  w->pairs = (int)attributes[2];
-  w->size = OUTPUTS(w->pairs, w->taps);
-  w->num_points = SIDE(w->pairs) * SIDE(w->pairs);
-  w->tiles_y = div_up(w->out_height, w->size);
-  w->tiles_x = div_up(w->out_width, w->size);
-  w->num_tiles = w->batch * w->tiles_y * w->tiles_x;
-  w->num_panels = div_up(w->features, COLUMNS);
-  int padded_features = w->num_panels * COLUMNS;
-  size_t per_tile = (size_t)w->num_points * (w->channels + padded_features) * sizeof(float);
-  int group = max_int(MIN_GROUP, (int)(GROUP_BYTES / per_tile));
-  if (by_tasks) group = div_up(group, TILES_PER_TASK) * TILES_PER_TASK;
-  w->group = min_int(group, w->num_tiles);
-  w->image_points = scratch(SCRATCH_TILES, w->group * per_tile);
-  w->output_points = w->image_points + (size_t)w->num_points * w->group * w->channels;
-  if (fits_one_group(w)) return;
-  size_t kernel_size = (size_t)w->num_points * w->channels * padded_features * sizeof(float);
-  w->kernel_points = scratch(SCRATCH_SHARED, kernel_size);
 }
 
 static void convolve(XLA_FFI_CallFrame *call, Winograd *w) {

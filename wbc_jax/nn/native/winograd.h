@@ -25,9 +25,11 @@ typedef struct {
   int transposed;                      // kernel turned around, features in the place of channels
   int tiles_y, tiles_x, num_tiles, num_panels;
   int group, first, count;             // tiles per group; the group at work
-  float *image_points;                 // [point][tile][channel]
-  float *output_points;                // [point][panel][tile][COLUMNS]
-  float *kernel_points;                // [point][panel][channel][COLUMNS]
+  int half;                            // operands of the products as bfloat16, see gemm.h
+  float *image_points;                 // [point][tile][channel], the channels paired with half;
+                                       // for the kernel's gradient [point][group][tile][GROUP],
+  float *output_points;                // [point][panel][tile][COLUMNS], there the tiles paired
+  float *kernel_points;                // [point][panel][channel][COLUMNS], the channels paired
   float *kernel_gradient, *bias_sums;  // bias_sums: [task of tiles][panel][COLUMNS]
 } Winograd;
 
@@ -42,8 +44,17 @@ static inline Tile tile_at(const Winograd *w, int i) {
 
 static inline int fits_one_group(const Winograd *w) { return w->group == w->num_tiles; }
 
-static inline const float *image_row(const Winograd *w, int point, int tile) {
-  return w->image_points + ((size_t)point * w->count + tile) * w->channels;
+// Floats that so many channels, or tiles, take once they are paired up.
+static inline int paired(const Winograd *w, int number) {
+  return w->half ? div_up(number, 2) : number;
+}
+
+static inline float *image_row(const Winograd *w, int point, int tile) {
+  return w->image_points + ((size_t)point * w->count + tile) * paired(w, w->channels);
+}
+static inline float *image_group(const Winograd *w, int point, int group) {
+  return w->image_points +
+         ((size_t)point * (w->channels / GROUP) + group) * paired(w, w->count) * GROUP;
 }
 static inline float *output_panel(const Winograd *w, int point, int panel) {
   return w->output_points + ((size_t)point * w->num_panels + panel) * w->count * COLUMNS;
@@ -53,12 +64,20 @@ static inline float *kernel_panel(const Winograd *w, int point, int panel) {
 }
 static inline int num_tile_tasks(const Winograd *w) { return div_up(w->count, TILES_PER_TASK); }
 
-// Fills in what follows from shapes and attributes (top, left, pairs), and takes the memory.
+// Fills in what follows from shapes and attributes (top, left, pairs, half), and takes the memory.
 // `by_tasks`: groups of whole tasks.
 void winograd_prepare(Winograd *w, const int64_t *attributes, int by_tasks);
 
 // Transforms TILES_PER_TASK tiles of the image, the i-th so many of the group.
 void winograd_image_task(void *winograd, int i);
+
+// Writes lanes of tile `t`, as one half of a pair with `half`: tiles come in order.
+INLINE void put_tile(float *to, Vec value, int t, int half, int lanes) {
+  Bits bits = rounded(value), before = {0};
+  if (half && t % 2) memcpy(&before, to, (size_t)lanes * sizeof(float));
+  if (half) value = (Vec)(t % 2 ? before | (bits & 0xffff0000u) : bits >> 16);
+  memcpy(to, &value, (size_t)lanes * sizeof(float));
+}
 
 // Calls f(..., pairs, taps) with constants, for which the compiler unrolls its loops.
 #define WITH_CONSTANTS(w, f, ...)                         \

@@ -3,8 +3,9 @@
 #include "winograd.h"
 
 // Transforms LANES features of one tile of the output's gradient; adds them to the bias's.
-INLINE void read_outputs(const Winograd *w, Tile tile, int k, float *to, size_t stride, Vec *bias,
+INLINE void read_outputs(const Winograd *w, int t, int k, float *to, size_t stride, Vec *bias,
                          const int pairs, const int taps) {
+  Tile tile = tile_at(w, w->first + t);
   const int size = OUTPUTS(pairs, taps);
   Vec in[MAX_OUTPUTS], out[MAX_POINTS];
   for (int i = 0; i < size * size; i++) {
@@ -15,7 +16,8 @@ INLINE void read_outputs(const Winograd *w, Tile tile, int k, float *to, size_t 
     *bias += in[i];
   }
   outputs_to_points(out, in, pairs, taps);
-  for (int p = 0; p < SIDE(pairs) * SIDE(pairs); p++) store(to + p * stride, out[p]);
+  for (int p = 0; p < SIDE(pairs) * SIDE(pairs); p++)
+    put_tile(to + p * stride, out[p], t, w->half, LANES);
 }
 
 // Transforms tiles [first, last) of one panel into [point, stride apart][tile from `to` on].
@@ -25,8 +27,8 @@ static void read_panel(const Winograd *w, int first, int last, int panel, float 
     Vec sum = {0};
     int k = panel * COLUMNS + v * LANES;
     for (int t = first; t < last; t++) {
-      float *row = to + (t - first) * COLUMNS + v * LANES;
-      WITH_CONSTANTS(w, read_outputs, w, tile_at(w, w->first + t), k, row, stride, &sum)
+      float *row = to + (paired(w, t - first + 1) - 1) * COLUMNS + v * LANES;
+      WITH_CONSTANTS(w, read_outputs, w, t, k, row, stride, &sum)
     }
     store(bias + v * LANES, sum);
   }
@@ -39,7 +41,8 @@ static void tiles_task(void *context, int i) {
   size_t stride = (size_t)w->num_panels * w->count * COLUMNS;
   for (int panel = 0; panel < w->num_panels; panel++) {
     size_t task = w->first / TILES_PER_TASK + i;
-    read_panel(w, first, last, panel, output_panel(w, 0, panel) + first * COLUMNS, stride,
+    float *to = output_panel(w, 0, panel) + paired(w, first) * COLUMNS;
+    read_panel(w, first, last, panel, to, stride,
                w->bias_sums + (task * w->num_panels + panel) * COLUMNS);
   }
 }
@@ -47,16 +50,15 @@ static void tiles_task(void *context, int i) {
 // One point of one panel: adds all tiles of the group to the sums of channels [first, last).
 static void reduce(const Winograd *w, int point, int first, int last, const float *panel,
                    int is_first_group, float *sums) {
-  const float *columns[w->count];
-  for (int t = 0; t < w->count; t++) columns[t] = image_row(w, point, t);
-  for (int c = first; c < last; c += ROWS, sums += ROWS * COLUMNS) {
-    int num_rows = min_int(ROWS, last - c);
-    Block block = {0};
+  for (int c = first; c < last; c += GROUP, sums += GROUP * COLUMNS) {
+    const float *group = image_group(w, point, c / GROUP);
+    GroupBlock block = {0};
     if (!is_first_group)
-      for (int r = 0; r < num_rows; r++)
+      for (int r = 0; r < GROUP; r++)
         for (int v = 0; v < VECS; v++) block.v[r][v] = load(sums + r * COLUMNS + v * LANES);
-    add_columns_times_panel(&block, columns, c, panel, w->count, num_rows);
-    for (int r = 0; r < num_rows; r++) store_row(sums + r * COLUMNS, block.v[r], COLUMNS);
+    if (w->half) add_group_times_panel(&block, group, panel, paired(w, w->count), 1);
+    else add_group_times_panel(&block, group, panel, w->count, 0);
+    for (int r = 0; r < GROUP; r++) store_row(sums + r * COLUMNS, block.v[r], COLUMNS);
   }
 }
 
