@@ -170,7 +170,7 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
     labels: list[int] = []
     filenames: list[str] = []
     running: deque[Future[int]] = deque()
-    workers = os.cpu_count() or 1
+    workers = _num_workers()
     pool = ThreadPoolExecutor(workers)
     progress = tqdm(
         total=num_examples, desc=f"pre-processing {split}", unit=" images", disable=None
@@ -189,6 +189,13 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
         finally:
             pool.shutdown(cancel_futures=True)
     return Examples(images, np.array(labels, np.int32), np.array(filenames, dtype=np.str_))
+
+
+def _num_workers() -> int:
+    """Returns how many cores this process may use; a cluster often grants a few of many."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _tasks(examples: Iterator[Example]) -> Iterator[list[Example]]:
