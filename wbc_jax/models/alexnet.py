@@ -68,12 +68,12 @@ class AlexNet(nn.Module):
         for index, (features, size) in enumerate(layers):
             stride = self.first_stride if index == 0 else 1
             x = Conv(features, (size, size), (stride, stride), dtype=self.dtype)(x)
+            pool = MaxPool() if index in self.pool_after else None
             if index in self.norm_after:
-                x = normalize(x, self.norm, train=train, relu=True)
+                x = normalize(x, self.norm, train=train, relu=True, pool=pool)
             else:
                 x = nn.relu(x)
-            if index in self.pool_after:
-                x = MaxPool()(x)
+                x = x if pool is None else pool(x)
         x = x.reshape(x.shape[0], -1)
         for features in self.dense_features:
             x = nn.relu(Dense(features, dtype=self.dtype)(x))

@@ -47,12 +47,12 @@ class Head(nn.Module):
         x = feature_map
         for index, features in enumerate(self.conv_features):
             x = Conv(features, (3, 3), dtype=self.dtype)(x)
+            pool = MaxPool() if index < self.num_pools else None
             if index < self.num_norms:
-                x = normalize(x, self.norm, train=train, relu=True)
+                x = normalize(x, self.norm, train=train, relu=True, pool=pool)
             else:
                 x = nn.relu(x)
-            if index < self.num_pools:
-                x = MaxPool()(x)
+                x = x if pool is None else pool(x)
         for _ in range(len(self.conv_features), self.num_pools):
             x = MaxPool()(x)
         x = x.reshape(x.shape[0], -1)

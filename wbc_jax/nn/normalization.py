@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from wbc_jax.errors import UserError
 from wbc_jax.nn.lowering import native_serves
-from wbc_jax.nn.native.normalization import batch_norm_native
+from wbc_jax.nn.native.normalization import batch_norm_native, batch_norm_pool_native
+from wbc_jax.nn.pooling import MaxPool
 
 NORMALIZATIONS = ("batch", "layer", "local_response")
 
@@ -41,13 +42,16 @@ class BatchNorm(nn.Module):
         residual: Float[Array, "*b c"] | None = None,
         *,
         train: bool = False,
-    ) -> Float[Array, "*b c"]:
+        pool_window: tuple[int, int] | None = None,
+    ) -> Float[Array, "..."]:
         """Returns the normalised map, plus `residual` where there is one.
 
         Args:
             image: any values.
             residual: added before the ReLU.
             train: normalise by the batch and update the running statistics; else use those.
+            pool_window: take the largest value of windows side by side after the ReLU, in the same
+                pass; only in training, without a residual and where `native_serves`.
         """
         shape = (image.shape[-1],)
         scale = self.param("scale", self.scale_init, shape)
@@ -57,7 +61,11 @@ class BatchNorm(nn.Module):
         if not train:
             mean, var = running_mean.value, running_var.value
             return _normalise(image, scale, bias, residual, mean, var, self)
-        if native_serves(image):
+        if pool_window is not None:
+            output, mean, var = batch_norm_pool_native(
+                image, scale, bias, self.epsilon, pool_window
+            )
+        elif native_serves(image):
             none = jnp.zeros((0,), image.dtype)
             output, mean, var = batch_norm_native(
                 image, scale, bias, none if residual is None else residual, self.epsilon, self.relu
@@ -139,7 +147,8 @@ def normalize(
     *,
     train: bool,
     relu: bool = False,
-) -> Float[Array, "*b c"]:
+    pool: MaxPool | None = None,
+) -> Float[Array, "..."]:
     """Applies a new normalization layer; to be called inside a compact module.
 
     Args:
@@ -147,7 +156,8 @@ def normalize(
         kind: one of `NORMALIZATIONS`.
         train: with "batch", normalise by the batch and update the running statistics; else use
             those.
-        relu: whether the positive part is taken at the end.
+        relu: whether the positive part is taken after it.
+        pool: applied at the end, in the same pass over memory where that is possible.
 
     Returns:
         The normalised map, in the image's dtype.
@@ -157,13 +167,18 @@ def normalize(
     """
     match kind:
         case "batch":
-            return BatchNorm(relu=relu)(image, train=train)
+            norm = BatchNorm(relu=relu)
+            if pool is not None and pool.is_tiling and train and relu and native_serves(image):
+                return norm(image, train=True, pool_window=pool.window)
+            output = norm(image, train=train)
         case "layer":
             output = LayerNorm(dtype=image.dtype)(image)
+            output = nn.relu(output) if relu else output
         case "local_response":
             output = LocalResponseNorm()(image)
+            output = nn.relu(output) if relu else output
         case _:
             raise UserError(
                 f"norm={kind!r} is not known; choose one of {', '.join(NORMALIZATIONS)}"
             )
-    return nn.relu(output) if relu else output
+    return output if pool is None else pool(output)

@@ -79,6 +79,11 @@ class MaxPool(nn.Module):
     strides: tuple[int, int] = (2, 2)
     padding: str = "SAME"
 
+    @property
+    def is_tiling(self) -> bool:
+        """Whether the windows lie side by side and reach every pixel."""
+        return self.window == self.strides and self.padding == "SAME"
+
     @nn.compact
     def __call__(self, image: Float[Array, "b h w c"]) -> Float[Array, "b oh ow c"]:
         """Returns the pooled map."""

@@ -71,10 +71,13 @@ static Pixel multiply_block(const Product *p, Pixel pixel, int count, int column
                             const float *panel) {
   const Taps *t = &p->taps;
   Pixel pixels[ROWS];
+  const float *first[ROWS];
+  int interior = 1;
   for (int r = 0; r < ROWS; r++) {
-    pixels[r] = pixel;
+    pixels[r] = r < count ? pixel : pixels[0];
     if (r < count) pixel = next_pixel(t, pixel);
-    else pixels[r] = pixels[0];
+    interior &= is_interior(t, pixels[r]);
+    first[r] = source(t, p->image, pixels[r], 0, 0);
   }
   float bias[COLUMNS] = {0};
   if (p->bias != NULL) copy_panel_row(bias, p->bias + column, width);
@@ -84,9 +87,10 @@ static Pixel multiply_block(const Product *p, Pixel pixel, int count, int column
   for (int ky = 0; ky < t->kernel_height; ky++) {
     for (int kx = 0; kx < t->kernel_width; kx++, panel += packed_depth(p) * COLUMNS) {
       const float *rows[ROWS];
-      int any = 0;
+      int any = interior;
+      ptrdiff_t offset = tap_offset(t, ky, kx);
       for (int r = 0; r < ROWS; r++) {
-        rows[r] = source(t, p->image, pixels[r], ky, kx);
+        rows[r] = interior ? first[r] + offset : source(t, p->image, pixels[r], ky, kx);
         any |= rows[r] != NULL;
         if (rows[r] == NULL) rows[r] = zeros;
       }

@@ -21,10 +21,13 @@ enum { GROUP_STRIDE = CHUNK_ROWS * GROUP + 16 };
 typedef float Group __attribute__((vector_size(4 * GROUP), aligned(4)));
 typedef unsigned GroupBits __attribute__((vector_size(4 * GROUP), aligned(4)));
 
-// Up to GROUP floats, zeros after them; `from` may be NULL.
-static inline Group load_group(const float *from, int width) {
+// GROUP floats, of which the caller uses as many as there are channels left; zeros where `from` is
+// NULL, and instead of what lies behind the `end` of the image.
+static inline Group load_group(const float *from, const float *end) {
   Group group = {0};
-  if (from != NULL) memcpy(&group, from, (size_t)min_int(width, GROUP) * sizeof(float));
+  if (from == NULL) return group;
+  if (end - from >= GROUP) memcpy(&group, from, sizeof group);
+  else memcpy(&group, from, (size_t)(end - from) * sizeof(float));
   return group;
 }
 
@@ -35,25 +38,30 @@ static inline Group pair_up_groups(Group low, Group high) {
   return (Group)((l >> 16) | (h & 0xffff0000u));
 }
 
+// Where one tap of pixel m is read. `firsts`: of an interior pixel, where its first tap is; else NULL.
+static inline const float *read_tap(const Reduction *p, const Pixel *pixels,
+                                    const float *const *firsts, int m, int ky, int kx) {
+  if (firsts[m] != NULL) return firsts[m] + tap_offset(&p->taps, ky, kx);
+  return source(&p->taps, p->image, pixels[m], ky, kx);
+}
+
 // What one tap reads for some pixels, as [group of channels][pixel][channel], the pixels paired up
 // with `half`. Returns whether any of it lies in the image.
-static int pack_groups(const Reduction *p, const Pixel *pixels, int count, int ky, int kx,
-                       float *groups) {
+static int pack_groups(const Reduction *p, const Pixel *pixels, const float *const *firsts,
+                       int count, int ky, int kx, float *groups) {
   const Taps *t = &p->taps;
+  const float *end = p->image + (size_t)t->batch * t->source_height * t->source_width *
+                                    t->source_channels;
   int any = 0, step = p->half ? 2 : 1;
   for (int m = 0; m < count; m += step, groups += GROUP) {
-    const float *low = source(t, p->image, pixels[m], ky, kx), *high = NULL;
-    if (p->half && m + 1 < count) high = source(t, p->image, pixels[m + 1], ky, kx);
+    const float *low = read_tap(p, pixels, firsts, m, ky, kx), *high = NULL;
+    if (p->half && m + 1 < count) high = read_tap(p, pixels, firsts, m + 1, ky, kx);
     any |= low != NULL || high != NULL;
     float *to = groups;
     for (int c = 0; c < t->depth; c += GROUP, to += GROUP_STRIDE) {
-      int width = t->depth - c;
-      Group group = width < GROUP ? load_group(low == NULL ? NULL : low + c, width)
-                                  : load_group(low == NULL ? NULL : low + c, GROUP);
+      Group group = load_group(low == NULL ? NULL : low + c, end);
       if (p->half)
-        group = pair_up_groups(
-            group, width < GROUP ? load_group(high == NULL ? NULL : high + c, width)
-                                 : load_group(high == NULL ? NULL : high + c, GROUP));
+        group = pair_up_groups(group, load_group(high == NULL ? NULL : high + c, end));
       memcpy(to, &group, sizeof group);
     }
   }
@@ -117,6 +125,9 @@ static void reduction_task(void *context, int i) {
     Pixel pixels[CHUNK_ROWS];
     pixels[0] = pixel_of_row(t, first);
     for (int m = 1; m < count; m++) pixels[m] = next_pixel(t, pixels[m - 1]);
+    const float *firsts[CHUNK_ROWS];
+    for (int m = 0; m < count; m++)
+      firsts[m] = is_interior(t, pixels[m]) ? source(t, p->image, pixels[m], 0, 0) : NULL;
     for (int panel = first_panel; panel < last_panel; panel++) {
       int column = panel * COLUMNS, width = min_int(COLUMNS, p->features - column);
       float *packed = panels + (panel - first_panel) * panel_size;
@@ -125,7 +136,8 @@ static void reduction_task(void *context, int i) {
       if (p->half) pair_up_panel(packed, packed, count);
     }
     for (int tap = 0; tap < num_taps(t); tap++) {
-      int any = pack_groups(p, pixels, count, tap / t->kernel_width, tap % t->kernel_width, groups);
+      int ky = tap / t->kernel_width, kx = tap % t->kernel_width;
+      int any = pack_groups(p, pixels, firsts, count, ky, kx, groups);
       if (!any && chunk != slot) continue;
       for (int panel = first_panel; panel < last_panel; panel++) {
         int column = panel * COLUMNS, width = min_int(COLUMNS, p->features - column);

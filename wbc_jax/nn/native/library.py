@@ -37,6 +37,9 @@ _HANDLERS = (
     "wbc_affine",
     "wbc_affine_sums",
     "wbc_affine_gradient",
+    "wbc_affine_pool",
+    "wbc_affine_pool_sums",
+    "wbc_affine_pool_gradient",
     "wbc_max_pool",
     "wbc_max_pool_gradient",
     "wbc_sgd",
@@ -44,6 +47,7 @@ _HANDLERS = (
 )
 _FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-ffp-contract=fast", "-fno-math-errno")
 _TIMEOUT_SECONDS = 300
+_REASON_LENGTH = 500
 
 
 @functools.cache
@@ -79,6 +83,7 @@ def call(
         attributes: integers, the same.
         in_place: which argument's memory a result takes: argument's to result's number.
     """
+    _register()
     function = jax.ffi.ffi_call(
         f"{handler}_{_digest()[:12]}",
         results,
@@ -103,7 +108,7 @@ def _register() -> bool:
             _compile(path)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.SubprocessError) as error:
-        reason = getattr(error, "stderr", None) or error
+        reason = str(getattr(error, "stderr", None) or error)[:_REASON_LENGTH]
         _log.warning("training on the CPU will be slow: its kernels cannot be built (%s)", reason)
         return False
     for handler in _HANDLERS:

@@ -1,42 +1,7 @@
 // Batch normalization with the addition and the ReLU that follow it, in as few passes over memory as
-// there are sums to wait for. Arrays are [images, ..., channels]; a task takes one image. Channels are
-// a multiple of LANES.
+// there are sums to wait for.
 
-#include "runtime.h"
-
-enum { WIDE = 4 };  // registers of channels that one walk over the rows takes
-
-typedef struct {
-  const float *x, *gradient, *residual;
-  const float *scale, *shift;          // output = x * scale + shift (+ residual), then ReLU
-  const float *center;                 // subtracted from x in the second sum
-  const float *by_x, *constant;        // gradient of x = masked * scale + x * by_x + constant
-  float *output, *residual_gradient;
-  float *sums;                         // [image][2][channel]
-  int num_images, num_rows, channels, relu;
-} Norm;
-
-static Norm describe(XLA_FFI_Buffer *x) {
-  Norm p = {.x = data(x), .num_images = dim(x, 0), .channels = dim(x, (int)x->rank - 1)};
-  p.num_rows = 1;
-  for (int axis = 1; axis < x->rank - 1; axis++) p.num_rows *= dim(x, axis);
-  return p;
-}
-
-static inline size_t first_of(const Norm *p, int image) {
-  return (size_t)image * p->num_rows * p->channels;
-}
-
-static inline float *sums_of(const Norm *p, int image, int which) {
-  return p->sums + ((size_t)image * 2 + which) * p->channels;
-}
-
-// Runs walk(p, image, c, registers) over all channels of an image.
-#define WALK_CHANNELS(walk, p, image)                                                  \
-  for (int c = 0; c < (p)->channels;) {                                                \
-    if (c + WIDE * LANES <= (p)->channels) walk(p, image, c, WIDE), c += WIDE * LANES; \
-    else walk(p, image, c, 1), c += LANES;                                             \
-  }
+#include "norm.h"
 
 // ---- sums of x and x^2 ----------------------------------------------------------------------
 
@@ -59,21 +24,10 @@ static void moments_task(void *context, int image) {
   WALK_CHANNELS(walk_moments, (const Norm *)context, image)
 }
 
-// Adds the images' sums up, always in the same order.
-static void add_sums(const Norm *p, float *first, float *second) {
-  memset(first, 0, (size_t)p->channels * sizeof(float));
-  memset(second, 0, (size_t)p->channels * sizeof(float));
-  for (int image = 0; image < p->num_images; image++)
-    for (int c = 0; c < p->channels; c++) {
-      first[c] += sums_of(p, image, 0)[c];
-      second[c] += sums_of(p, image, 1)[c];
-    }
-}
-
 // x -> sum of x, sum of x^2, per channel.
 XLA_FFI_Error *wbc_moments(XLA_FFI_CallFrame *call) {
   if (is_metadata_query(call)) return NULL;
-  Norm p = describe(argument(call, 0));
+  Norm p = describe_norm(argument(call, 0));
   p.sums = scratch(SCRATCH_SLOTS, (size_t)p.num_images * 2 * p.channels * sizeof(float));
   parallel_for(call, p.num_images, moments_task, &p);
   add_sums(&p, data(result(call, 0)), data(result(call, 1)));
@@ -81,9 +35,6 @@ XLA_FFI_Error *wbc_moments(XLA_FFI_CallFrame *call) {
 }
 
 // ---- forward --------------------------------------------------------------------------------
-
-// `of` where `value` is positive, or no number: that is passed on, not hidden.
-static inline Vec positive(Vec value, Vec of) { return where(value <= 0, (Vec){0}, of); }
 
 INLINE Vec before_relu(const Norm *p, size_t i, int c) {
   Vec value = load(p->x + i) * load(p->scale + c) + load(p->shift + c);
@@ -104,7 +55,7 @@ static void affine_task(void *context, int image) {
 XLA_FFI_Error *wbc_affine(XLA_FFI_CallFrame *call) {
   if (is_metadata_query(call)) return NULL;
   XLA_FFI_Buffer *residual = argument(call, 3);
-  Norm p = describe(argument(call, 0));
+  Norm p = describe_norm(argument(call, 0));
   p.scale = data(argument(call, 1));
   p.shift = data(argument(call, 2));
   p.residual = dim(residual, 0) ? data(residual) : NULL;
@@ -144,7 +95,7 @@ static void sums_task(void *context, int image) {
 
 static void describe_gradient(XLA_FFI_CallFrame *call, Norm *p) {
   XLA_FFI_Buffer *residual = argument(call, 4);
-  *p = describe(argument(call, 0));
+  *p = describe_norm(argument(call, 0));
   p->gradient = data(argument(call, 1));
   p->scale = data(argument(call, 2));
   p->shift = data(argument(call, 3));

@@ -46,32 +46,45 @@ def batch_norm_native(
 def _forward(
     image: Array, scale: Array, bias: Array, residual: Array, epsilon: float, relu: bool
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
-    per_channel = _like(scale)
-    total, squares = library.call("wbc_moments", (per_channel, per_channel), image, attributes=())
+    gain, shift, mean, var = _affine(image, scale, bias, epsilon)
+    arguments = (image, gain, shift, residual)
+    output = library.call("wbc_affine", _like(image), *arguments, attributes=(relu,))
+    return (output, mean, var), (*arguments, mean, jax.lax.rsqrt(var + epsilon))
+
+
+def _affine(
+    image: Array, scale: Array, bias: Array, epsilon: float
+) -> tuple[Array, Array, Array, Array]:
+    """Returns what normalising by the batch multiplies with and adds, and the statistics."""
+    total, squares = library.call("wbc_moments", (_like(scale), _like(scale)), image)
     count = prod(image.shape[:-1])
     mean = total / count
     var = jnp.maximum(squares / count - jnp.square(mean), 0.0)
-    deviation = jax.lax.rsqrt(var + epsilon)
-    gain = scale * deviation
-    shift = bias - mean * gain
-    arguments = (image, gain, shift, residual)
-    output = library.call("wbc_affine", _like(image), *arguments, attributes=(relu,))
-    return (output, mean, var), (image, gain, shift, residual, mean, deviation)
+    gain = scale * jax.lax.rsqrt(var + epsilon)
+    return gain, bias - mean * gain, mean, var
+
+
+def _through_statistics(
+    image: Array, gain: Array, mean: Array, deviation: Array, total: Array, product: Array
+) -> tuple[Array, Array]:
+    """Returns what of the image's gradient comes through mean and variance: a * image + b."""
+    count = prod(image.shape[:-1])
+    by_image = -gain * jnp.square(deviation) * product / count
+    return by_image, -gain * total / count - by_image * mean
 
 
 def _backward(
     epsilon: float, relu: bool, residuals: tuple[Array, ...], gradients: tuple[Array, Array, Array]
 ) -> tuple[Array, Array, Array, Array]:
     del epsilon
+    # `deviation` is one over the standard deviation.
     image, gain, shift, residual, mean, deviation = residuals
     known = (image, gradients[0], gain, shift, residual)
     per_channel = _like(gain)
     total, product = library.call(
         "wbc_affine_sums", (per_channel, per_channel), *known, mean, attributes=(relu,)
     )
-    count = prod(image.shape[:-1])
-    by_image = -gain * jnp.square(deviation) * product / count
-    constant = -gain * total / count - by_image * mean
+    by_image, constant = _through_statistics(image, gain, mean, deviation, total, product)
     image_gradient, residual_gradient = library.call(
         "wbc_affine_gradient",
         (_like(image), _like(residual)),
@@ -84,3 +97,61 @@ def _backward(
 
 
 batch_norm_native.defvjp(_forward, _backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def batch_norm_pool_native(
+    image: Float[Array, "b h w c"],
+    scale: Float[Array, " c"],
+    bias: Float[Array, " c"],
+    epsilon: float,
+    window: tuple[int, int],
+) -> tuple[Float[Array, "b oh ow c"], Float[Array, " c"], Float[Array, " c"]]:
+    """`batch_norm_native` with ReLU, then the largest value of windows side by side.
+
+    Args:
+        image: any values.
+        scale: per channel.
+        bias: per channel.
+        epsilon: added to the variance.
+        window: rows and columns; the last may reach beyond the image.
+
+    Returns:
+        The pooled output, and mean and variance of `image` per channel.
+    """
+    return _forward_pool(image, scale, bias, epsilon, window)[0]
+
+
+def _forward_pool(
+    image: Array, scale: Array, bias: Array, epsilon: float, window: tuple[int, int]
+) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
+    gain, shift, mean, var = _affine(image, scale, bias, epsilon)
+    batch, height, width, channels = image.shape
+    shape = (batch, -(-height // window[0]), -(-width // window[1]), channels)
+    result = jax.ShapeDtypeStruct(shape, image.dtype)
+    attributes = (*window, *window, 0, 0)
+    output = library.call("wbc_affine_pool", result, image, gain, shift, attributes=attributes)
+    return (output, mean, var), (image, gain, shift, mean, jax.lax.rsqrt(var + epsilon))
+
+
+def _backward_pool(
+    epsilon: float,
+    window: tuple[int, int],
+    residuals: tuple[Array, ...],
+    gradients: tuple[Array, Array, Array],
+) -> tuple[Array, Array, Array]:
+    del epsilon
+    image, gain, shift, mean, deviation = residuals
+    known = (image, gradients[0], gain, shift)
+    attributes = (*window, *window, 0, 0)
+    total, product = library.call(
+        "wbc_affine_pool_sums", (_like(gain), _like(gain)), *known, mean, attributes=attributes
+    )
+    through = _through_statistics(image, gain, mean, deviation, total, product)
+    by_image = library.call(
+        "wbc_affine_pool_gradient", _like(image), *known, *through, attributes=attributes
+    )
+    return by_image, deviation * product, total
+
+
+batch_norm_pool_native.defvjp(_forward_pool, _backward_pool)

@@ -67,6 +67,24 @@ static inline const float *source(const Taps *t, const float *image, Pixel p, in
   return image + (((size_t)p.n * t->source_height + y) * t->source_width + x) * t->source_channels;
 }
 
+// A pixel whose taps all lie in the image is read at the place of its first tap and, for the others,
+// so many floats on. Strided gradients have no such pixels.
+static inline int is_interior(const Taps *t, Pixel p) {
+  int y = p.y * t->stride_y - t->top, x = p.x * t->stride_x - t->left;
+  if (t->backwards) {
+    if (t->stride_y != 1 || t->stride_x != 1) return 0;
+    y = p.y + t->top - (t->kernel_height - 1);
+    x = p.x + t->left - (t->kernel_width - 1);
+  }
+  return y >= 0 && x >= 0 && y + t->kernel_height <= t->source_height &&
+         x + t->kernel_width <= t->source_width;
+}
+
+static inline ptrdiff_t tap_offset(const Taps *t, int ky, int kx) {
+  ptrdiff_t offset = ((ptrdiff_t)ky * t->source_width + kx) * t->source_channels;
+  return t->backwards ? -offset : offset;
+}
+
 // Without padding at the sides, the taps of one kernel row lie side by side in memory.
 static inline void merge_taps(Taps *t, int no_side_padding) {
   if (no_side_padding && !t->backwards) {

@@ -133,20 +133,30 @@ static void panel_task(void *context, int panel) {
   for (int t = 0; t < w->count; t++) write_panel(w, t, panel, sums + t * COLUMNS, sums_stride);
 }
 
+// All of one group, for the case of many: the phases one after the other in memory of its own.
+static void group_task(void *context, int i) {
+  Winograd w = *(const Winograd *)context;
+  w.first = i * w.group;
+  w.count = min_int(w.group, w.num_tiles - w.first);
+  winograd_take_memory(&w);
+  for (int task = 0; task < num_tile_tasks(&w); task++) winograd_image_task(&w, task);
+  for (int task = 0; task < w.num_points * w.num_panels; task++) multiply_task(&w, task);
+  for (int task = 0; task < num_tile_tasks(&w); task++) output_task(&w, task);
+}
+
 static void convolve(XLA_FFI_CallFrame *call, Winograd *w) {
   if (fits_one_group(w)) {
     w->count = w->num_tiles;
+    winograd_take_memory(w);
     parallel_for(call, num_tile_tasks(w), winograd_image_task, w);
     parallel_for(call, w->num_panels, panel_task, w);
     return;
   }
+  size_t kernel_size = (size_t)w->num_points * w->channels * w->num_panels * COLUMNS;
+  w->kernel_points = scratch(SCRATCH_SHARED, kernel_size * sizeof(float));
+  w->group = max_int(TILES_PER_TASK, (int)(OWN_GROUP_BYTES / bytes_per_tile(w)) / ROWS * ROWS);
   parallel_for(call, w->num_panels * div_up(w->channels, CHANNELS_PER_TASK), kernel_task, w);
-  for (w->first = 0; w->first < w->num_tiles; w->first += w->group) {
-    w->count = min_int(w->group, w->num_tiles - w->first);
-    parallel_for(call, num_tile_tasks(w), winograd_image_task, w);
-    parallel_for(call, w->num_points * w->num_panels, multiply_task, w);
-    parallel_for(call, num_tile_tasks(w), output_task, w);
-  }
+  parallel_for(call, div_up(w->num_tiles, w->group), group_task, w);
 }
 
 static XLA_FFI_Error *run(XLA_FFI_CallFrame *call, int transposed) {
@@ -159,7 +169,7 @@ static XLA_FFI_Error *run(XLA_FFI_CallFrame *call, int transposed) {
                 .out_width = dim(output, 2), .features = dim(output, 3),
                 .taps = dim(kernel, 0), .transposed = transposed};
   if (!transposed && dim(argument(call, 2), 0)) w.bias = data(argument(call, 2));
-  winograd_prepare(&w, attribute(call), 0);
+  winograd_prepare(&w, attribute(call));
   convolve(call, &w);
   return NULL;
 }

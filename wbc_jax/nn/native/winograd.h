@@ -1,8 +1,9 @@
 // What the three directions of Winograd's convolution share; see tiles.h for the transforms.
 //
-// Tiles are taken a group at a time, as many as the cache holds. Where all fit into one group the
-// transformed kernel is by far the largest array: it is then made a piece at a time, used and
-// forgotten, by one task per panel of features. Channels and features are multiples of LANES.
+// Tiles are taken a group at a time. Many tiles: a task takes a group from image to outputs, small
+// enough to stay in the cache of its core. Few: the transformed kernel is by far the largest array;
+// it is then made a piece at a time, used and forgotten, by one task per panel of features. Channels
+// and features are multiples of LANES.
 #pragma once
 
 #include "tiles.h"
@@ -10,6 +11,7 @@
 enum {
   GROUP_BYTES = 4 << 20,
   MIN_GROUP = 128,
+  OWN_GROUP_BYTES = 1 << 19,
   TILES_PER_TASK = 16,
   CHANNELS_PER_TASK = 32,
   CHANNELS_PER_PIECE = 64,
@@ -31,6 +33,7 @@ typedef struct {
   float *output_points;                // [point][panel][tile][COLUMNS], there the tiles paired
   float *kernel_points;                // [point][panel][channel][COLUMNS], the channels paired
   float *kernel_gradient, *bias_sums;  // bias_sums: [task of tiles][panel][COLUMNS]
+  int adds;                            // to what kernel_points holds of groups before
 } Winograd;
 
 typedef struct {
@@ -64,9 +67,15 @@ static inline float *kernel_panel(const Winograd *w, int point, int panel) {
 }
 static inline int num_tile_tasks(const Winograd *w) { return div_up(w->count, TILES_PER_TASK); }
 
-// Fills in what follows from shapes and attributes (top, left, pairs, half), and takes the memory.
-// `by_tasks`: groups of whole tasks.
-void winograd_prepare(Winograd *w, const int64_t *attributes, int by_tasks);
+static inline size_t bytes_per_tile(const Winograd *w) {
+  return (size_t)w->num_points * (w->channels + w->num_panels * COLUMNS) * sizeof(float);
+}
+
+// Fills in what follows from shapes and attributes (top, left, pairs, half).
+void winograd_prepare(Winograd *w, const int64_t *attributes);
+
+// Takes memory of the calling thread for the points of one group.
+void winograd_take_memory(Winograd *w);
 
 // Transforms TILES_PER_TASK tiles of the image, the i-th so many of the group.
 void winograd_image_task(void *winograd, int i);

@@ -49,11 +49,11 @@ static void tiles_task(void *context, int i) {
 
 // One point of one panel: adds all tiles of the group to the sums of channels [first, last).
 static void reduce(const Winograd *w, int point, int first, int last, const float *panel,
-                   int is_first_group, float *sums) {
+                   float *sums) {
   for (int c = first; c < last; c += GROUP, sums += GROUP * COLUMNS) {
     const float *group = image_group(w, point, c / GROUP);
     GroupBlock block = {0};
-    if (!is_first_group)
+    if (w->adds)
       for (int r = 0; r < GROUP; r++)
         for (int v = 0; v < VECS; v++) block.v[r][v] = load(sums + r * COLUMNS + v * LANES);
     if (w->half) add_group_times_panel(&block, group, panel, paired(w, w->count), 1);
@@ -65,8 +65,7 @@ static void reduce(const Winograd *w, int point, int first, int last, const floa
 static void reduce_task(void *context, int i) {
   const Winograd *w = context;
   int point = i / w->num_panels, panel = i % w->num_panels;
-  reduce(w, point, 0, w->channels, output_panel(w, point, panel), w->first == 0,
-         kernel_panel(w, point, panel));
+  reduce(w, point, 0, w->channels, output_panel(w, point, panel), kernel_panel(w, point, panel));
 }
 
 INLINE void write_tap(const Winograd *w, int c, int k, const float *from, size_t stride,
@@ -109,7 +108,7 @@ static void panel_task(void *context, int panel) {
   for (int c = 0; c < w->channels; c += CHANNELS_PER_PIECE) {
     int last = min_int(c + CHANNELS_PER_PIECE, w->channels);
     for (int p = 0; p < w->num_points; p++)
-      reduce(w, p, c, last, output + p * tiles, 1, kernel + p * piece);
+      reduce(w, p, c, last, output + p * tiles, kernel + p * piece);
     write_taps(w, panel, c, last, kernel, piece);
   }
 }
@@ -124,21 +123,26 @@ XLA_FFI_Error *wbc_winograd_kernel_gradient(XLA_FFI_CallFrame *call) {
                 .out_height = dim(output, 1), .out_width = dim(output, 2),
                 .features = dim(output, 3), .taps = dim(kernel, 0),
                 .kernel_gradient = data(kernel)};
-  winograd_prepare(&w, attribute(call), 1);
+  winograd_prepare(&w, attribute(call));
   int num_sums = fits_one_group(&w) ? 1 : div_up(w.num_tiles, TILES_PER_TASK);
   size_t width = (size_t)w.num_panels * COLUMNS;
+  size_t kernel_size = (size_t)w.num_points * w.channels * width * sizeof(float);
   w.bias_sums = scratch(SCRATCH_SLOTS, num_sums * width * sizeof(float));
+  int taps_tasks = w.num_panels * div_up(w.channels, CHANNELS_PER_TASK);
   if (fits_one_group(&w)) {
     w.count = w.num_tiles;
+    winograd_take_memory(&w);
     parallel_for(call, num_tile_tasks(&w), winograd_image_task, &w);
     parallel_for(call, w.num_panels, panel_task, &w);
   } else {
-    for (w.first = 0; w.first < w.num_tiles; w.first += w.group) {
+    winograd_take_memory(&w);
+    w.kernel_points = scratch(SCRATCH_SHARED, kernel_size);
+    for (w.first = 0; w.first < w.num_tiles; w.first += w.group, w.adds = 1) {
       w.count = min_int(w.group, w.num_tiles - w.first);
       parallel_for(call, num_tile_tasks(&w), tiles_task, &w);
       parallel_for(call, w.num_points * w.num_panels, reduce_task, &w);
     }
-    parallel_for(call, w.num_panels * div_up(w.channels, CHANNELS_PER_TASK), taps_task, &w);
+    parallel_for(call, taps_tasks, taps_task, &w);
   }
   float *bias = data(result(call, 1));
   for (int k = 0; k < w.features; k++) {

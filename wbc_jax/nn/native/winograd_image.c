@@ -2,7 +2,7 @@
 
 #include "winograd.h"
 
-void winograd_prepare(Winograd *w, const int64_t *attributes, int by_tasks) {
+void winograd_prepare(Winograd *w, const int64_t *attributes) {
   w->top = (int)attributes[0];
   w->left = (int)attributes[1];
   w->pairs = (int)attributes[2];
@@ -13,16 +13,14 @@ void winograd_prepare(Winograd *w, const int64_t *attributes, int by_tasks) {
   w->tiles_x = div_up(w->out_width, w->size);
   w->num_tiles = w->batch * w->tiles_y * w->tiles_x;
   w->num_panels = div_up(w->features, COLUMNS);
-  int padded_features = w->num_panels * COLUMNS;
-  size_t per_tile = (size_t)w->num_points * (w->channels + padded_features) * sizeof(float);
-  int group = max_int(MIN_GROUP, (int)(GROUP_BYTES / per_tile));
-  if (by_tasks) group = div_up(group, TILES_PER_TASK) * TILES_PER_TASK;
-  w->group = min_int(group, w->num_tiles);
-  w->image_points = scratch(SCRATCH_TILES, w->group * per_tile);
+  int group = max_int(MIN_GROUP, (int)(GROUP_BYTES / bytes_per_tile(w)));
+  // Whole tasks: the sums of the bias are kept by task.
+  w->group = min_int(div_up(group, TILES_PER_TASK) * TILES_PER_TASK, w->num_tiles);
+}
+
+void winograd_take_memory(Winograd *w) {
+  w->image_points = scratch(SCRATCH_TILES, w->group * bytes_per_tile(w));
   w->output_points = w->image_points + (size_t)w->num_points * w->group * w->channels;
-  if (fits_one_group(w)) return;
-  size_t kernel_size = (size_t)w->num_points * w->channels * padded_features * sizeof(float);
-  w->kernel_points = scratch(SCRATCH_SHARED, kernel_size);
 }
 
 // Writes the channels from `c` on of one point of a tile, in the layout of the product to come.
