@@ -19,8 +19,8 @@ from wbc_jax.data.augmentation import augment
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.metrics import METRICS
 from wbc_jax.training.losses import LOSSES
-from wbc_jax.training.rngs import named_key
 from wbc_jax.training.optimizers import create_optimizer
+from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import create_mesh, replicated, split_by_example
 from wbc_jax.training.train_state import TrainState
 from wbc_jax.training.train_step import (
