@@ -7,7 +7,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-import optax
 from flax import struct
 from jaxtyping import Array, Float, Key
 
@@ -38,7 +37,7 @@ class TrainState(struct.PyTreeNode):
 
 def create_train_state(
     model: nn.Module,
-    tx: optax.GradientTransformation,
+    tx: Any,
     key: Key[Array, ""],
     *,
     image_shape: tuple[int, int, int],
@@ -47,7 +46,7 @@ def create_train_state(
 
     Args:
         model: any Linen module called with an image and `train`.
-        tx: optimizer.
+        tx: optimizer: whatever has Optax's `init`.
         key: of the initial weights.
         image_shape: rows, columns, bands of the model's input.
     """
