@@ -202,6 +202,6 @@ def _compile(path: Path) -> None:
         made.replace(path)
 
 
-# At import: a thread that has asked for memory before keeps to a heap of its own, and XLA starts its
-# threads with the first operation.
+# At import: a thread that has asked for memory before keeps to a heap of its own, and XLA starts
+# its threads with the first operation.
 _keep_freed_memory()
