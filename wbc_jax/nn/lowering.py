@@ -5,8 +5,8 @@ float32 arrays on one device, with float32 or bfloat16 as the operands of produc
 cannot be had (no compiler, several devices), XLA's operations are written in the form that its CPU
 compiler is fastest at.
 
-Each choice stands beside the measurement it comes from: two cores with AVX-512, 32 images, quiet
-machine. `benchmarks/layers.py` prints them anew.
+Each choice stands beside the measurement it comes from: 32 images, two cores with AVX-512.
+`python -m benchmarks.layers` makes them anew; docs/performance.md has them all.
 """
 
 from collections.abc import Sequence
@@ -40,20 +40,20 @@ class ConvLowering(NamedTuple):
     half: bool = False
 
 
-# Direct sum against Winograd tiles, one pass, ms: 50x50x64 -> 64: 31 to 14; 12x12x256 -> 256: 24 to
-# 8; 13x13x64 -> 128: 4.0 to 2.5; 5x5 kernel, 25x25x32 -> 96: 16 to 6.2; 6x6x512 -> 512: 25 to 9;
-# 4x4x256 -> 256: 2.2 to 1.3. On 3x3x512 -> 512 it is 4.5 to 5.7: most of a tile is padding there.
+# Direct sum against Winograd tiles, forward, ms: 50x50x64 -> 64: 33 to 12.5; 12x12x256 -> 256: 27 to
+# 10; 13x13x64 -> 128: 4.7 to 2.8; 5x5 kernel, 25x25x32 -> 96: 19 to 6.7; 6x6x512 -> 512: 31 to 11;
+# 4x4x256 -> 256: 2.5 to 1.5. On 3x3x512 -> 512 it is 5.3 to 6.0: most of a tile is padding there.
 _WINOGRAD_KERNELS = ((3, 3), (5, 5))
 _WINOGRAD_MIN_POSITIONS = 16
 # Tiles of 8 pixels need fewer products per output than those of 6 and more work in transforms.
-# 25x25x32 -> 64 (0.91 of the products): 2.4 to 2.1 ms; 13x13x64 -> 128 (the same): 2.4 to 3.0.
+# 50x50x64 -> 64 (0.85 of the products): 14.4 to 12.5 ms; 13x13x64 -> 128 (the same): 2.8 to 3.0.
 _LARGE_TILE_COST = 1.1
 # Products of bfloat16 take half the time; in tiles of 8 pixels they are too inexact (10 % of the
-# largest value, 1 % in tiles of 6). 12x12x256 -> 256: 6.2 ms in tiles of 6, 8.9 in float32 tiles
-# of 8; 6x6x512 -> 512: 10.9 and 10.4.
+# largest value, 1 % in tiles of 6). 12x12x256 -> 256: 6.3 ms in tiles of 6, 10.2 in float32 tiles
+# of 8; 6x6x512 -> 512: 12.1 and 10.9.
 _LARGE_TILE_COST_HALF = 1.8
 # With so few channels a tap is too short for a loop of its own; once the padding is written, the
-# taps of one kernel row lie side by side. 50x50x3 -> 32, forward: 3.6 to 1.6 ms.
+# taps of one kernel row lie side by side. 50x50x3 -> 32, forward: 3.6 to 2.1 ms.
 _SHORT_TAP_CHANNELS = 8
 # XLA's own 3x3 on 512 channels runs at 2 GFLOP/s on a 2x2 map and 14 on a 1x1 map, the same sum as
 # patches times one matrix at over 130. At 4x4 both are equal, above that patches lose: they are
@@ -71,9 +71,8 @@ _DTYPES = (jnp.float32, jnp.bfloat16)
 def native_serves(image: Array) -> bool:
     """Whether batch norm and pooling of this array are done by the kernels in `native`.
 
-    XLA's max pooling takes 67 ms for the gradient on 32x50x50x64, the maximum of slices 2 ms where
-    nothing is fused with it and 8 ms in a network, the kernel 1 ms. XLA's batch norm, addition
-    and ReLU take 5 passes over memory forward and 9 backward, the kernels 3 and 5.
+    XLA's max pooling takes 67 ms for the gradient on 32x50x50x64. Batch norm, ReLU and pooling of
+    the CNN, both ways: 15 ms of a step written for XLA, 5 by the kernels.
     """
     return (
         image.ndim > 1
