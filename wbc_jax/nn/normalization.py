@@ -66,9 +66,12 @@ class BatchNorm(nn.Module):
                 image, scale, bias, self.epsilon, pool_window
             )
         elif native_serves(image):
-            none = jnp.zeros((0,), image.dtype)
+            if residual is None:
+                residual = jnp.zeros((0,), image.dtype)
+            else:  # what the kernel reads
+                residual = jnp.broadcast_to(residual, image.shape).astype(image.dtype)
             output, mean, var = batch_norm_native(
-                image, scale, bias, none if residual is None else residual, self.epsilon, self.relu
+                image, scale, bias, residual, self.epsilon, self.relu
             )
         else:
             wide, axes = image.astype(jnp.float32), tuple(range(image.ndim - 1))

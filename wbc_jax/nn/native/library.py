@@ -124,13 +124,19 @@ def _register() -> bool:
             _compile(path)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.SubprocessError) as error:
-        reason = str(getattr(error, "stderr", None) or error)[:_REASON_LENGTH]
+        reason = _shorten(str(getattr(error, "stderr", None) or error))
         _log.warning("training on the CPU will be slow: its kernels cannot be built (%s)", reason)
         return False
     for handler in _HANDLERS:
         capsule = jax.ffi.pycapsule(getattr(library, handler))
         jax.ffi.register_ffi_target(f"{handler}_{_digest()[:12]}", capsule, platform="cpu")
     return True
+
+
+def _shorten(message: str) -> str:
+    """Keeps both ends: a compiler begins with its first complaint, Python ends with the reason."""
+    half = _REASON_LENGTH // 2
+    return message if len(message) <= _REASON_LENGTH else f"{message[:half]} ... {message[-half:]}"
 
 
 def _compiler() -> tuple[str, ...]:
