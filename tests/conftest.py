@@ -81,6 +81,33 @@ def real_data() -> Path:
     return REAL_DATA
 
 
+@pytest.fixture
+def native() -> None:
+    """The kernels in C serve this test. Only another platform or several devices may prevent it."""
+    import jax
+
+    from wbc_jax.nn.native import library
+
+    if jax.default_backend() != "cpu" or jax.device_count() > 1:
+        pytest.skip("the kernels in C serve one CPU device")
+    assert library.is_available()
+
+
+@pytest.fixture
+def without_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layers do without the kernels in C, as where there is no compiler."""
+    from wbc_jax.nn.native import library
+
+    monkeypatch.setattr(library, "is_available", lambda: False)
+
+
+@pytest.fixture(params=["native", "xla"])
+def form(request: pytest.FixtureRequest) -> str:
+    """Runs the test with the kernels in C and without them, and says which it is."""
+    request.getfixturevalue("native" if request.param == "native" else "without_native")
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def tiny_flags() -> Callable[[str], dict[str, Any]]:
     """Returns, by a network's name, the fields that make a run of it tiny, by dotted name."""
@@ -122,8 +149,12 @@ def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 def cache_dir(tmp_path_factory: pytest.TempPathFactory, compilation_cache: dict[str, str]) -> Path:
     """Where prepared sets and arrays are kept; `synthetic_smears/smoke` lies in it."""
     from wbc_jax.datasets.prepare import prepare
+    from wbc_jax.nn.native import library
 
     path = tmp_path_factory.mktemp("cache")
+    # Child processes take the kernels that this one has, instead of compiling them once more.
+    if library.is_available():
+        (path / "native").symlink_to(library._library_path().parent)
     prepare("synthetic_smears/smoke", data_dir=None, cache_dir=path)
     return path
 

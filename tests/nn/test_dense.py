@@ -1,22 +1,48 @@
 """Linen's dense layer, started as this project starts it."""
 
+from functools import partial
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from wbc_jax.nn import Dense, Logits
 
 
-def test_a_dense_layer_is_linens() -> None:
+@pytest.mark.parametrize("layer", [Dense, Logits])
+@pytest.mark.parametrize("shape", [(3, 5), (33, 48), (2, 3, 4, 7), (6,)])
+def test_a_dense_layer_and_its_gradients_are_linens(
+    layer: type[nn.Dense], shape: tuple[int, ...], form: str
+) -> None:
     random = np.random.default_rng(0)
-    x = random.normal(size=(3, 5)).astype(np.float32)
-    params = {"kernel": random.normal(size=(5, 4)), "bias": random.normal(size=4)}
-    assert issubclass(Dense, nn.Dense)
-    assert issubclass(Logits, nn.Dense)
-    for layer in (Dense, Logits):
-        output = layer(4).apply({"params": jax.tree.map(jnp.float32, params)}, x)
-        np.testing.assert_allclose(output, x @ params["kernel"] + params["bias"], rtol=1e-4)
+    x, cotangent, kernel, bias = (
+        jnp.asarray(random.normal(size=size), jnp.float32)
+        for size in (shape, (*shape[:-1], 4), (shape[-1], 4), 4)
+    )
+    params = {"kernel": kernel, "bias": bias}
+    assert issubclass(layer, nn.Dense)
+
+    def run(layer: nn.Module, params: Any, x: jax.Array) -> Any:
+        output, pull = jax.vjp(lambda p, x: layer.apply({"params": p}, x), params, x)
+        return output, pull(cotangent)
+
+    in_c = "ffi_call" in str(jax.make_jaxpr(partial(run, layer(4)))(params, x))
+    assert in_c == (form == "native" and layer is Dense)
+    got, expected = jax.jit(lambda *a: (run(layer(4), *a), run(nn.Dense(4), *a)))(params, x)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), got, expected)
+
+
+def test_a_dense_layer_multiplies_in_its_dtype(form: str) -> None:
+    x = jax.random.normal(jax.random.key(0), (5, 64))
+    layer = Dense(32, dtype=jnp.bfloat16)
+    variables = layer.init(jax.random.key(1), x)
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    output, exact = layer.apply(variables, x), Dense(32).apply(variables, x)
+    assert output.dtype == (jnp.float32 if form == "native" else jnp.bfloat16)
+    assert 1e-4 < float(jnp.abs(output - exact).max() / jnp.abs(exact).max()) < 0.02
 
 
 def test_a_dense_layer_starts_with_hes_deviation() -> None:
