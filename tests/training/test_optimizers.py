@@ -1,5 +1,6 @@
 """Optimizers step by step against NumPy, schedules at the steps that matter."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -39,6 +40,23 @@ def test_sgd_accumulates_its_velocity(momentum: float) -> None:
     second = momentum * first + GRADIENTS[1]
     tx = create_optimizer("sgd", schedule=optax.constant_schedule(0.1), momentum=momentum)
     np.testing.assert_allclose(updates_of(tx), [-0.1 * first, -0.1 * second], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_applied_at_once_it_is_the_same(name: str, form: str) -> None:
+    schedule = create_schedule("cosine", learning_rate=0.1, num_train_steps=4, num_warmup_steps=1)
+    tx = create_optimizer(name, schedule=schedule, momentum=0.9)
+    params = {"a": jnp.arange(3.0), "b": {"c": jnp.ones((2, 5)), "d": jnp.asarray(2.0)}}
+    got = expected = (params, tx.init(params))
+    for step in range(4):
+        gradients = jax.tree.map(lambda p, s=step: jnp.cos(p + s), params)
+        got = tx.apply(gradients, got[1], got[0])
+        updates, state = tx.update(gradients, expected[1], expected[0])
+        expected = optax.apply_updates(expected[0], updates), state
+    assert jax.tree.structure(got) == jax.tree.structure(expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), got, expected)
+    jaxpr = str(jax.make_jaxpr(tx.apply)(params, got[1], params))
+    assert (f"wbc_{name}" in jaxpr) == (form == "native")
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd"])
