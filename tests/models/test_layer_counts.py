@@ -1,7 +1,9 @@
 """What PAPER says of each network, layer for layer, and the exact numbers of parameters."""
 
 import importlib
-from functools import cache
+import re
+from collections import Counter
+from functools import cache, partial
 
 import flax.linen as nn
 import jax
@@ -191,8 +193,10 @@ def test_every_layer_of_a_small_net_by_hand() -> None:
     ]
 
 
+@pytest.mark.usefixtures("without_native")
 def test_multiply_adds_are_half_of_xlas_flops() -> None:
-    # Maps of 4x4 and less run as matrix products, of which XLA counts every tap, padding too.
+    # XLA counts nothing of the kernels in C. Without them maps of 4x4 and less run as matrix
+    # products, of which it counts every tap, padding too.
     model = create_model(
         "cnn", num_classes=4, conv_features=(32, 64), num_norms=0, dense_features=(32,)
     )
@@ -202,6 +206,25 @@ def test_multiply_adds_are_half_of_xlas_flops() -> None:
     multiply_adds = sum(x.multiply_adds for x in list_layers(model, image_shape=(4, 4, 3)))
     # What is above: biases, ReLU, the maximum of pooling.
     assert 2 * multiply_adds <= flops <= 2.05 * multiply_adds
+
+
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize("name", MODELS)
+def test_in_training_on_one_cpu_device_every_layer_is_a_kernel_in_c(name: str) -> None:
+    model, images = configured_model(name), jnp.zeros((32, 50, 50, 3))
+    variables = jax.eval_shape(model.init, jax.random.key(0), images)
+    rngs = {"dropout": jax.random.key(0)}
+    train = partial(model.apply, train=True, rngs=rngs, mutable=["batch_stats"])
+    jaxpr = str(jax.make_jaxpr(train)(variables, images))
+    calls = Counter(re.findall(r"\bwbc_(\w+)_[0-9a-f]{12}\b", jaxpr))
+    kinds = count_kinds(layers_of(name))
+    # A dense layer is a 1x1 convolution; the last one, which makes the logits, is XLA's.
+    assert calls["conv"] + calls["winograd"] == kinds["convolution"] + kinds["dense"] - 1
+    assert calls["moments"] == kinds["normalization"]
+    # Where a pooling follows a normalization, the two are one.
+    assert calls["affine"] + calls["affine_pool"] == kinds["normalization"]
+    assert calls["max_pool"] + calls["affine_pool"] == kinds["max-pooling"]
+    assert calls["affine_pool"] == {"resnet50": 2, "vgg19": 2, "cnn": 2, "alexnet": 2}[name]
 
 
 def test_the_table_shows_layers_and_totals() -> None:

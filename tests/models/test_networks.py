@@ -1,5 +1,6 @@
 """How the networks behave: modes, dtypes, norms, and what they refuse."""
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -13,6 +14,7 @@ from wbc_jax.errors import UserError
 from wbc_jax.models import MODELS, create_model
 from wbc_jax.models.describe import count_kinds, list_layers
 from wbc_jax.models.resnet import BottleneckBlock
+from wbc_jax.nn.native import library
 
 
 def images() -> jax.Array:
@@ -44,6 +46,43 @@ def test_dropout_and_batch_norm_act_in_training_only(name: str) -> None:
     np.testing.assert_allclose(evaluate(variables, images()[::-1])[::-1], logits, atol=1e-5)
 
 
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [("cnn", {"conv_features": (16, 32, 16)}), ("resnet50", {"stage_sizes": (1,), "width": 16})],
+)
+def test_training_is_the_same_with_and_without_the_kernels_in_c(
+    monkeypatch: pytest.MonkeyPatch, name: str, fields: dict[str, Any]
+) -> None:
+    model = tiny_model(name, **fields)
+    variables = draw_variables(model)
+    # With a batch of a few images the last norms' variances are differences of nearly equal sums.
+    images = jax.random.normal(jax.random.key(7), (32, *IMAGE_SHAPE))
+
+    def gradients() -> Any:
+        @jax.jit
+        def run(params: Any, images: jax.Array) -> Any:
+            def loss(params: Any) -> Any:
+                logits, updated = model.apply(
+                    variables | {"params": params},
+                    images,
+                    train=True,
+                    rngs={"dropout": jax.random.key(1)},
+                    mutable=["batch_stats"],
+                )
+                return jnp.square(logits).mean(), updated
+
+            return jax.value_and_grad(loss, has_aux=True)(params)
+
+        return run(variables["params"], images)
+
+    here = gradients()
+    monkeypatch.setattr(library, "is_available", lambda: False)
+    compare = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+    jax.tree.map(compare, here, gradients())
+
+
+@pytest.mark.usefixtures("without_native")  # whose sums stay float32
 @pytest.mark.parametrize("name", MODELS)
 def test_bfloat16_is_of_the_computation_only(name: str) -> None:
     low, full = tiny_model(name, dtype="bfloat16"), tiny_model(name)
@@ -66,8 +105,11 @@ def test_bfloat16_is_of_the_computation_only(name: str) -> None:
     assert set(dtypes.values()) == {jnp.dtype("bfloat16")}, dtypes
 
 
-def test_bfloat16_logits_are_near_those_of_float32() -> None:
-    low, full = tiny_model("cnn", dtype="bfloat16"), tiny_model("cnn")
+def test_bfloat16_logits_are_near_those_of_float32(form: str) -> None:
+    features = (16, 16, 16)  # the kernels in C keep shorter sums in float32
+    low, full = (
+        tiny_model("cnn", conv_features=features, dtype=dtype) for dtype in ("bfloat16", "float32")
+    )
     variables = draw_variables(full)
     got, expected = jax.jit(lambda x: (low.apply(variables, x), full.apply(variables, x)))(images())
     np.testing.assert_allclose(got, expected, atol=0.05 * float(jnp.abs(expected).max()))
