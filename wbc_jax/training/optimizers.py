@@ -92,76 +92,75 @@ def create_optimizer(name: str, *, schedule: optax.Schedule, momentum: float) ->
     match name:
         case "adam":
             adam = optax.adam(schedule, b1=momentum, b2=_ADAM_B2, eps=_ADAM_EPSILON)
-            return Optimizer(adam.init, adam.update, partial(_apply_adam, adam, schedule, momentum))
+            return Optimizer(
+                adam.init, adam.update, partial(_apply, adam, partial(_adam, schedule, momentum))
+            )
         case "sgd":
             sgd = optax.sgd(schedule, momentum=momentum)
-            return Optimizer(sgd.init, sgd.update, partial(_apply_sgd, sgd, schedule, momentum))
+            return Optimizer(
+                sgd.init, sgd.update, partial(_apply, sgd, partial(_sgd, schedule, momentum))
+            )
     raise UserError(f"optim.name={name!r} is not known; choose one of {', '.join(OPTIMIZERS)}")
 
 
-def _apply_sgd(
+NativeApply = Callable[[list[Array], Any, list[Array]], tuple[list[Array], Any]]
+
+
+def _apply(
     tx: optax.GradientTransformation,
-    schedule: optax.Schedule,
-    momentum: float,
+    native: NativeApply,
     gradients: Any,
     opt_state: Any,
     params: Any,
 ) -> tuple[Any, Any]:
-    if not _native_serves(params):
-        return _apply_by_optax(tx, gradients, opt_state, params)
+    leaves, structure = jax.tree.flatten(params)
+    if not _native_serves(leaves):
+        updates, opt_state = tx.update(gradients, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state
+    leaves, opt_state = native(jax.tree.leaves(gradients), opt_state, leaves)
+    return jax.tree.unflatten(structure, leaves), opt_state
+
+
+def _sgd(
+    schedule: optax.Schedule,
+    momentum: float,
+    gradients: list[Array],
+    opt_state: Any,
+    params: list[Array],
+) -> tuple[list[Array], Any]:
     trace, by_schedule = opt_state
-    leaves, unflatten = _flatten(params)
+    traces, structure = jax.tree.flatten(trace.trace)
     numbers = jnp.stack([schedule(by_schedule.count), momentum]).astype(jnp.float32)
-    new, traces = sgd_native(
-        numbers, jax.tree.leaves(gradients), leaves, jax.tree.leaves(trace.trace)
-    )
-    new_state = (trace._replace(trace=unflatten(traces)), _next(by_schedule))
-    return unflatten(new), new_state
+    params, traces = sgd_native(numbers, gradients, params, traces)
+    trace = trace._replace(trace=jax.tree.unflatten(structure, traces))
+    return params, (trace, _next(by_schedule))
 
 
-def _apply_adam(
-    tx: optax.GradientTransformation,
+def _adam(
     schedule: optax.Schedule,
     momentum: float,
-    gradients: Any,
+    gradients: list[Array],
     opt_state: Any,
-    params: Any,
-) -> tuple[Any, Any]:
-    if not _native_serves(params):
-        return _apply_by_optax(tx, gradients, opt_state, params)
+    params: list[Array],
+) -> tuple[list[Array], Any]:
     moments, by_schedule = opt_state
-    leaves, unflatten = _flatten(params)
     moments = _next(moments)
     corrections = [1 / (1 - decay**moments.count) for decay in (momentum, _ADAM_B2)]
     rate = schedule(by_schedule.count)
     numbers = jnp.stack([rate, momentum, _ADAM_B2, *corrections, _ADAM_EPSILON])
-    new, means, squares = adam_native(
-        numbers.astype(jnp.float32),
-        jax.tree.leaves(gradients),
-        leaves,
-        jax.tree.leaves(moments.mu),
-        jax.tree.leaves(moments.nu),
+    means, structure = jax.tree.flatten(moments.mu)
+    params, means, squares = adam_native(
+        numbers.astype(jnp.float32), gradients, params, means, jax.tree.leaves(moments.nu)
     )
-    moments = moments._replace(mu=unflatten(means), nu=unflatten(squares))
-    return unflatten(new), (moments, _next(by_schedule))
+    moments = moments._replace(
+        mu=jax.tree.unflatten(structure, means), nu=jax.tree.unflatten(structure, squares)
+    )
+    return params, (moments, _next(by_schedule))
 
 
-def _native_serves(params: Any) -> bool:
-    leaves = jax.tree.leaves(params)
-    return all(leaf.dtype == jnp.float32 for leaf in leaves) and library.is_available()
-
-
-def _flatten(tree: Any) -> tuple[list[Array], Callable[[list[Array]], Any]]:
-    leaves, structure = jax.tree.flatten(tree)
-    return leaves, partial(jax.tree.unflatten, structure)
+def _native_serves(params: list[Array]) -> bool:
+    return all(leaf.dtype == jnp.float32 for leaf in params) and library.is_available()
 
 
 def _next(state: Any) -> Any:
     return state._replace(count=optax.safe_increment(state.count))
-
-
-def _apply_by_optax(
-    tx: optax.GradientTransformation, gradients: Any, opt_state: Any, params: Any
-) -> tuple[Any, Any]:
-    updates, opt_state = tx.update(gradients, opt_state, params)
-    return optax.apply_updates(params, updates), opt_state
