@@ -40,9 +40,9 @@ class ConvLowering(NamedTuple):
     half: bool = False
 
 
-# Direct sum against Winograd tiles, forward, ms: 50x50x64 -> 64: 33 to 12.5; 12x12x256 -> 256: 27 to
-# 10; 13x13x64 -> 128: 4.7 to 2.8; 5x5 kernel, 25x25x32 -> 96: 19 to 6.7; 6x6x512 -> 512: 31 to 11;
-# 4x4x256 -> 256: 2.5 to 1.5. On 3x3x512 -> 512 it is 5.3 to 6.0: most of a tile is padding there.
+# Direct sum against Winograd tiles, forward, ms: 50x50x64 -> 64: 33 to 12.5; 12x12x256 -> 256: 27
+# to 10; 13x13x64 -> 128: 4.7 to 2.8; 5x5 kernel, 25x25x32 -> 96: 19 to 6.7; 6x6x512 -> 512: 31 to
+# 11; 4x4x256 -> 256: 2.5 to 1.5. On 3x3x512 -> 512 it is 5.3 to 6.0: most of a tile is padding.
 _WINOGRAD_KERNELS = ((3, 3), (5, 5))
 _WINOGRAD_MIN_POSITIONS = 16
 # Tiles of 8 pixels need fewer products per output than those of 6 and more work in transforms.
