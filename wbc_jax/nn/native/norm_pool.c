@@ -18,7 +18,7 @@ INLINE Vec largest(const NormPool *p, int n, Window w, int c) {
   for (int y = w.y; y < w.last_y; y++)
     for (int x = w.x; x < w.last_x; x++) {
       Vec value = before_relu(p, pixel(&p->pool, n, y, x) + c, c);
-      best = where(value <= best, best, value);
+      best = larger(best, value);
     }
   return best;
 }

@@ -8,8 +8,7 @@ INLINE Vec largest(const Pool *p, int n, Window w, int c) {
   for (int y = w.y; y < w.last_y; y++)
     for (int x = w.x; x < w.last_x; x++) {
       Vec value = load(p->x + pixel(p, n, y, x) + c);
-      // Written so that a value that is no number wins and is passed on.
-      best = where(value <= best, best, value);
+      best = larger(best, value);
     }
   return best;
 }
