@@ -40,6 +40,7 @@ def in_numpy(
         ((7, 8), (3, 3), (2, 2)),
         ((5, 6), (3, 2), (1, 2)),
         ((4, 4), (2, 2), (1, 1)),
+        ((4, 7), (3, 3), (3, 3)),
     ],
 )
 def test_the_first_of_the_largest_wins(size: Any, window: Any, strides: Any, padding: str) -> None:
