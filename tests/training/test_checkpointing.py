@@ -122,8 +122,11 @@ def test_an_array_that_was_not_saved_is_named(tmp_path: Path) -> None:
     more = state.replace(params=state.params | {"Dense_1": {"kernel": jnp.zeros(2)}})
     with Checkpoints(tmp_path / "c") as checkpoints:
         checkpoints.save(1, state, train_loss=0.5)
-        with pytest.raises(UserError, match="first params/Dense_1/kernel: saved nothing"):
-            checkpoints.restore_latest(like(more))
+    with (
+        Checkpoints(tmp_path / "c") as checkpoints,
+        pytest.raises(UserError, match="first params/Dense_1/kernel: saved nothing"),
+    ):
+        checkpoints.restore_latest(like(more))
 
 
 def test_the_best_of_an_earlier_start_outlives_a_resume(tmp_path: Path) -> None:
