@@ -9,7 +9,6 @@ steps.run(10)
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -22,7 +21,7 @@ from ml_collections import ConfigDict
 
 from benchmarks.compiled_steps import CompiledSteps
 from benchmarks.timing import Run
-from wbc_jax.data.augmentation import augment
+from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.bands import band_statistics, expand_bands, is_gray, standardise
 from wbc_jax.data.examples import Examples
 from wbc_jax.evaluation.inference import make_predict
@@ -128,6 +127,8 @@ def random_examples(config: ConfigDict, *, count: int) -> Examples:
         image=random.integers(0, 256, (count, side, side, channels), np.uint8),
         label=random.integers(0, config.data.num_classes, count, np.int32),
         filename=np.full(count, "noise"),
+        source=np.full(count, "noise"),
+        scene=np.full(count, "noise"),
     )
 
 
@@ -152,7 +153,7 @@ def build(config: ConfigDict, train: Examples) -> Ours:
         tx,
         loss=LOSSES[config.train.loss],
         to_input=to_input,
-        augment=partial(augment, mirror=data.mirror, crop_margin=data.crop_margin),
+        augment=Augmentation(**config.augment.to_dict()),
     )
 
     def create_state() -> TrainState:

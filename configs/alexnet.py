@@ -25,8 +25,8 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
         0.0  # not named for AlexNet; 0.25 stops it from learning in 5 epochs
     )
     config.model.norm = "batch"  # the paper says "normalized layers"; or layer, local_response
-    config.data.mirror = True  # the paper: mirror images
-    config.data.crop_margin = 4  # the paper: random crops; margin ours
+    config.augment.mirror = True  # the paper: mirror images
+    config.augment.crop_margin = 4  # the paper: random crops; margin ours
     config.optim.name = "sgd"
     config.optim.learning_rate = 0.03  # ours, chosen under paper_dev
     return config

@@ -5,7 +5,18 @@ A preset (`--config=configs/alexnet.py:paper`) names the protocol; without one i
 
 from ml_collections import ConfigDict
 
-PRESETS = ("synthetic", "paper", "paper_dev", "official", "lisc", "smoke")
+PRESETS = (
+    "synthetic",
+    "paper",
+    "paper_grouped",
+    "paper_dev",
+    "official",
+    "official_dev",
+    "crossval",
+    "lisc",
+    "smoke",
+)
+VALIDATED = ("official", "crossval")  # presets that hold smears out of training for validation
 
 
 def get_base_config(preset: str) -> ConfigDict:
@@ -32,8 +43,21 @@ def get_base_config(preset: str) -> ConfigDict:
     config.data.first_size = 300  # pixels; the paper resizes to 300x300 first; 0 leaves it out
     config.data.image_size = 50  # pixels; side of the network's input
     config.data.bands = "nonlinear"  # (g, g^2, sqrt g); or repeat (g, g, g), or rgb
-    config.data.mirror = False  # mirror half of the training images
-    config.data.crop_margin = 0  # pixels; largest shift of a random crop
+    config.data.view = "whole"  # the image as it is; or white_cell, a window around the nucleus
+    config.data.validation_share = 0.2 if preset in VALIDATED else 0.0  # of the training smears
+    config.data.fold = 0  # which fold crossval tests on, from 0
+    config.data.balance = "none"  # every image once an epoch; or classes, smears: drawn evenly
+
+    config.augment = ConfigDict()  # of training images; 0 or False: off
+    config.augment.mirror = False  # left to right, half of the images
+    config.augment.flip = False  # upside down, half of the images
+    config.augment.crop_margin = 0  # pixels; largest shift
+    config.augment.rotation = 0.0  # degrees to either side
+    config.augment.scale = 0.0  # largest change of size, as a share
+    config.augment.shear = 0.0  # largest change of the aspect ratio, as a share
+    config.augment.light = 0.0  # largest change of brightness and contrast, as a share
+    config.augment.stain = 0.0  # largest change of each stain's strength, as a share; rgb only
+    config.augment.cutout = 0.0  # side of the square covered, as a share of the image's side
 
     config.optim = ConfigDict()
     config.optim.name = "adam"  # or sgd
@@ -46,10 +70,15 @@ def get_base_config(preset: str) -> ConfigDict:
     config.train.num_epochs = 5  # the paper: 5, and 10 for ResNet50 and VGG19
     config.train.batch_size = 16  # images per step over all devices; ours
     config.train.loss = "binary_cross_entropy"  # over the softmax outputs; or softmax_cross_entropy
+    config.train.label_smoothing = 0.0  # share of a label spread over all classes
+    config.train.mixup = 0.0  # Beta parameter of blending pairs of images; 0: off
+    config.train.average_decay = 0.0  # of the running mean of the weights; 0: none is kept
     config.train.steps_per_call = 10  # steps without Python between them; the bar moves after each
 
     config.eval = ConfigDict()
     config.eval.batch_size = 100  # images per step over all devices; changes no result
+    config.eval.train_at_rest = False  # measure the training images like the test images, too
+    config.eval.test_time_flips = False  # average the probabilities over four mirror images
 
     config.checkpoint = ConfigDict()
     config.checkpoint.every_epochs = 1  # epochs between two checkpoints; the last is always saved

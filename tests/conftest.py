@@ -35,12 +35,25 @@ _TINY_HEAD = {
     "model.head.num_pools": 3,
     "model.head.dense_features": (8,),
 }
+# The CNN's runs draw everything random that a run can draw, and keep all that a state can hold.
+_EVERYTHING = {
+    "data.balance": "smears",
+    "augment.flip": True,
+    "augment.rotation": 180.0,
+    "augment.scale": 0.1,
+    "augment.light": 0.1,
+    "augment.cutout": 0.25,
+    "train.label_smoothing": 0.05,
+    "train.mixup": 0.2,
+    "train.average_decay": 0.9,
+}
 _TINY_MODELS = {
     "cnn": {
         "model.conv_features": (4, 4),
         "model.num_norms": 1,
         "model.num_pools": 2,
         "model.dense_features": (8,),
+        **_EVERYTHING,
     },
     "alexnet": {
         "model.conv_features": (4, 8),
@@ -57,12 +70,12 @@ _TINY_MODELS = {
         **_TINY_HEAD,
     },
 }
-# One device whatever the machine has; everything random that a run can draw is switched on.
+# One device whatever the machine has.
 _TINY_RUN = {
     "data.image_size": 16,
     "data.first_size": 0,
-    "data.mirror": True,
-    "data.crop_margin": 2,
+    "augment.mirror": True,
+    "augment.crop_margin": 2,
     "optim.learning_rate": 0.02,
     "optim.schedule": "cosine",
     "train.steps_per_call": 2,

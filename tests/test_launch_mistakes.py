@@ -55,7 +55,7 @@ def require_one_message(result: subprocess.CompletedProcess[str], *parts: str) -
         (("--runs",), ("Missing value for flag --runs",)),
         ((CNN, "--config.train.num_epochs=many"), ("--config.train.num_epochs", "'many'")),
         ((CNN, "--config.train.num_epochs=1.5"), ("'1.5'",)),
-        ((CNN, "--config.data.mirror=perhaps"), ("'perhaps'",)),
+        ((CNN, "--config.augment.mirror=perhaps"), ("'perhaps'",)),
         ((CNN, "train"), ("argument 'train' is not a flag", "--help")),
     ],
 )

@@ -38,7 +38,7 @@ def test_the_step_is_the_one_that_a_run_compiles(
     train = experiment.data.partition.train
     built = ours.build(config, train)
     assert program(built, train, config) == program(experiment, train, config)
-    changed = tiny_config("alexnet", changes={"data.mirror": False})
+    changed = tiny_config("alexnet", changes={"augment.mirror": False})
     assert program(ours.build(changed, train), train, config) != program(experiment, train, config)
 
 

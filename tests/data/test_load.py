@@ -1,5 +1,6 @@
 """The images of a run: classes filtered, parts divided, and what dataset.json says of them."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import numpy as np
 import pytest
 
 from tests.data.fake_dataset import FakeDataset, encode
+from tests.data.random_smears import make_examples
 from wbc_jax.data import load
+from wbc_jax.data.divisions import UNRESOLVED
+from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data, class_names, load_data
 from wbc_jax.data.preprocessing import Settings
+from wbc_jax.data.protocols import PROTOCOLS, Draw, Partition, get_protocol
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.prepare import Example
 from wbc_jax.errors import UserError
@@ -20,16 +25,26 @@ LABELS = [0, 1, 2, 3, 4, -1] * 4
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDataset:
-    examples = [Example(encode(i), label, f"{i}.bmp") for i, label in enumerate(LABELS)]
+    examples = [
+        Example(encode(i), label, f"{i}.bmp", source=f"{i}.bmp", scene=f"{i}.bmp")
+        for i, label in enumerate(LABELS)
+    ]
     fake = FakeDataset("lisc", {"all": examples, "mixt": []})
     fake.install(monkeypatch)
     monkeypatch.setattr(load, "prepare", lambda name, **where: fake.prepared)
     return fake
 
 
-def load_lisc(tmp_path: Path, num_classes: int = 4, seed: int = 0) -> Data:
+def load_lisc(
+    tmp_path: Path, num_classes: int = 4, seed: int = 0, validation_share: float = 0.0
+) -> Data:
     return load_data(
-        "lisc", SETTINGS, num_classes=num_classes, seed=seed, data_dir=None, cache_dir=tmp_path
+        "lisc",
+        SETTINGS,
+        num_classes=num_classes,
+        draw=Draw(seed=seed, validation_share=validation_share),
+        data_dir=None,
+        cache_dir=tmp_path,
     )
 
 
@@ -38,7 +53,8 @@ def test_only_the_first_classes_are_kept(
     fake: FakeDataset, tmp_path: Path, num_classes: int
 ) -> None:
     data = load_lisc(tmp_path, num_classes)
-    train, test = data.partition
+    train, validation, test = data.partition
+    assert len(validation.label) == 0
     assert data.classes == catalog.get("lisc").classes[:num_classes]
     assert Counter(train.label.tolist()) == dict.fromkeys(range(num_classes), 3)
     assert Counter(test.label.tolist()) == dict.fromkeys(range(num_classes), 1)
@@ -47,28 +63,67 @@ def test_only_the_first_classes_are_kept(
         np.testing.assert_array_equal(part.label, np.array(LABELS)[rows])
 
 
-def test_the_seed_reaches_the_protocol(fake: FakeDataset, tmp_path: Path) -> None:
+def test_the_draw_reaches_the_protocol(fake: FakeDataset, tmp_path: Path) -> None:
     names = [load_lisc(tmp_path, seed=seed).partition.test.filename.tolist() for seed in (0, 0, 1)]
     assert names[0] == names[1] != names[2]
+    train, validation, test = load_lisc(tmp_path, validation_share=0.3).partition
+    sizes = [Counter(part.label.tolist()) for part in (train, validation, test)]
+    assert sizes == [dict.fromkeys(range(4), size) for size in (2, 1, 1)]
 
 
 def test_the_description_has_every_figure(fake: FakeDataset, tmp_path: Path) -> None:
-    description = load_lisc(tmp_path).describe()
+    description = load_lisc(tmp_path, validation_share=0.3).describe()
     spec, classes = catalog.get("lisc"), catalog.get("lisc").classes[:4]
+    twos, ones = dict.fromkeys(classes, 2), dict.fromkeys(classes, 1)
     assert description == {
         "dataset": "lisc",
         "title": spec.title,
         "version": spec.version,
         "protocol": "lisc",
-        "protocol_description": description["protocol_description"],
+        "protocol_description": get_protocol("lisc").description,
+        "is_leaky": False,
         "warnings": [],
         "splits": {"all": {"num_examples": 24, "digest": "digest of all"}},
-        "num_train": 12,
-        "num_test": 4,
         "classes": list(classes),
-        "train_class_counts": dict.fromkeys(classes, 3),
-        "test_class_counts": dict.fromkeys(classes, 1),
+        "num_train": 8,
+        "num_validation": 4,
+        "num_test": 4,
+        "train_class_counts": twos,
+        "validation_class_counts": ones,
+        "test_class_counts": ones,
+        "smears": {"train": twos, "validation": ones, "test": ones},
+        "num_smears_on_two_sides": 0,
+        "num_scenes_on_two_sides": 0,
+        "num_left_out": 8,  # the fifth class and what has none
+        "num_unresolved": 0,
     }
+    json.dumps(description)
+
+
+def test_the_description_counts_smears_and_not_their_copies() -> None:
+    def part(*rows: tuple[int, str]) -> Examples:
+        examples = make_examples(*zip(*rows, strict=True))
+        # d, e and f are photographs of one place.
+        return examples._replace(
+            scene=np.where(np.isin(examples.source, ["d", "e", "f"]), "place", examples.source)
+        )
+
+    prepared = FakeDataset("blood_cells", {"TEST": []}).with_count("TEST", 20)
+    train = part((0, "a"), (0, "a"), (0, "b"), (1, "c"), (1, UNRESOLVED), (1, "d"))
+    validation = part((0, "b"), (1, "e"), (1, "e"))
+    test = part((0, "a"), (0, UNRESOLVED), (1, "f"), (1, "c"), (1, UNRESOLVED), (1, "f"))
+    partition = Partition(train, validation, test)
+    described = Data(get_protocol("paper"), prepared, ("first", "second"), partition).describe()
+    assert described["smears"] == {
+        "train": {"first": 2, "second": 2},
+        "validation": {"first": 1, "second": 1},
+        "test": {"first": 1, "second": 2},
+    }
+    assert described["num_smears_on_two_sides"] == 3  # a, b and c
+    assert described["num_scenes_on_two_sides"] == 4
+    assert described["num_unresolved"] == 3
+    assert described["num_left_out"] == 20 - 15
+    assert described["is_leaky"]
 
 
 def test_where_to_look_is_passed_on(
@@ -82,7 +137,7 @@ def test_where_to_look_is_passed_on(
 
     monkeypatch.setattr(load, "prepare", prepare)
     where = {"data_dir": Path("images"), "cache_dir": tmp_path, "download": True}
-    load_data("lisc", SETTINGS, num_classes=4, seed=0, **where)
+    load_data("lisc", SETTINGS, num_classes=4, draw=Draw(0), **where)
     assert calls == [(("lisc",), where)]
 
 
@@ -106,8 +161,8 @@ def test_an_unknown_protocol_is_refused() -> None:
 def test_the_embedded_set_from_preparing_to_parts(tmp_path: Path) -> None:
     settings = Settings(first_size=300, image_size=50, gray=True)
     where = {"data_dir": None, "cache_dir": tmp_path}
-    data = load_data("smoke", settings, num_classes=4, seed=0, **where)
-    train, test = data.partition
+    data = load_data("smoke", settings, num_classes=4, draw=Draw(0), **where)
+    train, _, test = data.partition
     assert train.image.shape[1:] == test.image.shape[1:] == (50, 50, 1)
     assert not {*train.filename} & {*test.filename}
     assert set(train.label) == set(test.label) == {0, 1, 2, 3}
@@ -115,24 +170,30 @@ def test_the_embedded_set_from_preparing_to_parts(tmp_path: Path) -> None:
     assert sum(described["train_class_counts"].values()) == described["num_train"]
     assert described["num_train"] == described["splits"]["train"]["num_examples"]
     assert described["warnings"]
+    # Four copies of each smear, which stay together.
+    assert described["smears"]["train"] == dict.fromkeys(data.classes, 6)
+    assert described["smears"]["test"] == dict.fromkeys(data.classes, 2)
+    assert described["num_smears_on_two_sides"] == 0
 
 
-@pytest.fixture(scope="module")
-def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("real")
+# Without the first resize, at 8 pixels, Pillow reads the JPEGs fast.
+QUICK = Settings(first_size=0, image_size=8, gray=True)
 
 
-def test_the_papers_division_of_the_real_images(real_data: Path, real_cache: Path) -> None:
-    # Without the first resize, at 8 pixels, Pillow reads the JPEGs fast.
-    settings = Settings(first_size=0, image_size=8, gray=True)
+def test_the_papers_division_of_the_real_images(real_data: Path, cache_dir: Path) -> None:
     parts = []
     for seed in (0, 1):
         data = load_data(
-            "paper", settings, num_classes=4, seed=seed, data_dir=real_data, cache_dir=real_cache
+            "paper",
+            QUICK,
+            num_classes=4,
+            draw=Draw(seed),
+            data_dir=real_data,
+            cache_dir=cache_dir,
         )
         parts.append(data.partition)
         assert data.prepared.splits["TEST"].num_examples == 2487
-        train, test = data.partition
+        train, _, test = data.partition
         assert (len(train.label), len(test.label)) == (1987, 500)
         assert len({*train.filename, *test.filename}) == 2487
         counts = Counter(train.label.tolist()) + Counter(test.label.tolist())
@@ -140,3 +201,27 @@ def test_the_papers_division_of_the_real_images(real_data: Path, real_cache: Pat
         folders = [name.split("/")[-2].lower() for name in test.filename]
         assert [data.classes.index(folder) for folder in folders] == test.label.tolist()
     assert set(parts[0].test.filename) != set(parts[1].test.filename)
+
+
+BLOOD_CELLS = [name for name, protocol in PROTOCOLS.items() if protocol.dataset == "blood_cells"]
+
+
+@pytest.mark.parametrize("validation_share", [0.0, 0.2])
+@pytest.mark.parametrize("name", BLOOD_CELLS)
+def test_smears_of_the_real_images_on_two_sides_only_where_it_says_so(
+    name: str, validation_share: float, real_data: Path, cache_dir: Path
+) -> None:
+    folds = range(get_protocol(name).num_folds)
+    draws = [Draw(0, validation_share, fold) for fold in folds] + [Draw(1, validation_share)]
+    for draw in draws:
+        data = load_data(
+            name, QUICK, num_classes=4, draw=draw, data_dir=real_data, cache_dir=cache_dir
+        )
+        described = data.describe()
+        shared, smears = described["num_smears_on_two_sides"], described["smears"]
+        if described["is_leaky"]:
+            assert shared > 0.7 * sum(smears["train"].values())
+        else:
+            assert shared == described["num_scenes_on_two_sides"] == 0
+        assert all(count > 0 for part in ("train", "test") for count in smears[part].values())
+        assert (described["num_validation"] > 0) == (validation_share > 0)

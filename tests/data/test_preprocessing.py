@@ -22,8 +22,18 @@ SETTINGS = Settings(first_size=24, image_size=6, gray=True)
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDataset:
-    examples = [Example(encode(i), i % 5, f"Main Dataset/mono/{i}.bmp") for i in range(7)]
-    fake = FakeDataset("lisc", {"all": examples, "mixt": [Example(encode(9), -1, "mixt/1.bmp")]})
+    examples = [
+        Example(
+            encode(i),
+            i % 5,
+            f"Main Dataset/mono/{i}.bmp",
+            source=f"smear {i // 2}",
+            scene=f"place {i // 4}",
+        )
+        for i in range(7)
+    ]
+    mixed = Example(encode(9), -1, "mixt/1.bmp", source="mixt/1.bmp", scene="mixt/1.bmp")
+    fake = FakeDataset("lisc", {"all": examples, "mixt": [mixed]})
     fake.install(monkeypatch)
     return fake
 
@@ -80,6 +90,8 @@ def test_a_split_is_preprocessed_in_its_own_order(fake: FakeDataset, tmp_path: P
     assert examples.image.shape == (7, 6, 6, 1)
     assert (examples.label.dtype, examples.label.tolist()) == (np.int32, [0, 1, 2, 3, 4, 0, 1])
     assert examples.filename.tolist() == [f"Main Dataset/mono/{i}.bmp" for i in range(7)]
+    assert examples.source.tolist() == [f"smear {i // 2}" for i in range(7)]
+    assert examples.scene.tolist() == [f"place {i // 4}" for i in range(7)]
     for row, image in enumerate(examples.image):
         np.testing.assert_array_equal(image, preprocess(encode(row), SETTINGS))
 
@@ -89,15 +101,16 @@ def test_a_split_is_that_of_plain_pillow_however_it_is_shared_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task_bytes: int
 ) -> None:
     encoded = [encode(i, width=320, height=240, file_format="JPEG") for i in range(9)]
-    fake = FakeDataset("lisc", {"all": [Example(e, 0, f"{i}") for i, e in enumerate(encoded)]})
+    examples = [Example(e, 0, *[f"{i}"] * 3) for i, e in enumerate(encoded)]
+    fake = FakeDataset("lisc", {"all": examples})
     fake.install(monkeypatch)
     monkeypatch.setattr(preprocessing, "_TASK_BYTES", task_bytes)
     monkeypatch.setattr(preprocessing, "_TASKS_PER_WORKER", 1)
     monkeypatch.setattr(preprocessing, "_num_workers", lambda: 2)
     settings = Settings(first_size=300, image_size=50, gray=True)
-    examples = load_split(fake.prepared, "all", settings, cache_dir=tmp_path)
-    assert examples.filename.tolist() == [str(i) for i in range(9)]
-    for image, original in zip(examples.image[..., 0], encoded, strict=True):
+    loaded = load_split(fake.prepared, "all", settings, cache_dir=tmp_path)
+    assert loaded.filename.tolist() == [str(i) for i in range(9)]
+    for image, original in zip(loaded.image[..., 0], encoded, strict=True):
         plain = Image.open(io.BytesIO(original)).convert("RGB")
         for side in (300, 50):
             plain = plain.resize((side, side), Image.Resampling.BICUBIC)
@@ -154,6 +167,14 @@ def test_other_images_and_other_splits_are_cached_apart(fake: FakeDataset, tmp_p
     assert fake.num_reads == 2
     assert len(load_split(fake.prepared, "mixt", SETTINGS, cache_dir=tmp_path).label) == 1
     assert fake.num_reads == 3
+
+
+def test_another_version_of_a_set_is_cached_apart(fake: FakeDataset, tmp_path: Path) -> None:
+    """It may say otherwise which smear an image shows, and the digest knows only of the images."""
+    load_split(fake.prepared, "all", SETTINGS, cache_dir=tmp_path)
+    newer = replace(fake.prepared, spec=replace(fake.prepared.spec, version="9.9.9"))
+    load_split(newer, "all", SETTINGS, cache_dir=tmp_path)
+    assert fake.num_reads == 2
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "flipped byte", "other arrays"])

@@ -5,42 +5,58 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tests.data.random_smears import (
+    draw_examples,
+    join_scenes,
+    make_examples,
+    rows_of,
+    smears_by_class,
+)
+from wbc_jax.data import protocols
+from wbc_jax.data.divisions import UNRESOLVED
 from wbc_jax.data.examples import Examples, concatenate
-from wbc_jax.data.protocols import PROTOCOLS, Partition, get_protocol, stratified_rows
+from wbc_jax.data.protocols import PROTOCOLS, Draw, Partition, get_protocol, stratified_rows
 from wbc_jax.datasets import catalog
 from wbc_jax.errors import UserError
 
 
-def make_examples(labels: list[int], prefix: str = "image") -> Examples:
-    """One-pixel images whose pixel tells their row, so that a mixed-up row would show."""
-    rows = np.arange(len(labels))
-    names = np.array([f"{prefix}/{row}.png" for row in rows])
-    image = (rows % 256).astype(np.uint8)[:, None, None, None]
-    return Examples(image, np.array(labels, np.int32), names)
+def own_smears(labels: list[int], prefix: str = "image") -> Examples:
+    """Examples that are the only copies of their smears."""
+    return make_examples(labels, [f"{prefix} {row}" for row in range(len(labels))], prefix)
 
 
-def rows_of(examples: Examples) -> list[int]:
-    return [int(name.split("/")[1].removesuffix(".png")) for name in examples.filename]
-
-
-def assert_rows_belong_together(examples: Examples, labels: list[int]) -> None:
-    rows = rows_of(examples)
-    np.testing.assert_array_equal(examples.label, np.array(labels)[rows])
-    np.testing.assert_array_equal(examples.image.ravel(), np.array(rows) % 256)
+def assert_rows_belong_together(examples: Examples, whole: Examples) -> None:
+    for ours, theirs in zip(examples, whole.take(np.array(rows_of(examples))), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def divide(name: str, labels: list[int], seed: int) -> Partition:
     protocol = get_protocol(name)
     (split,) = protocol.splits
-    return protocol.divide({split: make_examples(labels)}, seed)
+    return protocol.divide({split: own_smears(labels)}, Draw(seed))
+
+
+def draw_splits(name: str, seed: int, *, num_unresolved: int = 0) -> dict[str, Examples]:
+    """The splits that a protocol needs, each of smears of its own."""
+    return {
+        split: draw_examples(
+            (9, 31, 14, 10), seed=seed + 1000 * i, num_unresolved=num_unresolved, prefix=split
+        )
+        for i, split in enumerate(get_protocol(name).splits)
+    }
+
+
+def smears(examples: Examples) -> set[str]:
+    return set(examples.source.tolist())
 
 
 def test_examples_are_taken_and_put_together_by_row() -> None:
-    examples = concatenate([make_examples([0, 1], "a"), make_examples([2, 3], "b")]).take(
+    examples = concatenate([own_smears([0, 1], "a"), own_smears([2, 3], "b")]).take(
         np.array([3, 0])
     )
     assert examples.filename.tolist() == ["b/1.png", "a/0.png"]
     assert examples.label.tolist() == [3, 0]
+    assert examples.source.tolist() == ["b 1", "a 0"]
     assert examples.image.ravel().tolist() == [1, 0]
 
 
@@ -57,47 +73,64 @@ def test_the_leaky_protocols_say_so() -> None:
         "paper",
         "paper_dev",
     }
-    assert "71 smears" in PROTOCOLS["paper"].warnings[0]
-    assert "277 smears" in PROTOCOLS["paper_dev"].warnings[0]
+    for name in ("paper", "paper_dev"):
+        assert "71 smears" in PROTOCOLS[name].warnings[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "split", "num_images"), [("paper", "TEST", 2487), ("paper_dev", "TRAIN", 9957)]
-)
-def test_the_papers_division(name: str, split: str, num_images: int) -> None:
-    assert get_protocol(name).splits == (split,)
-    labels = np.random.default_rng(0).integers(0, 4, num_images).tolist()
-    train, test = divide(name, labels, seed=0)
-    assert (len(train.label), len(test.label)) == (1987, 500)
+def test_a_protocol_is_leaky_where_it_warns_of_it() -> None:
+    for protocol in PROTOCOLS.values():
+        assert protocol.is_leaky == ("LEAKY" in " ".join(protocol.warnings))
+
+
+def test_the_papers_division() -> None:
+    assert get_protocol("paper").splits == ("TEST",)
+    labels = np.random.default_rng(0).integers(0, 4, 2487).tolist()
+    train, validation, test = divide("paper", labels, seed=0)
+    assert (len(train.label), len(validation.label), len(test.label)) == (1987, 0, 500)
     assert len({*train.filename, *test.filename}) == 2487
     for part in (train, test):
-        assert_rows_belong_together(part, labels)
+        assert_rows_belong_together(part, own_smears(labels))
 
-    same = divide(name, labels, seed=0)
+    same = divide("paper", labels, seed=0)
     np.testing.assert_array_equal(test.filename, same.test.filename)
     np.testing.assert_array_equal(train.filename, same.train.filename)
-    other = set(divide(name, labels, seed=1).test.filename)
-    # By chance, two draws of 500 from all images share 500 * 500 / num_images.
-    assert len(other & set(test.filename)) < 2 * 500 * 500 / num_images
+    other = set(divide("paper", labels, seed=1).test.filename)
+    # By chance, two draws of 500 from all images share 500 * 500 / 2487.
+    assert len(other & set(test.filename)) < 2 * 500 * 500 / 2487
 
 
-def test_paper_dev_draws_from_all_of_train() -> None:
-    rows = [r for part in divide("paper_dev", [0] * 9957, seed=0) for r in rows_of(part)]
-    assert max(rows) > 9900
-    assert min(rows) < 57
-    assert np.mean(rows) == pytest.approx(9956 / 2, rel=0.05)
+def test_paper_dev_divides_as_many_smears_of_train_as_test_has() -> None:
+    protocol = get_protocol("paper_dev")
+    assert protocol.splits == ("TRAIN",)
+    # 36 copies of each smear, as TRAIN has: the 71 that are drawn have some too many.
+    names = [(label, f"{label}-{i}") for label, n in enumerate((40, 20, 17, 200)) for i in range(n)]
+    labels, sources = zip(*[*names * 36, *[(0, UNRESOLVED)] * 50], strict=True)
+    examples = make_examples(labels, sources)
+    drawn = []
+    for seed in (0, 1):
+        train, _, test = protocol.divide({"TRAIN": examples}, Draw(seed))
+        assert (len(train.label), len(test.label)) == (1987, 500)
+        assert len({*train.filename, *test.filename}) == 2487
+        for part in (train, test):
+            assert_rows_belong_together(part, examples)
+        both = concatenate([train, test])
+        counts = [len(found) for found in smears_by_class(both).values()]
+        assert counts == [13, 6, 4, 48]
+        assert UNRESOLVED not in smears(both)
+        drawn.append(smears(both))
+    assert len(drawn[0] & drawn[1]) < 40
 
 
 @pytest.mark.parametrize("num_classes", [4, 5])
 def test_lisc_is_divided_class_by_class(num_classes: int) -> None:
     sizes = [10, 53, 20, 2, 48][:num_classes]
     labels = [label for label, size in enumerate(sizes) for _ in range(size)]
-    train, test = divide("lisc", labels, seed=0)
+    train, _, test = divide("lisc", labels, seed=0)
     expected = dict(enumerate([2, 11, 4, 1, 10][:num_classes]))  # a fifth, one at the least
     assert Counter(test.label.tolist()) == expected
     assert sorted(rows_of(train) + rows_of(test)) == list(range(len(labels)))
     for part in (train, test):
-        assert_rows_belong_together(part, labels)
+        assert_rows_belong_together(part, own_smears(labels))
     assert rows_of(divide("lisc", labels, seed=0).test) == rows_of(test)
     assert rows_of(divide("lisc", labels, seed=1).test) != rows_of(test)
 
@@ -109,7 +142,7 @@ def test_a_class_of_two_has_one_image_on_each_side() -> None:
 
 
 def test_a_class_of_one_image_cannot_be_divided() -> None:
-    with pytest.raises(UserError, match=r"class 2 has 1 image; .* at least 2"):
+    with pytest.raises(UserError, match=r"class 2 has 1 smear; .* at least 2"):
         divide("lisc", [0, 0, 1, 1, 2], seed=0)
 
 
@@ -121,12 +154,212 @@ def test_the_other_protocols_take_the_splits_as_they_are(
     name: str, train_split: str, test_split: str
 ) -> None:
     protocol = get_protocol(name)
-    splits = {train_split: make_examples([0, 1, 2], "a"), test_split: make_examples([3], "b")}
+    splits = {train_split: own_smears([0, 1, 2], "a"), test_split: own_smears([3], "b")}
     assert set(protocol.splits) == splits.keys()
     for seed in (0, 1):
-        train, test = protocol.divide(splits, seed)
-        assert train is splits[train_split]
+        train, validation, test = protocol.divide(splits, Draw(seed))
+        assert_rows_belong_together(train, splits[train_split])
+        assert rows_of(train) == [0, 1, 2]
+        assert len(validation.label) == 0
         assert test is splits[test_split]
+
+
+NOT_LEAKY = [name for name, protocol in PROTOCOLS.items() if not protocol.is_leaky]
+
+
+@pytest.mark.parametrize("validation_share", [0.0, 0.2])
+@pytest.mark.parametrize("name", NOT_LEAKY)
+def test_no_smear_is_on_two_sides(name: str, validation_share: float) -> None:
+    protocol = get_protocol(name)
+    for seed in range(20):
+        splits = draw_splits(name, seed, num_unresolved=7)
+        whole = concatenate(list(splits.values()))
+        for fold in range(protocol.num_folds):
+            parts = protocol.divide(splits, Draw(seed, validation_share, fold))
+            known = [smears(part) - {UNRESOLVED} for part in parts]
+            assert sum(map(len, known)) == len(set.union(*known))
+            assert set.union(*known) == smears(whole) - {UNRESOLVED}
+            files = [name for part in parts for name in part.filename]
+            assert len(files) == len(set(files))
+
+
+@pytest.mark.parametrize("name", ["paper_grouped", "official_dev", "crossval", "lisc"])
+def test_copies_of_unknown_smears_are_in_no_part_of_a_division_by_smear(name: str) -> None:
+    splits = draw_splits(name, seed=0, num_unresolved=20)
+    num_known = sum(int((part.source != UNRESOLVED).sum()) for part in splits.values())
+    for validation_share in (0.0, 0.2):
+        parts = get_protocol(name).divide(splits, Draw(0, validation_share))
+        assert not any(UNRESOLVED in part.source for part in parts)
+        assert sum(len(part.label) for part in parts) == num_known
+
+
+def test_copies_of_unknown_smears_are_neither_trained_on_nor_validated_with() -> None:
+    """In the data set's own division, once training and validation are divided by smear."""
+    splits = draw_splits("official", seed=0, num_unresolved=20)
+    train, validation, test = get_protocol("official").divide(splits, Draw(0, 0.2))
+    assert UNRESOLVED not in smears(train) | smears(validation)
+    assert test is splits["TEST"]
+
+
+@pytest.mark.parametrize("name", ["paper_grouped", "official_dev", "lisc"])
+def test_a_fifth_of_every_classs_smears_is_tested_on(name: str) -> None:
+    for seed in range(10):
+        train, _, test = get_protocol(name).divide(draw_splits(name, seed), Draw(seed))
+        counts = [len(found) for found in smears_by_class(test).values()]
+        assert counts == [2, 6, 3, 2]  # of 9, 31, 14 and 10
+        assert [len(found) for found in smears_by_class(train).values()] == [7, 25, 11, 8]
+
+
+@pytest.mark.parametrize("name", NOT_LEAKY)
+def test_validation_is_a_share_of_every_classs_training_smears(name: str) -> None:
+    splits, seed = draw_splits(name, seed=3), 5
+    before = get_protocol(name).divide(splits, Draw(seed))
+    train, validation, test = get_protocol(name).divide(splits, Draw(seed, 0.25))
+    assert test.filename.tolist() == before.test.filename.tolist()
+    assert smears(train) | smears(validation) == smears(before.train)
+    for label, found in smears_by_class(before.train).items():
+        held = smears_by_class(validation)[label]
+        assert len(held) == round(0.25 * len(found))
+    for part in (train, validation):
+        assert rows_of(part) == [
+            row
+            for row, smear in zip(rows_of(before.train), before.train.source, strict=True)
+            if smear in smears(part)
+        ]
+
+
+def test_a_leaky_protocol_validates_as_it_tests_by_image() -> None:
+    splits = {"TEST": draw_examples((60, 70, 60, 60), seed=0, most_copies=40)}
+    before = get_protocol("paper").divide(splits, Draw(1))
+    train, validation, test = get_protocol("paper").divide(splits, Draw(1, 0.2))
+    assert test.filename.tolist() == before.test.filename.tolist()
+    sizes = Counter(before.train.label.tolist())
+    assert Counter(validation.label.tolist()) == {k: round(0.2 * n) for k, n in sizes.items()}
+    assert sorted([*train.filename, *validation.filename]) == sorted(before.train.filename)
+    assert smears(train) & smears(validation)
+
+
+def test_the_folds_of_crossval_test_on_every_smear_once_and_are_balanced() -> None:
+    protocol = get_protocol("crossval")
+    assert protocol.num_folds == 5
+    for seed in range(10):
+        splits = draw_splits("crossval", seed, num_unresolved=11)
+        whole = smears_by_class(concatenate(list(splits.values())))
+        tests = [protocol.divide(splits, Draw(seed, 0.2, fold)).test for fold in range(5)]
+        tested = Counter(smear for test in tests for smear in smears(test))
+        assert tested == dict.fromkeys(set.union(*whole.values()), 1)
+        for label, found in whole.items():
+            counts = [len(smears_by_class(test)[label]) for test in tests]
+            assert sum(counts) == len(found)
+            assert max(counts) - min(counts) <= 1
+        in_all = [len(smears(test)) for test in tests]
+        assert max(in_all) - min(in_all) <= 1
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_seed_decides_the_division(name: str) -> None:
+    protocol = get_protocol(name)
+    splits = {
+        split: draw_examples((30, 31, 34, 32), seed=i, most_copies=40, prefix=split)
+        for i, split in enumerate(protocol.splits)
+    }
+
+    def names(seed: int) -> list[list[str]]:
+        return [part.filename.tolist() for part in protocol.divide(splits, Draw(seed, 0.2))]
+
+    assert names(0) == names(0)
+    train, validation, test = names(0)
+    others = names(1)
+    assert others[0] != train
+    assert others[1] != validation
+    assert (others[2] == test) == (name in ("synthetic", "smoke", "official"))
+
+
+def scenes(examples: Examples) -> set[str]:
+    return set(examples.scene.tolist()) - {UNRESOLVED}
+
+
+@pytest.mark.parametrize("validation_share", [0.0, 0.2])
+@pytest.mark.parametrize("name", NOT_LEAKY)
+def test_no_scene_is_on_two_sides_and_only_training_images_are_left_out_for_it(
+    name: str, validation_share: float
+) -> None:
+    protocol, num_left_out = get_protocol(name), 0
+    for seed in range(10):
+        apart = draw_splits(name, seed, num_unresolved=5)
+        splits = join_scenes(apart, num_scenes=12, seed=seed)
+        for fold in range(protocol.num_folds):
+            without = protocol.divide(apart, Draw(seed, 0.0, fold))
+            parts = protocol.divide(splits, Draw(seed, validation_share, fold))
+            train, validation, test = parts
+            assert not scenes(train) & scenes(test)
+            assert not scenes(train) & scenes(validation)
+            assert not scenes(validation) & scenes(test)
+            # The test is that of smears which overlap no other.
+            assert test.filename.tolist() == without.test.filename.tolist()
+            whole = concatenate(list(splits.values()))
+            used = {*train.filename, *validation.filename}
+            left = {*without.train.filename} - used
+            assert used < {*without.train.filename} or not left
+            is_left = np.isin(whole.filename, list(left)) & (whole.source != UNRESOLVED)
+            tested = scenes(test) | scenes(validation)
+            assert set(whole.scene[is_left].tolist()) <= tested
+            num_left_out += len(left)
+    assert num_left_out > 0
+
+
+def test_a_leaky_protocol_leaves_out_nothing() -> None:
+    apart = {"TEST": draw_examples((60, 70, 60, 60), seed=0)}
+    parts = get_protocol("paper").divide(join_scenes(apart, num_scenes=50, seed=0), Draw(0, 0.2))
+    assert sum(len(part.label) for part in parts) == len(apart["TEST"].label)
+
+
+@pytest.mark.parametrize("name", ["synthetic", "smoke", "official"])
+def test_of_a_smear_in_both_splits_only_the_tested_copies_are_used(name: str) -> None:
+    protocol = get_protocol(name)
+    first, second = protocol.splits
+    splits = {
+        first: make_examples([0, 0, 1, 1], ["a", "b", "c", UNRESOLVED], "first"),
+        second: make_examples([0, 1, 1], ["d", "c", UNRESOLVED], "second"),
+    }
+    train, _, test = protocol.divide(splits, Draw(0))
+    assert train.source.tolist() == ["a", "b", UNRESOLVED]  # of which nobody knows
+    assert test.source.tolist() == ["d", "c", UNRESOLVED]
+
+
+@pytest.mark.parametrize("same", ["source", "scene"])
+def test_a_promise_that_is_not_kept_is_our_fault_and_not_passed_over(
+    same: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocols, "_without_scenes_of", lambda tested, trained: trained)
+    splits = {
+        split: part._replace(**{same: np.where(part.label == 1, "c", part.source)})
+        for split, part in draw_splits("official", seed=0).items()
+    }
+    with pytest.raises(RuntimeError, match="protocol official has put c on two sides"):
+        get_protocol("official").divide(splits, Draw(0))
+
+
+@pytest.mark.parametrize("fold", [-1, 1, 5])
+def test_a_fold_that_is_not_there_is_refused(fold: int) -> None:
+    splits = draw_splits("paper_grouped", seed=0)
+    message = rf"data\.fold={fold} must lie in \[0, 1\): paper_grouped .* only crossval has"
+    with pytest.raises(UserError, match=message):
+        get_protocol("paper_grouped").divide(splits, Draw(0, fold=fold))
+
+
+def test_crossval_has_five_folds() -> None:
+    splits = draw_splits("crossval", seed=0)
+    with pytest.raises(UserError, match=r"data\.fold=5 must lie in \[0, 5\): crossval has 5 fold"):
+        get_protocol("crossval").divide(splits, Draw(0, fold=5))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, 1.5, float("nan")])
+@pytest.mark.parametrize("name", ["official", "paper"])
+def test_a_validation_share_out_of_range_is_refused(name: str, share: float) -> None:
+    message = rf"data\.validation_share={share} must lie in \[0, 1\).*; 0 holds out none"
+    with pytest.raises(UserError, match=message):
+        get_protocol(name).divide(draw_splits(name, seed=0), Draw(0, share))
 
 
 def test_an_unknown_protocol_is_refused() -> None:

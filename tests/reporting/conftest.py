@@ -8,13 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wbc_jax.data.examples import Examples
+from wbc_jax.data.protocols import Partition
+from wbc_jax.evaluation.results import (
+    PartLogits,
+    write_predictions,
+    write_results,
+    write_smear_predictions,
+)
+from wbc_jax.evaluation.scores import Scores, score
 from wbc_jax.reporting.report import write_report
 
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 MakeRun = Callable[..., Path]
 
 
-def fake_epochs(num_epochs: int, shift: float = 0.0) -> list[dict[str, Any]]:
+def fake_epochs(
+    num_epochs: int, shift: float = 0.0, *, validated: bool = False
+) -> list[dict[str, Any]]:
     """Epoch e of E: every metric is a different, easily told number that improves with e."""
     epochs = []
     for epoch in range(1, num_epochs + 1):
@@ -25,15 +36,39 @@ def fake_epochs(num_epochs: int, shift: float = 0.0) -> list[dict[str, Any]]:
             "binary_accuracy": 0.95 - 0.2 / epoch - shift,
         }
         train = {key: value - 0.03 for key, value in test.items()}
-        epochs.append({"epoch": epoch, "seconds": 3.25, "train": train, "test": test})
+        record = {"epoch": epoch, "seconds": 3.25, "train": train, "test": test}
+        if validated:
+            record["validation"] = {key: value - 0.01 for key, value in test.items()}
+        epochs.append(record)
     return epochs
 
 
-def fake_probabilities(labels: np.ndarray, num_classes: int, seed: int) -> np.ndarray:
+def fake_examples(num_examples: int, num_classes: int, prefix: str = "TEST") -> Examples:
+    """Classes in turn, and five smears of each; image i is a copy of the smear i modulo these."""
+    index = np.arange(num_examples)
+    smears = np.array([f"{prefix}_smear_{smear:02d}" for smear in index % (5 * num_classes)])
+    return Examples(
+        image=np.zeros((num_examples, 1, 1, 1), np.uint8),
+        label=(index % num_classes).astype(np.int32),
+        filename=np.array([f"{prefix}/{place:04d}.jpeg" for place in index]),
+        source=smears,
+        scene=smears,
+    )
+
+
+def fake_logits(labels: np.ndarray, num_classes: int, seed: int) -> np.ndarray:
     scores = np.random.default_rng(seed).normal(size=(labels.size, num_classes))
     scores[np.arange(labels.size), labels] += 2.2
-    exponents = np.exp(scores)
-    return (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
+    return scores.astype(np.float32)
+
+
+def fake_scores(test: Examples, classes: tuple[str, ...], seed: int, *, validated: bool) -> Scores:
+    validation = fake_examples(20 if validated else 0, len(classes), prefix="TRAIN")
+    logits = PartLogits(
+        fake_logits(validation.label, len(classes), seed + 1),
+        fake_logits(test.label, len(classes), seed),
+    )
+    return score(logits, Partition(validation, validation, test), classes)
 
 
 def write_run(
@@ -49,43 +84,42 @@ def write_run(
     digest: str = "f00d",
     warnings: tuple[str, ...] = (),
     shift: float = 0.0,
+    fold: int = 0,
+    is_leaky: bool = False,
+    validated: bool = False,
 ) -> Path:
     """Writes a finished run directory and returns its path."""
     path.mkdir(parents=True)
-    labels = np.arange(num_test) % len(classes)
-    probabilities = fake_probabilities(labels, len(classes), seed)
-    matrix = np.zeros((len(classes), len(classes)), int)
-    np.add.at(matrix, (labels, probabilities.argmax(axis=1)), 1)
-    counts = {name: int(count) for name, count in zip(classes, matrix.sum(1), strict=True)}
-    epochs = fake_epochs(num_epochs, shift)
-    recall = matrix.diagonal() / matrix.sum(axis=1)
+    test = fake_examples(num_test, len(classes))
+    scores = fake_scores(test, classes, seed, validated=validated)
+    figures = scores.figures
+    epochs = fake_epochs(num_epochs, shift, validated=validated)
+    # Numbers that no other figure of the run has.
+    figures["test"] |= {**epochs[-1]["test"], "macro_f1": 0.7123, "balanced_accuracy": 0.7345}
+    for index, row in enumerate(figures["test"]["per_class"].values()):
+        row |= {"precision": 0.61 + 0.01 * index, "f1": 0.81 + 0.01 * index}
+    num_validation = 20 if validated else 0
     results = {
         "model": model,
         "dataset": dataset,
         "protocol": protocol,
+        "is_leaky": is_leaky,
         "seed": seed,
         "num_train": 1987,
+        "num_validation": num_validation,
         "num_test": num_test,
         "classes": list(classes),
         "epochs": epochs,
-        "test": {
-            **epochs[-1]["test"],
-            "macro_f1": 0.7123,
-            "balanced_accuracy": 0.7345,
-            "per_class": {
-                name: {
-                    "precision": 0.61 + 0.01 * index,
-                    "recall": float(recall[index]),
-                    "f1": 0.81 + 0.01 * index,
-                    "support": counts[name],
-                }
-                for index, name in enumerate(classes)
-            },
-            "confusion_matrix": matrix.tolist(),
-        },
+        **figures,
         "num_params": 1234567,
         "wall_seconds": 200.0,
         "images_per_second": 611.4,
+    }
+    counts = {
+        name: int(count)
+        for name, count in zip(
+            classes, np.bincount(test.label, minlength=len(classes)), strict=True
+        )
     }
     data = {
         "dataset": dataset,
@@ -95,14 +129,25 @@ def write_run(
         "protocol_description": "500 images drawn at random are the test set.",
         "splits": {"TEST": {"num_examples": 2487, "digest": digest}},
         "num_train": 1987,
+        "num_validation": num_validation,
         "num_test": num_test,
         "classes": list(classes),
         "train_class_counts": {name: 500 + index for index, name in enumerate(classes)},
+        "validation_class_counts": dict.fromkeys(classes, num_validation // len(classes)),
         "test_class_counts": counts,
+        "smears": {
+            "train": {name: 20 + index for index, name in enumerate(classes)},
+            "validation": dict.fromkeys(classes, num_validation // len(classes)),
+            "test": figures["test"]["num_smears_per_class"],
+        },
+        "num_smears_on_two_sides": 0,
+        "num_unresolved": 0,
+        "is_leaky": is_leaky,
         "warnings": list(warnings),
     }
     config = {
         "model": {"name": model, "conv_features": [32, 64]},
+        "data": {"protocol": protocol, "fold": fold},
         "train": {"num_epochs": num_epochs, "batch_size": 32},
         "seed": seed,
     }
@@ -111,16 +156,13 @@ def write_run(
         "devices": ["cpu:0", "cpu:1"],
         "command": ["python", "launch.py", "--config=configs/cnn.py:paper", "--note=two words"],
     }
-    files = {"results": results, "dataset": data, "config": config, "environment": environment}
+    files = {"dataset": data, "config": config, "environment": environment}
     for stem, content in files.items():
         (path / f"{stem}.json").write_text(json.dumps(content), encoding="utf-8")
     (path / "metrics.jsonl").write_text("\n".join(map(json.dumps, epochs)), encoding="utf-8")
-    np.savez(
-        path / "predictions.npz",
-        filename=np.array([f"TEST/{index:04d}.jpeg" for index in range(num_test)]),
-        label=labels,
-        probabilities=probabilities,
-    )
+    write_predictions(path, test, scores.probabilities)
+    write_smear_predictions(path, scores.smears, scores.smear_probabilities)
+    write_results(path, results)
     return path
 
 

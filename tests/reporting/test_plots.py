@@ -11,7 +11,8 @@ from tests.reporting.conftest import CLASSES, fake_epochs
 from wbc_jax.reporting import plots
 from wbc_jax.reporting.comparison_plots import bars, compare_curves
 from wbc_jax.reporting.figure_files import save_figure
-from wbc_jax.reporting.figure_style import STYLE, percent
+from wbc_jax.reporting.figure_style import STYLE
+from wbc_jax.reporting.number_text import percent
 
 
 def _lines(figure: Figure) -> dict[str, Line2D]:

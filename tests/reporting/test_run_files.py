@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from wbc_jax.errors import UserError
-from wbc_jax.reporting.run_files import read_predictions, read_run
+from wbc_jax.reporting.run_files import read_predictions, read_run, read_smear_predictions
 
 
 def _fails(path: Path, *parts: str) -> None:
@@ -36,7 +36,12 @@ def test_a_finished_run_is_read(make_run):
     predictions = read_predictions(run)
     assert predictions.filenames[7] == "TEST/0007.jpeg"
     assert predictions.labels.tolist() == [index % 4 for index in range(40)]
+    assert predictions.sources[27] == "TEST_smear_07"
     assert predictions.probabilities.shape == (40, 4)
+    smears = read_smear_predictions(run)
+    assert smears.labels.tolist() == [index % 4 for index in range(20)]
+    copies = predictions.probabilities[[7, 27]]
+    np.testing.assert_allclose(smears.probabilities[7], copies.mean(axis=0), rtol=1e-5)
 
 
 def test_synthetic_data_is_recognised(make_run):
@@ -86,6 +91,12 @@ def test_json_that_is_no_object(make_run):
         ("results", "test.per_class.monocyte.f1", lambda r: _monocyte(r).pop("f1")),
         ("results", "test.per_class.monocyte", lambda r: r["test"]["per_class"].pop("monocyte")),
         ("results", "epochs[1].test", lambda r: r["epochs"][1].pop("test")),
+        ("results", "is_leaky", lambda r: r.pop("is_leaky")),
+        ("results", "test_smears", lambda r: r.pop("test_smears")),
+        ("results", "test.auroc.macro", lambda r: r["test"]["auroc"].pop("macro")),
+        ("results", "test.auroc.monocyte", lambda r: r["test"]["auroc"].pop("monocyte")),
+        ("results", "intervals.smear.mcc", lambda r: r["intervals"]["smear"].pop("mcc")),
+        ("results", "test.reliability.raw", lambda r: r["test"]["reliability"].pop("raw")),
         ("results", "epochs[0].train.binary_accuracy", lambda r: _train(r).pop("binary_accuracy")),
         ("dataset", "warnings", lambda d: d.pop("warnings")),
         ("dataset", "splits.TEST.digest", lambda d: d["splits"]["TEST"].pop("digest")),
@@ -102,6 +113,8 @@ def test_a_missing_field_is_named(make_run, edit_json, name, field, change):
     [
         ("seed", "'zero'", lambda r: r.update(seed="zero")),
         ("num_test", "True", lambda r: r.update(num_test=True)),
+        ("is_leaky", "1", lambda r: r.update(is_leaky=1)),
+        ("validation", "'none'", lambda r: r.update(validation="none")),
         ("epochs", "5", lambda r: r.update(epochs=5)),
         ("test.confusion_matrix[1]", "0", lambda r: r["test"].update(confusion_matrix=[[1], 0])),
         (
@@ -123,6 +136,15 @@ def test_a_confusion_matrix_of_another_size(make_run, edit_json):
     path = make_run()
     edit_json(path / "results.json", lambda r: r["test"]["confusion_matrix"].pop())
     _fails(path / "results.json", "test.confusion_matrix", "4 classes")
+
+
+def test_smears_of_another_test_set(make_run, edit_json):
+    path = make_run()
+    edit_json(path / "results.json", lambda r: r["test"].update(num_smears=19))
+    with pytest.raises(
+        UserError, match=r"results\.json states 19 test smears of 4 classes; run it"
+    ):
+        read_smear_predictions(read_run(path))
 
 
 def test_no_epoch(make_run, edit_json):
@@ -153,8 +175,10 @@ def test_pickled_predictions_are_not_unpacked(make_run):
 
 def test_predictions_without_an_array(make_run):
     path = make_run()
-    np.savez(path / "predictions.npz", filename=np.array(["a"]), label=np.zeros(1, int))
-    _fails(path / "predictions.npz", "lacks an array", "probabilities")
+    with np.load(path / "predictions.npz") as file:
+        old = {name: file[name] for name in ("filename", "label", "probabilities")}
+    np.savez(path / "predictions.npz", **old)  # as before smears were recorded
+    _fails(path / "predictions.npz", "lacks an array", "source", "run it again")
 
 
 def test_predictions_of_another_test_set(make_run, edit_json):

@@ -1,35 +1,16 @@
 """Losses against float64 NumPy, against finite differences, and where naive formulas overflow."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import scipy.special
 from scipy.optimize import approx_fprime
 
-from wbc_jax.training.losses import LOSSES, binary_cross_entropy, softmax_cross_entropy
-
-Reference = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-def binary_by_numpy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """As Keras has it for a softmax layer: two terms per output, the mean over the outputs."""
-    p = scipy.special.softmax(np.asarray(logits, np.float64), axis=-1)
-    y = np.eye(logits.shape[-1])[labels]
-    return -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean(axis=-1)
-
-
-def softmax_by_numpy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    log_p = scipy.special.log_softmax(np.asarray(logits, np.float64), axis=-1)
-    return -np.take_along_axis(log_p, labels[..., None], axis=-1)[..., 0]
-
-
-REFERENCES: dict[str, Reference] = {
-    "binary_cross_entropy": binary_by_numpy,
-    "softmax_cross_entropy": softmax_by_numpy,
-}
+from tests.training.loss_references import REFERENCES, SOFT_REFERENCES
+from wbc_jax.errors import UserError
+from wbc_jax.training.losses import LOSSES, binary_cross_entropy, smoothed, softmax_cross_entropy
 
 
 def draw(num: int = 20, num_classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +20,7 @@ def draw(num: int = 20, num_classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_every_loss_has_a_reference() -> None:
-    assert REFERENCES.keys() == LOSSES.keys()
+    assert REFERENCES.keys() == SOFT_REFERENCES.keys() == LOSSES.keys()
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -116,3 +97,37 @@ def test_a_sure_mistake_costs_what_the_logits_say() -> None:
 def test_a_sure_and_right_answer_costs_nothing(name: str) -> None:
     loss = jax.jit(LOSSES[name])(jnp.array([-1e4, 1e4, -1e4, -1e4]), jnp.array(1))
     np.testing.assert_allclose(loss, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("num_classes", [2, 5])
+def test_smoothing_is_the_loss_against_the_smoothed_target(name: str, num_classes: int) -> None:
+    logits, labels = draw(num_classes=num_classes)
+    target = optax.smooth_labels(np.eye(num_classes)[labels], 0.3)
+    losses = jax.jit(smoothed(LOSSES[name], 0.3))(logits, jnp.asarray(labels))
+    assert losses.shape == (20,)
+    expected = SOFT_REFERENCES[name](logits, np.asarray(target))
+    np.testing.assert_allclose(losses, expected, rtol=2e-5, atol=1e-6)
+    if name == "softmax_cross_entropy":
+        np.testing.assert_allclose(losses, optax.softmax_cross_entropy(logits, target), rtol=2e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_smoothed_loss_stays_finite_at_huge_logits(name: str) -> None:
+    loss = smoothed(LOSSES[name], 0.1)
+    value, gradient = jax.jit(jax.value_and_grad(lambda x: loss(x, jnp.array(0))))(
+        jnp.array([1e4, -1e4, -1e4, -1e4])
+    )
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+
+
+def test_no_smoothing_is_the_loss_itself() -> None:
+    assert smoothed(softmax_cross_entropy, 0.0) is softmax_cross_entropy
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
+def test_a_smoothing_out_of_range_is_refused(smoothing: float) -> None:
+    message = rf"train\.label_smoothing={smoothing} must lie in \[0, 1\); 0\.1 is usual"
+    with pytest.raises(UserError, match=message):
+        smoothed(softmax_cross_entropy, smoothing)

@@ -194,13 +194,13 @@ def test_a_directory_of_another_config_is_refused_with_every_differing_field(
     run_copy: Path, tiny_config: Any, cache_dir: Path
 ) -> None:
     before = sorted((path, path.stat().st_mtime_ns) for path in run_copy.rglob("*"))
-    config = tiny_config(changes={"seed": 3, "model.dense_features": (8, 8), "data.mirror": False})
+    config = tiny_config(changes={"seed": 3, "model.dense_features": (8, 8), "augment.mirror": False})
     with pytest.raises(UserError) as raised:
         train(config, workdir=run_copy, data_dir=None, cache_dir=cache_dir)
     message = str(raised.value)
     assert "  seed: there 0, asked for 3" in message
     assert "  model.dense_features: there [8], asked for [8, 8]" in message
-    assert "  data.mirror: there True, asked for False" in message
+    assert "  augment.mirror: there True, asked for False" in message
     assert message.count("asked for") == 3
     assert sorted((path, path.stat().st_mtime_ns) for path in run_copy.rglob("*")) == before
 

@@ -74,7 +74,7 @@ def test_settings_and_final_figures_are_on_the_hparams_page(finished_run: Path) 
     assert hparams["model.name"].string_value == "cnn"
     assert hparams["optim.learning_rate"].number_value == pytest.approx(0.02)
     assert hparams["model.conv_features"].string_value == "(4, 4)"
-    assert hparams["data.mirror"].bool_value is True
+    assert hparams["augment.mirror"].bool_value is True
     test = json.loads((finished_run / "results.json").read_text(encoding="utf-8"))["test"]
     for name in HEADLINE:
         assert found.Scalars(name)[-1].value == pytest.approx(test[name], rel=1e-6)

@@ -183,7 +183,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_remedy(
         ("data.num_classes", 5, r"data\.num_classes=5 must lie between 2 and 4"),
         ("data.image_size", -1, r"data\.image_size=-1 must be at least 1"),
         ("data.first_size", -1, r"data\.first_size=-1 at least 0"),
-        ("data.crop_margin", -1, r"data\.crop_margin=-1 must be at least 0"),
+        ("augment.crop_margin", -1, r"augment\.crop_margin=-1 must lie between 0"),
         ("train.loss", "x", r"train\.loss='x' is not known; choose one of binary_cross_entropy"),
         ("train.num_epochs", 0, r"train\.num_epochs=0 must be at least 1"),
         ("train.steps_per_call", 0, r"train\.steps_per_call=0 must be at least 1"),

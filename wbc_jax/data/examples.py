@@ -13,11 +13,15 @@ class Examples(NamedTuple):
         image: pre-processed, 0 to 255; one channel if gray, three if colour.
         label: class, from 0; -1 where an example has none.
         filename: where in its data set the image comes from; unicode.
+        source: the smear it shows; copies of one smear share it. Unicode.
+        scene: the place that smear shows; smears of overlapping fields share it. Unicode.
     """
 
     image: UInt8[np.ndarray, "n h w c"]
     label: Int[np.ndarray, " n"]
     filename: Shaped[np.ndarray, " n"]
+    source: Shaped[np.ndarray, " n"]
+    scene: Shaped[np.ndarray, " n"]
 
     def take(self, rows: Int[np.ndarray, " m"]) -> "Examples":
         """Returns the examples of these rows, in this order."""

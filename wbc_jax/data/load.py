@@ -1,6 +1,6 @@
 """The images of a run: prepared, pre-processed and divided, from plain settings.
 
-data = load_data("paper", settings, num_classes=4, seed=0, data_dir=None, cache_dir=cache)
+data = load_data("paper", settings, num_classes=4, draw=Draw(0), data_dir=None, cache_dir=cache)
 data.partition.train.image
 """
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from wbc_jax.data.divisions import UNRESOLVED, shared_smears
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.preprocessing import Settings, load_split
-from wbc_jax.data.protocols import Partition, Protocol, get_protocol
+from wbc_jax.data.protocols import Draw, Partition, Protocol, get_protocol
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.prepare import PreparedDataset, prepare
 from wbc_jax.errors import UserError
@@ -29,28 +30,45 @@ class Data:
 
     def describe(self) -> dict[str, Any]:
         """Returns what `dataset.json` says: which images a run's figures come from."""
-        train, test = self.partition
+        parts = self.partition._asdict()
         spec, infos = self.prepared.spec, self.prepared.splits
+        shared = shared_smears(*(part.source for part in parts.values()))
+        shared_scenes = shared_smears(*(part.scene for part in parts.values()))
+        in_splits = sum(infos[split].num_examples for split in self.protocol.splits)
+        used = sum(len(part.label) for part in parts.values())
         return {
             "dataset": spec.name,
             "title": spec.title,
             "version": spec.version,
             "protocol": self.protocol.name,
             "protocol_description": self.protocol.description,
+            "is_leaky": self.protocol.is_leaky,
             "warnings": list(self.protocol.warnings),
             "splits": {
                 split: {"num_examples": infos[split].num_examples, "digest": infos[split].digest}
                 for split in self.protocol.splits
             },
-            "num_train": len(train.label),
-            "num_test": len(test.label),
             "classes": list(self.classes),
-            "train_class_counts": self._class_counts(train),
-            "test_class_counts": self._class_counts(test),
+            **{f"num_{name}": len(part.label) for name, part in parts.items()},
+            **{f"{name}_class_counts": self._class_counts(part) for name, part in parts.items()},
+            # Copies of unknown smears are counted in no class's smears.
+            "smears": {name: self._smear_counts(part) for name, part in parts.items()},
+            "num_smears_on_two_sides": len(shared),
+            "num_scenes_on_two_sides": len(shared_scenes),
+            "num_left_out": in_splits - used,
+            "num_unresolved": sum(
+                int((part.source == UNRESOLVED).sum()) for part in parts.values()
+            ),
         }
 
     def _class_counts(self, examples: Examples) -> dict[str, int]:
         return {name: int((examples.label == i).sum()) for i, name in enumerate(self.classes)}
+
+    def _smear_counts(self, examples: Examples) -> dict[str, int]:
+        return {
+            name: len(set(examples.source[examples.label == i]) - {UNRESOLVED})
+            for i, name in enumerate(self.classes)
+        }
 
 
 def class_names(protocol: str, num_classes: int) -> tuple[str, ...]:
@@ -73,7 +91,7 @@ def load_data(
     settings: Settings,
     *,
     num_classes: int,
-    seed: int,
+    draw: Draw,
     data_dir: Path | None,
     cache_dir: Path,
     download: bool = False,
@@ -84,7 +102,7 @@ def load_data(
         protocol_name: which images are train and test.
         settings: how an image becomes an array.
         num_classes: the first so many classes are kept, the others' images left out.
-        seed: of a protocol that divides at random.
+        draw: which of a protocol's divisions.
         data_dir: where a user's images are looked for; only read.
         cache_dir: where prepared sets and arrays are kept.
         download: fetch images that are not found, where that is allowed.
@@ -92,8 +110,8 @@ def load_data(
     Raises:
         UserError: a value is out of range, or the images are not there or cannot be read.
     """
-    if not 0 <= seed < 2**32:
-        raise UserError(f"seed={seed} must lie in [0, 2^32), the range of a random key")
+    if not 0 <= draw.seed < 2**32:
+        raise UserError(f"seed={draw.seed} must lie in [0, 2^32), the range of a random key")
     protocol = get_protocol(protocol_name)
     classes = class_names(protocol_name, num_classes)
     prepared = prepare(protocol.dataset, data_dir=data_dir, cache_dir=cache_dir, download=download)
@@ -102,4 +120,4 @@ def load_data(
         examples = load_split(prepared, split, settings, cache_dir=cache_dir)
         kept = np.flatnonzero((examples.label >= 0) & (examples.label < num_classes))
         splits[split] = examples.take(kept)
-    return Data(protocol, prepared, classes, protocol.divide(splits, seed))
+    return Data(protocol, prepared, classes, protocol.divide(splits, draw))

@@ -1,7 +1,7 @@
-"""Protocols: which examples of which data set are train and test.
+"""Protocols: which examples of which data set are train, validation and test.
 
-protocol = get_protocol("paper")
-partition = protocol.divide(splits, 0)               # splits: {"TEST": Examples}
+protocol = get_protocol("official")
+partition = protocol.divide({"TRAIN": examples, ...}, Draw(seed=0, validation_share=0.2))
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from wbc_jax.data.divisions import (
+    UNRESOLVED,
+    draw_smears,
+    hold_out_smears,
+    shared_smears,
+    smear_folds,
+)
 from wbc_jax.data.examples import Examples, concatenate
 from wbc_jax.errors import UserError
 
@@ -18,14 +25,33 @@ Splits = Mapping[str, Examples]
 
 PAPER_NUM_IMAGES = 2487  # of the TEST split; the paper's own count, 2497, is 10 too many
 PAPER_NUM_TEST = 500  # the paper, section III.A
-LISC_TEST_SHARE = 0.2  # ours: about 50 of 250 images
+TEST_SHARE = 0.2  # of the smears: the paper's 500 of 2487 images; about 50 of LISC's 250
+NUM_FOLDS = 5
+TEST_SMEARS = (13, 6, 4, 48)  # of each class in TEST
 
 
 class Partition(NamedTuple):
-    """The two parts of a protocol, with no example in common."""
+    """The parts of a protocol, with no example in common; validation may be empty."""
 
     train: Examples
+    validation: Examples
     test: Examples
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a division depends on besides the images.
+
+    Attributes:
+        seed: of everything that is drawn.
+        validation_share: of the training part (of its smears, by class; of its images where the
+            protocol divides images) that is held out for validation, in [0, 1); 0: nothing.
+        fold: which fold is tested on, from 0; protocols without folds take 0 only.
+    """
+
+    seed: int
+    validation_share: float = 0.0
+    fold: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,7 +64,9 @@ class Protocol:
         splits: the data set's splits that it needs.
         description: one sentence for the report.
         warnings: what a reader of its figures must know before believing them.
-        divide: splits, seed to train and test.
+        split: training and test examples of a draw.
+        is_leaky: whether copies of one smear may be on both sides.
+        num_folds: how many values `Draw.fold` may take.
     """
 
     name: str
@@ -46,65 +74,127 @@ class Protocol:
     splits: tuple[str, ...]
     description: str
     warnings: tuple[str, ...]
-    divide: Callable[[Splits, int], Partition]
+    split: Callable[[Splits, Draw], tuple[Examples, Examples]]
+    is_leaky: bool = False
+    num_folds: int = 1
+
+    def divide(self, splits: Splits, draw: Draw) -> Partition:
+        """Returns the parts.
+
+        Raises:
+            UserError: the draw is out of range, or a class has too few examples to be divided.
+            RuntimeError: a protocol that promises otherwise has put a smear on two sides.
+        """
+        if not 0 <= draw.fold < self.num_folds:
+            raise UserError(
+                f"data.fold={draw.fold} must lie in [0, {self.num_folds}): {self.name} has "
+                f"{self.num_folds} fold(s); only crossval has several"
+            )
+        if not 0 <= draw.validation_share < 1:
+            raise UserError(
+                f"data.validation_share={draw.validation_share} must lie in [0, 1): the share of "
+                "the training smears to hold out; 0 holds out none"
+            )
+        train, test = self.split(splits, draw)
+        if not self.is_leaky:
+            train = _without_scenes_of(test, train)
+        validation = train.take(np.arange(0))
+        if draw.validation_share:
+            rows = self._hold_out(train, draw)
+            train, validation = train.take(rows[0]), train.take(rows[1])
+            if not self.is_leaky:
+                train = _without_scenes_of(validation, train)
+        partition = Partition(train, validation, test)
+        shared = shared_smears(*(part.scene for part in partition)) or shared_smears(
+            *(part.source for part in partition)
+        )
+        if shared and not self.is_leaky:
+            raise RuntimeError(f"protocol {self.name} has put {shared[0]} on two sides")
+        return partition
+
+    def _hold_out(self, train: Examples, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+        if self.is_leaky:  # as it divides train and test: by image
+            return stratified_rows(train.label, draw.validation_share, draw.seed)
+        return hold_out_smears(
+            train.label, train.source, share=draw.validation_share, seed=draw.seed
+        )
 
 
-def _as_given(train_split: str, test_split: str) -> Callable[[Splits, int], Partition]:
+def _without_scenes_of(tested: Examples, trained: Examples) -> Examples:
+    """Leaves out what shows a place that is tested on, in another photograph of it.
+
+    Copies of unknown smears stay where the split itself keeps them apart.
+    """
+    overlaps = np.isin(trained.scene, tested.scene) & (trained.scene != UNRESOLVED)
+    return trained.take(np.flatnonzero(~overlaps))
+
+
+def _as_given(train_split: str, test_split: str) -> Callable[[Splits, Draw], tuple]:
     """Trains on one split of the data set and tests on another."""
 
-    def divide(splits: Splits, seed: int) -> Partition:
-        del seed  # nothing is drawn
-        return Partition(splits[train_split], splits[test_split])
+    def split(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
+        del draw  # nothing is drawn
+        return splits[train_split], splits[test_split]
 
-    return divide
+    return split
 
 
-def _random_holdout(splits: Splits, seed: int) -> Partition:
-    """Tests on 500 of 2487 examples drawn at random, trains on the others, as the paper does."""
+def _random_holdout(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
+    """Tests on 500 examples drawn at random, trains on the others, as the paper does."""
+    return _hold_out_images(concatenate(list(splits.values())), draw.seed)
+
+
+def _random_holdout_of_some_smears(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
+    """The same with the copies of as many smears of each class as TEST has."""
     examples = concatenate(list(splits.values()))
+    rows = draw_smears(examples.label, examples.source, counts=TEST_SMEARS, seed=draw.seed)
+    return _hold_out_images(examples.take(rows), draw.seed)
+
+
+def _hold_out_images(examples: Examples, seed: int) -> tuple[Examples, Examples]:
     order = np.random.default_rng(seed).permutation(len(examples.label))[:PAPER_NUM_IMAGES]
-    return Partition(
-        train=examples.take(np.sort(order[PAPER_NUM_TEST:])),
-        test=examples.take(np.sort(order[:PAPER_NUM_TEST])),
+    return (
+        examples.take(np.sort(order[PAPER_NUM_TEST:])),
+        examples.take(np.sort(order[:PAPER_NUM_TEST])),
+    )
+
+
+def _smear_holdout(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
+    """Tests on a fifth of the smears of every class."""
+    examples = concatenate(list(splits.values()))
+    train, test = hold_out_smears(examples.label, examples.source, share=TEST_SHARE, seed=draw.seed)
+    return examples.take(train), examples.take(test)
+
+
+def _one_fold(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
+    """Tests on one fold of the smears, trains on the others."""
+    examples = concatenate(list(splits.values()))
+    folds = smear_folds(examples.label, examples.source, num_folds=NUM_FOLDS, seed=draw.seed)
+    is_test = folds == draw.fold
+    return (
+        examples.take(np.flatnonzero((folds >= 0) & ~is_test)),
+        examples.take(np.flatnonzero(is_test)),
     )
 
 
 def stratified_rows(
     labels: Int[np.ndarray, " n"], share: float, seed: int
-) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]:
-    """Draws the same share of every class for the test, at least one example of each.
+) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " held"]]:
+    """Draws the same share of every class, at least one example of each.
 
     Args:
         labels: classes; every class that occurs needs at least two examples.
-        share: of each class that is tested on, in (0, 1).
+        share: of each class that is held out, in (0, 1).
         seed: of the draw.
 
     Returns:
-        Rows of train and of test, ascending.
+        Rows that stay and rows held out, ascending.
 
     Raises:
         UserError: a class has a single example, which cannot be on both sides.
     """
-    random = np.random.default_rng(seed)
-    test: list[np.ndarray] = []
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        if len(rows) < 2:
-            raise UserError(
-                f"class {label} has {len(rows)} image; a stratified division needs at least 2 of "
-                "each class: add images or leave the class out"
-            )
-        num_test = min(max(1, round(share * len(rows))), len(rows) - 1)
-        test.append(random.permutation(rows)[:num_test])
-    test_rows = np.sort(np.concatenate(test))
-    return np.setdiff1d(np.arange(len(labels)), test_rows), test_rows
-
-
-def _stratified_holdout(splits: Splits, seed: int) -> Partition:
-    """Tests on a fifth of every class."""
-    examples = concatenate(list(splits.values()))
-    train, test = stratified_rows(examples.label, LISC_TEST_SHARE, seed)
-    return Partition(examples.take(train), examples.take(test))
+    names = np.arange(len(labels)).astype(np.str_)  # every image a smear of its own
+    return hold_out_smears(labels, names, share=share, seed=seed)
 
 
 _SYNTHETIC_WARNING = (
@@ -114,7 +204,7 @@ _SYNTHETIC_WARNING = (
 _LEAK_WARNING = (
     "LEAKY PROTOCOL: the images are augmented copies of {num_smears} smears, divided at random, so "
     "copies of the same smear are on both sides. These figures do not show how well unseen smears "
-    "are classified; use :official for that."
+    "are classified; use :paper_grouped, :official or :crossval for that."
 )
 
 
@@ -127,7 +217,7 @@ PROTOCOLS = {
             splits=("train", "test"),
             description="Train and test split of the embedded drawings; no smear is in both.",
             warnings=(_SYNTHETIC_WARNING,),
-            divide=_as_given("train", "test"),
+            split=_as_given("train", "test"),
         ),
         Protocol(
             name="smoke",
@@ -135,7 +225,7 @@ PROTOCOLS = {
             splits=("train", "test"),
             description="A handful of embedded drawings, to see that everything runs.",
             warnings=(_SYNTHETIC_WARNING,),
-            divide=_as_given("train", "test"),
+            split=_as_given("train", "test"),
         ),
         Protocol(
             name="paper",
@@ -146,37 +236,76 @@ PROTOCOLS = {
                 "split, drawn at random by seed, to test; the rest to train."
             ),
             warnings=(_LEAK_WARNING.format(num_smears=71),),
-            divide=_random_holdout,
+            split=_random_holdout,
+            is_leaky=True,
+        ),
+        Protocol(
+            name="paper_grouped",
+            dataset="blood_cells",
+            splits=("TEST",),
+            description=(
+                f"The paper's {PAPER_NUM_IMAGES} images, divided by smear: all copies of a fifth "
+                "of the smears of every class, drawn by seed, to test; no smear is in both."
+            ),
+            warnings=(),
+            split=_smear_holdout,
         ),
         Protocol(
             name="paper_dev",
             dataset="blood_cells",
             splits=("TRAIN",),
             description=(
-                f"The paper's division of {PAPER_NUM_IMAGES} images drawn by seed from TRAIN, "
-                "whose smears are not those of TEST: to choose settings by, without seeing an "
-                "image that :paper or :official tests on."
+                "The paper's division of the copies of 71 smears drawn by seed from TRAIN, as many "
+                "of each class as TEST has: to choose settings by, without seeing an image that "
+                ":paper or :official tests on."
             ),
-            warnings=(_LEAK_WARNING.format(num_smears=277),),
-            divide=_random_holdout,
+            warnings=(_LEAK_WARNING.format(num_smears=71),),
+            split=_random_holdout_of_some_smears,
+            is_leaky=True,
         ),
         Protocol(
             name="official",
             dataset="blood_cells",
             splits=("TRAIN", "TEST"),
-            description="The data set's own: TRAIN to train, TEST to test; no smear is in both.",
+            description=(
+                "The data set's own: TRAIN to train, less the smears held out of it for "
+                "validation, TEST to test; no smear is on two sides."
+            ),
             warnings=(),
-            divide=_as_given("TRAIN", "TEST"),
+            split=_as_given("TRAIN", "TEST"),
+        ),
+        Protocol(
+            name="official_dev",
+            dataset="blood_cells",
+            splits=("TRAIN",),
+            description=(
+                "All copies of a fifth of TRAIN's smears of every class, drawn by seed, to test, "
+                "the rest to train: to choose settings by, without seeing an image of TEST."
+            ),
+            warnings=(),
+            split=_smear_holdout,
+        ),
+        Protocol(
+            name="crossval",
+            dataset="blood_cells",
+            splits=("TRAIN", "TEST"),
+            description=(
+                f"One of {NUM_FOLDS} folds over the smears of TRAIN and TEST, drawn by seed, to "
+                "test; the others to train, less the smears held out for validation."
+            ),
+            warnings=(),
+            split=_one_fold,
+            num_folds=NUM_FOLDS,
         ),
         Protocol(
             name="lisc",
             dataset="lisc",
             splits=("all",),
             description=(
-                f"{LISC_TEST_SHARE:.0%} of every class, drawn by seed, to test; the rest to train."
+                f"{TEST_SHARE:.0%} of every class, drawn by seed, to test; the rest to train."
             ),
             warnings=(),
-            divide=_stratified_holdout,
+            split=_smear_holdout,
         ),
     )
 }

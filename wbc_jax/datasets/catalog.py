@@ -62,7 +62,7 @@ DATASETS = {
         ),
         DatasetSpec(
             name="blood_cells",
-            version="1.0.0",
+            version="1.1.0",
             builder=_folder("blood_cells"),
             classes=CLASSES,
             title="Blood Cell Images (Kaggle dataset2-master): augmented copies of real smears",
@@ -70,7 +70,7 @@ DATASETS = {
         ),
         DatasetSpec(
             name="lisc",
-            version="1.0.0",
+            version="1.1.0",
             builder=_folder("lisc"),
             classes=CLASSES_WITH_BASOPHIL,
             title="LISC (Rezatofighi and Soltanian-Zadeh 2011): real smears, one white cell each",

@@ -3,7 +3,7 @@
     prepared = prepare("blood_cells", data_dir=Path("~/wbc").expanduser(), cache_dir=cache)
     prepared.splits["TEST"].num_examples     # 2487
     for example in read_split(prepared, "TEST"):
-        example.image, example.label, example.filename
+        example.image, example.label, example.filename, example.source
 
 What is prepared lies under `cache_dir/tfds/<name>/<version>`. A set counts as prepared when its
 `prepared.json` is there, which is written last and in one step. Only building and reading
@@ -189,9 +189,9 @@ def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[st
     splits: dict[str, Any] = {}
     for stored_name in stored_splits(path):
         hashes, labels = [], Counter[str]()
-        for image, label, filename in read_examples(path, stored_name):
-            hashes.append((filename, hashlib.sha256(image).hexdigest()))
-            labels["none" if label < 0 else spec.classes[label]] += 1
+        for example in read_examples(path, stored_name):
+            hashes.append((example.filename, hashlib.sha256(example.image).hexdigest()))
+            labels["none" if example.label < 0 else spec.classes[example.label]] += 1
         splits[public_names.get(stored_name, stored_name)] = {
             "num_examples": len(hashes),
             "digest": content_digest(hashes),

@@ -1,11 +1,11 @@
 """Reads the records of a prepared set, as TFDS wrote them.
 
-    for example in read_examples(path, "TEST"):          # the three features of every set, quickly
-        example.image, example.label, example.filename
+    for example in read_examples(path, "TEST"):          # the features of every set, quickly
+        example.image, example.label, example.filename, example.source
     for features in read_features(path, "labelled"):     # all there are, such as LISC's `mask`
         features["mask"]
 
-Both keep images as encoded bytes. `read_examples` takes the three features out of the stored
+Both keep images as encoded bytes. `read_examples` takes the features it needs out of the stored
 message itself: TFDS' own decoding, made for features of every kind, takes three times as long.
 """
 
@@ -26,11 +26,15 @@ class Example(NamedTuple):
         image: the encoded image, as stored (JPEG or PNG bytes).
         label: index into `spec.classes`; -1 where the set gives none.
         filename: its name, unique within the set.
+        source: the smear it shows; copies of one smear share it, within a set.
+        scene: the place it shows, where several smears show one in part; else the smear.
     """
 
     image: bytes
     label: int
     filename: str
+    source: str
+    scene: str
 
 
 def read_examples(path: Path, stored_name: str) -> Iterator[Example]:
@@ -49,7 +53,9 @@ def read_examples(path: Path, stored_name: str) -> Iterator[Example]:
         (image,) = feature["image"].bytes_list.value
         (label,) = feature["label"].int64_list.value
         (filename,) = feature["filename"].bytes_list.value
-        yield Example(image, label, filename.decode())
+        (source,) = feature["source"].bytes_list.value
+        (scene,) = feature["scene"].bytes_list.value if "scene" in feature else (source,)
+        yield Example(image, label, filename.decode(), source.decode(), scene.decode())
 
 
 def read_features(path: Path, stored_name: str) -> Iterator[dict[str, Any]]:

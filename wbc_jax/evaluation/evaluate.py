@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
-from jaxtyping import Float
 from ml_collections import ConfigDict
 
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.results import (
-    final_test_figures,
+    VALIDATION_PREDICTIONS,
+    PartLogits,
     softmax,
     write_predictions,
     write_results,
+    write_smear_predictions,
 )
+from wbc_jax.evaluation.scores import score
 from wbc_jax.nested import flatten
-from wbc_jax.reporting import plots
+from wbc_jax.reporting import leaky, plots
 from wbc_jax.reporting.report import write_report
+from wbc_jax.reporting.report_figures import draw_scores
 from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.experiment import Experiment, build_experiment, make_test_predict
+from wbc_jax.training.experiment import Experiment, build_experiment, make_predict_parts
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.tensorboard import TensorBoard
 from wbc_jax.training.train_state import TrainState
@@ -35,6 +37,9 @@ HEADLINE = (
     "binary_cross_entropy",
     "balanced_accuracy",
     "macro_f1",
+    "mcc",
+    "brier",
+    "ece",
 )
 _log = logging.getLogger(__name__)
 
@@ -64,7 +69,7 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
             f"the run in {workdir} has done {epochs_done} of {config.train.num_epochs} epochs; "
             "finish it first: the command that started it resumes it"
         )
-    logits = make_test_predict(config, experiment)(state.variables)
+    logits = make_predict_parts(config, experiment)(state.variables)
     return finish_run(config, experiment, workdir, run.read_epochs(epochs_done), state, logits)
 
 
@@ -74,9 +79,11 @@ def finish_run(
     workdir: Path,
     epochs: list[dict[str, Any]],
     state: TrainState,
-    logits: Float[np.ndarray, "n k"],
+    logits: PartLogits,
 ) -> dict[str, Any]:
     """Writes predictions, results and report of a trained state; returns the results.
+
+    Validation and test smears' predictions are written beside those of the test images.
 
     Args:
         config: of the run.
@@ -84,43 +91,49 @@ def finish_run(
         workdir: the run's directory.
         epochs: history, one entry per epoch.
         state: after the last epoch.
-        logits: of every test image in that state.
+        logits: of every validation and test image in that state.
     """
-    data, test = experiment.data, experiment.data.partition.test
-    probabilities = softmax(logits)
+    data, (train, validation, test) = experiment.data, experiment.data.partition
+    scores = score(logits, data.partition, data.classes)
     images_trained = len(epochs) * experiment.steps_per_epoch * config.train.batch_size
     results = {
         "model": config.model.name,
         "dataset": data.prepared.spec.name,
         "protocol": data.protocol.name,
+        "is_leaky": data.protocol.is_leaky,
         "warnings": list(data.protocol.warnings),
         "seed": config.seed,
-        "num_train": len(data.partition.train.label),
+        "num_train": len(train.label),
+        "num_validation": len(validation.label),
         "num_test": len(test.label),
         "classes": list(data.classes),
         "epochs": epochs,
-        "test": final_test_figures(logits, test.label, data.classes),
+        **scores.figures,
         "num_params": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         "wall_seconds": epochs[-1]["wall_seconds"],
         "images_per_second": images_trained / sum(epoch["seconds"] for epoch in epochs),
     }
-    write_predictions(workdir, test, probabilities)
-    figures = {
-        "test/confusion_matrix": plots.confusion_matrix(
-            np.array(results["test"]["confusion_matrix"]),
-            data.classes,
-            title=f"{config.model.name}, test",
-        ),
-        "test/images": plots.prediction_sheet(
-            test.image, test.label, probabilities, data.classes, rows=3, columns=6
-        ),
-    }
+    write_predictions(workdir, test, scores.probabilities)
+    write_smear_predictions(workdir, scores.smears, scores.smear_probabilities)
+    if len(logits.validation):
+        write_predictions(
+            workdir, validation, softmax(logits.validation), name=VALIDATION_PREDICTIONS
+        )
+    answers = (test.label, scores.probabilities)
+    of_smears = (scores.smears.label, scores.smear_probabilities)
+    drawn = draw_scores(results, answers, of_smears)
+    figures = {f"test/{name}": one.figure for name, one in drawn.items()}
+    figures["test/images"] = plots.prediction_sheet(
+        test.image, *answers, data.classes, rows=3, columns=6
+    )
     with TensorBoard(workdir / "tensorboard", epochs_done=len(epochs)) as board:
         board.write_figures(len(epochs), figures)
         board.write_hparams(
             flatten(config.to_dict()), {name: results["test"][name] for name in HEADLINE}
         )
     write_results(workdir, results)
+    if data.protocol.is_leaky:
+        _log.warning("LEAKY PROTOCOL %s: %s", data.protocol.name, leaky.WORDS)
     report = write_report(workdir, test.image)
     _log.info("report: %s", report)
     return results

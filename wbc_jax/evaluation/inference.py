@@ -9,6 +9,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh
@@ -33,6 +34,7 @@ def make_predict(
     images: UInt8[np.ndarray, "n h w c"],
     *,
     batch_size: int,
+    flips: bool = False,
 ) -> Callable[[Variables], Float[np.ndarray, "n k"]]:
     """Puts images on the devices and returns what computes their logits in one call.
 
@@ -42,6 +44,8 @@ def make_predict(
         mesh: whose devices share each batch.
         images: 0 to 255, at least one.
         batch_size: images per step; changes no result but for rounding.
+        flips: average the probabilities over the image, its mirror images left to right and upside
+            down, and both; the logits are then logarithms of these means.
 
     Returns:
         `predict(variables) -> logits`: row i is that of image i; the padding is cut off.
@@ -55,8 +59,14 @@ def make_predict(
     def logits_of_batches(variables: Variables, batches: Array) -> Array:
         def logits_of(batch: Array) -> Array:
             batch = lax.with_sharding_constraint(batch, by_example)
-            logits: Any = model.apply(variables, to_input(batch), train=False)
-            return logits
+            views = [batch]
+            if flips:
+                views = [jnp.flip(batch, axes) for axes in ((), 1, 2, (1, 2))]
+            logits: Any = [model.apply(variables, to_input(view), train=False) for view in views]
+            if len(views) == 1:
+                return logits[0]
+            log_mean = jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)
+            return log_mean - jnp.log(float(len(views)))
 
         return lax.map(logits_of, batches)
 

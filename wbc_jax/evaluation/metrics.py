@@ -2,6 +2,7 @@
 
 sums = {name: values.sum() for name, values in example_metrics(logits, labels).items()}
 summary = classification_summary(labels, predictions, classes)
+summary |= probability_summary(labels, probabilities, classes)
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from wbc_jax.evaluation.calibration import expected_calibration_error
 from wbc_jax.training.losses import LOSSES
 
 
@@ -64,9 +66,9 @@ def classification_summary(
         classes: their names.
 
     Returns:
-        `macro_f1`, `balanced_accuracy`, `per_class` (precision, recall, f1, support by name) and
-        `confusion_matrix` (rows true, columns predicted). A class that was never predicted has
-        precision 0; balanced accuracy is the mean recall of the classes that do occur.
+        `macro_f1`, `balanced_accuracy`, `mcc`, `per_class` (precision, recall, f1, support by name)
+        and `confusion_matrix` (rows true, columns predicted). A class that was never predicted has
+        precision 0; macro F1 and balanced accuracy are means over the classes that do occur.
     """
     from sklearn import metrics  # a second of import that training's start does not need
 
@@ -75,8 +77,9 @@ def classification_summary(
         labels, predictions, labels=indices, zero_division=0
     )
     return {
-        "macro_f1": float(f1.mean()),
+        "macro_f1": float(f1[support > 0].mean()),
         "balanced_accuracy": float(recall[support > 0].mean()),
+        "mcc": float(metrics.matthews_corrcoef(labels, predictions)),
         "per_class": {
             name: {
                 "precision": float(precision[i]),
@@ -87,4 +90,37 @@ def classification_summary(
             for i, name in enumerate(classes)
         },
         "confusion_matrix": metrics.confusion_matrix(labels, predictions, labels=indices).tolist(),
+    }
+
+
+def probability_summary(
+    labels: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "n k"], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Figures that judge probabilities and not only answers.
+
+    Args:
+        labels: true classes, integers in [0, len(classes)).
+        probabilities: rows summing to 1.
+        classes: their names.
+
+    Returns:
+        `auroc`, one-vs-rest of each class and their mean as `macro`, in [0, 1], NaN for a class
+        that all examples or none are of; `brier`, the squared distance of probabilities and
+        one-hot label summed over the classes, in [0, 2]; `ece`.
+
+    Source: Brier (1950) for the sum over classes.
+    """
+    from sklearn import metrics
+
+    truth = np.eye(len(classes), dtype=bool)[labels]
+    auroc = {
+        name: float(metrics.roc_auc_score(truth[:, i], probabilities[:, i]))
+        for i, name in enumerate(classes)
+        if truth[:, i].any() and not truth[:, i].all()
+    }
+    macro = float(np.mean(list(auroc.values()))) if auroc else float("nan")
+    return {
+        "auroc": {name: auroc.get(name, float("nan")) for name in classes} | {"macro": macro},
+        "brier": float(((probabilities - truth) ** 2).sum(axis=1).mean()),
+        "ece": expected_calibration_error(probabilities, labels),
     }

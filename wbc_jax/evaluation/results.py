@@ -1,4 +1,4 @@
-"""What a run leaves: `results.json` and `predictions.npz`.
+"""What a run leaves: `results.json`, and the answers to every image and to every smear.
 
 write_predictions(workdir, test, probabilities)
 write_results(workdir, results)                    # last of all: it says the run is finished
@@ -6,7 +6,7 @@ write_results(workdir, results)                    # last of all: it says the ru
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,30 +14,46 @@ from jaxtyping import Float, Int
 
 from wbc_jax.atomic_files import write_bytes, write_json
 from wbc_jax.data.examples import Examples
-from wbc_jax.evaluation.metrics import METRICS, classification_summary, example_metrics
+from wbc_jax.evaluation.metrics import METRICS, example_metrics
+from wbc_jax.evaluation.smears import Smears
 
 # Compiled as one: op by op they are a dozen programs, two seconds at a first run's first test.
 _example_metrics = jax.jit(example_metrics)
 
 RESULTS = "results.json"
 PREDICTIONS = "predictions.npz"
+VALIDATION_PREDICTIONS = "validation_predictions.npz"
+SMEAR_PREDICTIONS = "smear_predictions.npz"
+
+
+class PartLogits(NamedTuple):
+    """Logits of the parts of the data that are not trained on.
+
+    Attributes:
+        validation: of the examples held out of training; no rows where none are.
+        test: of the test images.
+    """
+
+    validation: Float[np.ndarray, "v k"]
+    test: Float[np.ndarray, "n k"]
+
+
+def metrics_of_examples(
+    logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]
+) -> dict[str, Float[np.ndarray, " n"]]:
+    """Returns both losses and both accuracies of every example, in float64."""
+    values = _example_metrics(jax.numpy.asarray(logits), jax.numpy.asarray(labels))
+    # On the host: sums are then the same figure whatever the number of examples.
+    return {name: np.asarray(values[name], np.float64) for name in METRICS}
 
 
 def mean_metrics(
     logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]
 ) -> dict[str, float]:
     """Returns both losses and both accuracies, each the mean over all examples."""
-    values = _example_metrics(jax.numpy.asarray(logits), jax.numpy.asarray(labels))
-    # Summed in float64 on the host: the same figure whatever the number of examples.
-    return {name: float(np.asarray(values[name], np.float64).mean()) for name in METRICS}
-
-
-def final_test_figures(
-    logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], classes: tuple[str, ...]
-) -> dict[str, Any]:
-    """Returns the `test` entry of `results.json`."""
-    predictions = logits.argmax(axis=-1)
-    return mean_metrics(logits, labels) | classification_summary(labels, predictions, classes)
+    return {
+        name: float(values.mean()) for name, values in metrics_of_examples(logits, labels).items()
+    }
 
 
 def softmax(logits: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
@@ -46,19 +62,40 @@ def softmax(logits: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
 
 
 def write_predictions(
-    workdir: Path, examples: Examples, probabilities: Float[np.ndarray, "n k"]
+    workdir: Path,
+    examples: Examples,
+    probabilities: Float[np.ndarray, "n k"],
+    name: str = PREDICTIONS,
 ) -> None:
-    """Writes filename, label and probabilities of every example, in the examples' order."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
+    """Writes filename, source, label and probabilities of every example, in their order."""
+    _write_arrays(
+        workdir / name,
         filename=examples.filename,
+        source=examples.source,
         label=examples.label,
         probabilities=probabilities.astype(np.float32),
     )
-    write_bytes(workdir / PREDICTIONS, buffer.getvalue())
+
+
+def write_smear_predictions(
+    workdir: Path, smears: Smears, probabilities: Float[np.ndarray, "s k"]
+) -> None:
+    """Writes name, label, number of images and mean probabilities of every test smear."""
+    _write_arrays(
+        workdir / SMEAR_PREDICTIONS,
+        source=smears.name,
+        label=smears.label,
+        num_images=np.bincount(smears.of_image, minlength=len(smears.name)),
+        probabilities=probabilities.astype(np.float32),
+    )
 
 
 def write_results(workdir: Path, results: dict[str, Any]) -> None:
     """Writes `results.json`."""
     write_json(workdir / RESULTS, results)
+
+
+def _write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getvalue())

@@ -3,6 +3,8 @@
 x = normalize(x, "batch", train=train, dtype=dtype)
 """
 
+import math
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
@@ -13,7 +15,8 @@ from wbc_jax.nn.lowering import native_serves
 from wbc_jax.nn.native.normalization import batch_norm_native, batch_norm_pool_native
 from wbc_jax.nn.pooling import MaxPool
 
-NORMALIZATIONS = ("batch", "layer", "local_response")
+NORMALIZATIONS = ("batch", "group", "layer", "local_response")
+_GROUPS = 32  # Wu and He (2018), section 4; fewer where the channels do not divide by it
 
 
 class BatchNorm(nn.Module):
@@ -174,6 +177,10 @@ def normalize(
             if pool is not None and pool.is_tiling and train and relu and native_serves(image):
                 return norm(image, train=True, pool_window=pool.window)
             output = norm(image, train=train)
+        case "group":
+            groups = math.gcd(image.shape[-1], _GROUPS)
+            output = nn.GroupNorm(num_groups=groups, epsilon=1e-5, dtype=image.dtype)(image)
+            output = nn.relu(output) if relu else output
         case "layer":
             output = LayerNorm(dtype=image.dtype)(image)
             output = nn.relu(output) if relu else output

@@ -22,6 +22,7 @@ from wbc_jax.errors import UserError
 from wbc_jax.reporting import comparison_plots, notes, pages, paper
 from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.number_text import NO_VALUE, duration, grouped, number, percent
 from wbc_jax.reporting.run_files import Run, read_run
 
 Row = dict[str, Any]
@@ -61,15 +62,15 @@ COLUMNS = (
     Column("seed", "Seed", str),
     Column("dataset", "Data set", str),
     Column("protocol", "Protocol", str),
-    Column("paper_accuracy", "accuracy, claimed by the paper", pages.percent, _MEAN),
-    Column("mean_binary_accuracy", "binary accuracy", pages.percent, _MEAN),
-    Column("paper_loss", "loss, claimed by the paper", pages.number, _MEAN),
-    Column("mean_binary_cross_entropy", "binary cross-entropy", pages.number, _MEAN),
-    Column("mean_categorical_accuracy", "categorical accuracy", pages.percent, _MEAN),
-    Column("final_categorical_accuracy", "categorical accuracy", pages.percent, _LAST),
-    Column("final_binary_accuracy", "binary accuracy", pages.percent, _LAST),
-    Column("num_params", "Parameters", pages.grouped),
-    Column("wall_seconds", "Wall time", pages.duration),
+    Column("paper_accuracy", "accuracy, claimed by the paper", percent, _MEAN),
+    Column("mean_binary_accuracy", "binary accuracy", percent, _MEAN),
+    Column("paper_loss", "loss, claimed by the paper", number, _MEAN),
+    Column("mean_binary_cross_entropy", "binary cross-entropy", number, _MEAN),
+    Column("mean_categorical_accuracy", "categorical accuracy", percent, _MEAN),
+    Column("final_categorical_accuracy", "categorical accuracy", percent, _LAST),
+    Column("final_binary_accuracy", "binary accuracy", percent, _LAST),
+    Column("num_params", "Parameters", grouped),
+    Column("wall_seconds", "Wall time", duration),
     Column("run", "Run", str),
 )
 
@@ -185,8 +186,7 @@ def _mean(run: Run, metric: str) -> float | None:
 
 def _shown(row: Row) -> list[str]:
     return [
-        pages.NO_VALUE if row[column.key] is None else column.show(row[column.key])
-        for column in COLUMNS
+        NO_VALUE if row[column.key] is None else column.show(row[column.key]) for column in COLUMNS
     ]
 
 
@@ -229,7 +229,7 @@ def _save_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, SavedFigur
         ("binary_cross_entropy", "figure7b_loss", "figure9_mean_loss"),
     ):
         field = "accuracy" if metric == "binary_accuracy" else "loss"
-        show = pages.percent if field == "accuracy" else pages.number
+        show = percent if field == "accuracy" else number
         means = {name: _mean(run, metric) for name, run in runs.items()}
         stated = {name: getattr(claim, field) for name, claim in claims.items()}
         listed = "; ".join(f"{name}: {show(mean)}" for name, mean in means.items())

@@ -22,11 +22,11 @@ from wbc_jax.reporting.figure_style import (
     MARKERS,
     epoch_axis,
     new_figure,
-    percent,
     plain_text,
     styled,
     unit,
 )
+from wbc_jax.reporting.number_text import percent
 
 
 @styled

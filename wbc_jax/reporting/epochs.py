@@ -17,7 +17,8 @@ METRIC_NAMES = {
     "softmax_cross_entropy": "Softmax cross-entropy",
 }
 
-# Each epoch: {"epoch": 1, "seconds": 3.2, "train": {metric: value}, "test": {metric: value}}.
+# Each epoch: {"epoch": 1, "seconds": 3.2, "train": {metric: value}, "test": {metric: value}}, and
+# "validation" like these where a part is held out for it.
 Epochs = Sequence[Mapping[str, Any]]
 
 
@@ -26,7 +27,7 @@ def metric_values(epochs: Epochs, split: str, metric: str) -> Float[np.ndarray, 
 
     Args:
         epochs: as in results.json.
-        split: "train" or "test".
+        split: "train", "validation" or "test".
         metric: a key of METRIC_NAMES; accuracies are fractions in [0, 1], losses are in nats.
     """
     values = [epoch[split][metric] for epoch in epochs]

@@ -43,11 +43,6 @@ STYLE: Any = {
 styled = matplotlib.rc_context(STYLE)
 
 
-def percent(fraction: float, *, decimals: int = 1) -> str:
-    """Returns a fraction as a reader writes it: 0.994 becomes "99.4 %"."""
-    return f"{100 * fraction:.{decimals}f} %"
-
-
 def plain_text(text: str) -> str:
     """Returns `text` such that matplotlib shows its dollar signs and reads no mathematics in it."""
     return text.replace("$", r"\$")

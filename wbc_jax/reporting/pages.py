@@ -5,16 +5,13 @@ Content-Security-Policy forbids scripts and every outside request besides.
 """
 
 import base64
-import math
+from functools import partial
 from typing import Any
 
 import jinja2
 
-from wbc_jax.reporting import figure_style
 from wbc_jax.reporting.figure_files import SavedFigure
-
-# Says "not defined" or "the paper is silent" in every table.
-NO_VALUE = "–"
+from wbc_jax.reporting.number_text import duration, grouped, interval, number, percent
 
 
 def render(template: str, **values: Any) -> str:
@@ -28,38 +25,14 @@ def render(template: str, **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        percent=percent, number=number, duration=duration, grouped=grouped, data_uri=data_uri
+        percent=percent,
+        number=number,
+        duration=duration,
+        grouped=grouped,
+        interval=partial(interval, is_share=True),
+        data_uri=data_uri,
     )
     return environment.get_template(template).render(**values)
-
-
-def percent(fraction: float | None, decimals: int = 1) -> str:
-    """Returns 0.994 as "99.4 %"."""
-    if fraction is None or math.isnan(fraction):
-        return NO_VALUE
-    return figure_style.percent(fraction, decimals=decimals)
-
-
-def number(value: float | None, decimals: int = 4) -> str:
-    """Returns a loss or another plain number with fixed decimals."""
-    return NO_VALUE if value is None or math.isnan(value) else f"{value:.{decimals}f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Returns a time as "8.2 s", "3 min 20 s" or "2 h 05 min"."""
-    if seconds is None or math.isnan(seconds):
-        return NO_VALUE
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def grouped(value: float | None) -> str:
-    """Returns a count with thousands set apart: 23,534,592."""
-    return NO_VALUE if value is None or math.isnan(value) else f"{round(value):,}"
 
 
 def data_uri(figure: SavedFigure, kind: str = "svg") -> str:

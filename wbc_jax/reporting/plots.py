@@ -24,41 +24,46 @@ from wbc_jax.reporting.figure_style import (
     VERMILLION,
     epoch_axis,
     new_figure,
-    percent,
     plain_text,
     styled,
 )
+from wbc_jax.reporting.number_text import percent
+
+# Line and filling of the markers, by part.
+_SPLIT_LOOKS = {"test": ("-", "full"), "validation": (":", "left"), "train": ("--", "none")}
 
 
 @styled
 def accuracy_curves(epochs: Epochs, *, title: str) -> Figure:
-    """Draws train and test accuracy per epoch, as in Figures 2a-6a of the paper.
+    """Draws accuracy per epoch, as in Figures 2a-6a of the paper.
 
     Both accuracies are drawn and named: categorical (the most probable class is the true one)
     and binary (outputs on the right side of 0.5).
 
     Args:
-        epochs: as in results.json: `epoch`, and `train` and `test` with fractions in [0, 1].
+        epochs: as in results.json: `epoch`, `train`, `test` and, where there is such a part,
+            `validation`, with fractions in [0, 1].
         title: what was trained on what.
 
     Returns:
-        A figure of one axes with four lines.
+        A figure of one axes with a line per metric and part.
     """
-    return _train_and_test(epochs, ("categorical_accuracy", "binary_accuracy"), title)
+    return _curves(epochs, ("categorical_accuracy", "binary_accuracy"), title)
 
 
 @styled
 def loss_curves(epochs: Epochs, *, title: str) -> Figure:
-    """Draws train and test loss per epoch, as in Figures 2b-6b of the paper.
+    """Draws loss per epoch, as in Figures 2b-6b of the paper.
 
     Args:
-        epochs: as in results.json: `epoch`, and `train` and `test` with losses in nats.
+        epochs: as in results.json: `epoch`, `train`, `test` and, where there is such a part,
+            `validation`, with losses in nats.
         title: what was trained on what.
 
     Returns:
-        A figure of one axes with four lines.
+        A figure of one axes with a line per metric and part.
     """
-    return _train_and_test(epochs, ("binary_cross_entropy", "softmax_cross_entropy"), title)
+    return _curves(epochs, ("binary_cross_entropy", "softmax_cross_entropy"), title)
 
 
 @styled
@@ -166,22 +171,27 @@ def prediction_sheet(
     return figure
 
 
-def _train_and_test(epochs: Epochs, metrics: Sequence[str], title: str) -> Figure:
+def _curves(epochs: Epochs, metrics: Sequence[str], title: str) -> Figure:
     figure = new_figure(5, 3.6)
     axes = figure.add_subplot()
     numbers = [epoch["epoch"] for epoch in epochs]
+    splits = [split for split in _SPLIT_LOOKS if split in epochs[0]]
     for metric, colour, marker in zip(metrics, (BLUE, VERMILLION), ("o", "s"), strict=True):
-        for split, line, fill in (("test", "-", colour), ("train", "--", "white")):
+        for split in splits:
+            line, fill = _SPLIT_LOOKS[split]
             axes.plot(
                 numbers,
                 metric_values(epochs, split, metric),
                 color=colour,
                 marker=marker,
-                markerfacecolor=fill,
                 linestyle=line,
+                fillstyle=fill,
+                markerfacecoloralt="white",
                 label=f"{METRIC_NAMES[metric]}, {split}",
                 clip_on=False,
             )
+            if fill == "none":  # white inside, so that lines do not shine through
+                axes.lines[-1].set(fillstyle="full", markerfacecolor="white")
     is_accuracy = metrics[0].endswith("accuracy")
     epoch_axis(axes, "Accuracy" if is_accuracy else "Cross-entropy", is_accuracy=is_accuracy)
     axes.set_title(plain_text(title))

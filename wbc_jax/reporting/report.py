@@ -14,11 +14,18 @@ from jaxtyping import UInt8
 from wbc_jax.atomic_files import write_text
 from wbc_jax.errors import UserError
 from wbc_jax.nested import flatten
-from wbc_jax.reporting import pages, paper, plots
-from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
+from wbc_jax.reporting import leaky, pages, paper, plots
 from wbc_jax.reporting.examples import choose_examples
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
-from wbc_jax.reporting.run_files import Predictions, Run, read_predictions, read_run
+from wbc_jax.reporting.report_figures import Drawn, draw_curves, draw_scores
+from wbc_jax.reporting.run_files import (
+    Predictions,
+    Run,
+    read_predictions,
+    read_run,
+    read_smear_predictions,
+)
+from wbc_jax.reporting.score_rows import class_rows, score_rows
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 6
 
@@ -52,6 +59,9 @@ def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Pa
         figures=_save_figures(run, predictions, test_images),
         chance=1 / len(run.results["classes"]),
         binary_chance=_binary_chance(len(run.results["classes"])),
+        leaky_words=leaky.WORDS,
+        rows=score_rows(run.results),
+        class_rows={level: class_rows(run.results, level) for level in ("image", "smear")},
         sheet=_sheet_rows(run, predictions),
         config=as_text(run.config),
         environment=as_text(run.environment),
@@ -73,51 +83,24 @@ def as_text(fields: Mapping[str, Any]) -> dict[str, str]:
 def _save_figures(
     run: Run, predictions: Predictions, images: UInt8[np.ndarray, "n h w c"]
 ) -> dict[str, SavedFigure]:
-    results, folder = run.results, run.path / "figures"
-    classes = results["classes"]
-    title = f"{paper.model_title(results['model'])} on {results['dataset']}"
-    accuracy = plots.accuracy_curves(results["epochs"], title=f"{title}: accuracy")
-    loss = plots.loss_curves(results["epochs"], title=f"{title}: loss")
-    matrix = np.array(results["test"]["confusion_matrix"])
-    confusion = plots.confusion_matrix(matrix, classes, title=f"{title}: test images")
+    smears = read_smear_predictions(run)
+    answers = (predictions.labels, predictions.probabilities)
     sheet = plots.prediction_sheet(
-        images,
-        predictions.labels,
-        predictions.probabilities,
-        classes,
-        rows=_SHEET_ROWS,
-        columns=_SHEET_COLUMNS,
+        images, *answers, run.results["classes"], rows=_SHEET_ROWS, columns=_SHEET_COLUMNS
     )
-    wrong = int(matrix.sum() - np.trace(matrix))
-    texts = {
-        "accuracy": f"Line chart of {_ends(run, 'categorical_accuracy')}; "
-        f"{_ends(run, 'binary_accuracy')}.",
-        "loss": f"Line chart of {_ends(run, 'binary_cross_entropy')}; "
-        f"{_ends(run, 'softmax_cross_entropy')}.",
-        "confusion_matrix": f"Confusion matrix of {int(matrix.sum())} test images in "
-        f"{len(classes)} classes, {wrong} of them off the diagonal (wrong).",
-        "predictions": "Test images with true class, predicted class and its probability; "
-        "the table below lists the same.",
-    }
     drawn = {
-        "accuracy": accuracy,
-        "loss": loss,
-        "confusion_matrix": confusion,
-        "predictions": sheet,
+        **draw_curves(run.results),
+        **draw_scores(run.results, answers, (smears.labels, smears.probabilities)),
+        "predictions": Drawn(
+            sheet,
+            "Test images with true class, predicted class and its probability; the table below "
+            "lists the same.",
+        ),
     }
     return {
-        name: save_figure(figure, folder, name, alt=texts[name]) for name, figure in drawn.items()
+        name: save_figure(one.figure, run.path / "figures", name, alt=one.alt)
+        for name, one in drawn.items()
     }
-
-
-def _ends(run: Run, metric: str) -> str:
-    """Returns one sentence part with a curve's first and last test value."""
-    values = metric_values(run.results["epochs"], "test", metric)
-    show = pages.percent if metric.endswith("accuracy") else pages.number
-    name = METRIC_NAMES[metric].lower()
-    if values.size == 1:
-        return f"test {name}, {show(values[0])} after one epoch"
-    return f"test {name}, from {show(values[0])} to {show(values[-1])} in {values.size} epochs"
 
 
 def _sheet_rows(run: Run, predictions: Predictions) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ Only these files tie reporting to training; nothing of the trainer is imported.
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,57 +18,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from wbc_jax.errors import UserError
-
-_REPEAT = "run it again with the same config, in a new working directory"
-
-# A schema is a type, {field: schema}, [schema of every item] or {"*": schema of every value}.
-# A number may be null, which is how a canonical JSON file writes "not defined".
-_Number = (int, float, type(None))
-_EPOCH_METRICS = {
-    "binary_cross_entropy": _Number,
-    "softmax_cross_entropy": _Number,
-    "categorical_accuracy": _Number,
-    "binary_accuracy": _Number,
-}
-_CLASS_METRICS = {"precision": _Number, "recall": _Number, "f1": _Number, "support": int}
-_SCHEMAS: dict[str, Any] = {
-    "config.json": {"*": object},
-    "environment.json": {"*": object},
-    "dataset.json": {
-        "dataset": str,
-        "title": str,
-        "version": str,
-        "protocol": str,
-        "protocol_description": str,
-        "splits": {"*": {"num_examples": int, "digest": str}},
-        "classes": [str],
-        "train_class_counts": {"*": int},
-        "test_class_counts": {"*": int},
-        "warnings": [str],
-    },
-    "results.json": {
-        "model": str,
-        "dataset": str,
-        "protocol": str,
-        "seed": int,
-        "num_train": int,
-        "num_test": int,
-        "classes": [str],
-        "epochs": [
-            {"epoch": int, "seconds": _Number, "train": _EPOCH_METRICS, "test": _EPOCH_METRICS}
-        ],
-        "test": {
-            **_EPOCH_METRICS,
-            "macro_f1": _Number,
-            "balanced_accuracy": _Number,
-            "per_class": {"*": _CLASS_METRICS},
-            "confusion_matrix": [[int]],
-        },
-        "num_params": int,
-        "wall_seconds": _Number,
-        "images_per_second": _Number,
-    },
-}
+from wbc_jax.reporting.run_schema import REPEAT, SCHEMAS, check
 
 
 @dataclass(frozen=True)
@@ -90,6 +40,11 @@ class Run:
     results: dict[str, Any]
 
     @property
+    def is_leaky(self) -> bool:
+        """Whether copies of one smear may be on both sides of the run's division."""
+        return bool(self.results["is_leaky"])
+
+    @property
     def is_synthetic(self) -> bool:
         """Whether the images were drawn by a program, so that no figure is a result on cells."""
         return str(self.dataset["dataset"]).split("/")[0].startswith("synthetic")
@@ -101,13 +56,28 @@ class Predictions:
 
     Attributes:
         filenames: where each image came from.
+        sources: the smear that each image shows.
         labels: true class indices, in [0, K).
         probabilities: softmax outputs, each row sums to 1.
     """
 
     filenames: tuple[str, ...]
+    sources: tuple[str, ...]
     labels: Int[np.ndarray, " n"]
     probabilities: Float32[np.ndarray, "n k"]
+
+
+@dataclass(frozen=True)
+class SmearPredictions:
+    """What the trained model says of every test smear, its copies taken together.
+
+    Attributes:
+        labels: true class indices, in [0, K).
+        probabilities: the mean over the smear's images, each row sums to 1.
+    """
+
+    labels: Int[np.ndarray, " s"]
+    probabilities: Float32[np.ndarray, "s k"]
 
 
 def read_run(path: Path) -> Run:
@@ -131,7 +101,7 @@ def read_run(path: Path) -> Run:
             f"the run at {path} is not finished: it holds no results.json, which is written last; "
             "start it again with the same config and it resumes"
         )
-    files = {name: _read_json(path / name) for name in _SCHEMAS}
+    files = {name: _read_json(path / name) for name in SCHEMAS}
     run = Run(
         path=path,
         config=files["config.json"],
@@ -150,76 +120,83 @@ def read_predictions(run: Run) -> Predictions:
         UserError: the file is missing, damaged, or disagrees with results.json.
     """
     path = run.path / "predictions.npz"
+    names = ("filename", "source", "label", "probabilities")
+    filenames, sources, labels, probabilities = _read_arrays(path, names)
+    shape = (run.results["num_test"], len(run.results["classes"]))
+    one_each = {labels.shape, filenames.shape, sources.shape}
+    if probabilities.shape != shape or one_each != {shape[:1]}:
+        raise UserError(
+            f"{path} holds {filenames.shape} file names, {sources.shape} sources, {labels.shape} "
+            f"labels and {probabilities.shape} probabilities, but results.json states {shape[0]} "
+            f"test images of {shape[1]} classes; {REPEAT}"
+        )
+    texts = (tuple(map(str, filenames)), tuple(map(str, sources)))
+    return Predictions(*texts, labels, probabilities)
+
+
+def read_smear_predictions(run: Run) -> SmearPredictions:
+    """Reads smear_predictions.npz of `run`.
+
+    Raises:
+        UserError: the file is missing, damaged, or disagrees with results.json.
+    """
+    path = run.path / "smear_predictions.npz"
+    labels, probabilities = _read_arrays(path, ("label", "probabilities"))
+    shape = (run.results["test"]["num_smears"], len(run.results["classes"]))
+    if probabilities.shape != shape or labels.shape != shape[:1]:
+        raise UserError(
+            f"{path} holds {labels.shape} labels and {probabilities.shape} probabilities, but "
+            f"results.json states {shape[0]} test smears of {shape[1]} classes; {REPEAT}"
+        )
+    return SmearPredictions(labels, probabilities)
+
+
+def _read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            filenames, labels, probabilities = (
-                file[name] for name in ("filename", "label", "probabilities")
-            )
+            return [file[name] for name in names]
     except FileNotFoundError:
-        raise UserError(f"{path} is missing; {_REPEAT}") from None
+        raise UserError(f"{path} is missing; {REPEAT}") from None
     except KeyError as error:
-        raise UserError(f"{path} lacks an array: {error.args[0]}; {_REPEAT}") from None
+        raise UserError(f"{path} lacks an array: {error.args[0]}; {REPEAT}") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read ({error}); {_REPEAT}") from None
-    shape = (run.results["num_test"], len(run.results["classes"]))
-    if probabilities.shape != shape or {labels.shape, filenames.shape} != {shape[:1]}:
-        raise UserError(
-            f"{path} holds {filenames.shape} file names, {labels.shape} labels and "
-            f"{probabilities.shape} probabilities, but results.json states {shape[0]} test images "
-            f"of {shape[1]} classes; {_REPEAT}"
-        )
-    return Predictions(tuple(map(str, filenames)), labels, probabilities)
+        raise UserError(f"{path} cannot be read ({error}); {REPEAT}") from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path} is missing; {_REPEAT}") from None
+        raise UserError(f"{path} is missing; {REPEAT}") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged: it is not valid JSON ({error}); {_REPEAT}") from None
-    _check(content, _SCHEMAS[path.name], path, "")
+        raise UserError(f"{path} is damaged: it is not valid JSON ({error}); {REPEAT}") from None
+    check(content, SCHEMAS[path.name], path)
     return content
-
-
-def _check(value: Any, schema: Any, path: Path, field: str) -> None:
-    """Walks `value` along `schema`; the first disagreement is raised with its dotted name."""
-    if isinstance(schema, list):
-        _check_type(value, list, path, field)
-        for index, item in enumerate(value):
-            _check(item, schema[0], path, f"{field}[{index}]")
-    elif isinstance(schema, Mapping):
-        _check_type(value, dict, path, field)
-        names = value if "*" in schema else schema
-        for name in names:
-            where = f"{field}.{name}" if field else name
-            if name not in value:
-                raise UserError(f"{path} lacks the field {where!r}; {_REPEAT}")
-            _check(value[name], schema.get("*", schema.get(name)), path, where)
-    else:
-        _check_type(value, schema, path, field)
-
-
-def _check_type(value: Any, expected: Any, path: Path, field: str) -> None:
-    # bool is an int to Python, yet `true` is no count.
-    if not isinstance(value, expected) or (isinstance(value, bool) and expected is not object):
-        kinds = expected if isinstance(expected, tuple) else (expected,)
-        allowed = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
-        where = f"the field {field!r}" if field else "its content"
-        raise UserError(f"{path}: {where} is {value!r:.60}, must be {allowed}; {_REPEAT}")
 
 
 def _check_classes(run: Run) -> None:
     """Checks what spans several fields, so that no table is cut short or misaligned silently."""
     path, results = run.path / "results.json", run.results
     count = len(results["classes"])
-    matrix = results["test"]["confusion_matrix"]
-    if count == 0 or len(matrix) != count or any(len(row) != count for row in matrix):
-        raise UserError(
-            f"{path}: 'test.confusion_matrix' must have one row and one column for each of the "
-            f"{count} classes; {_REPEAT}"
-        )
-    if missing := [name for name in results["classes"] if name not in results["test"]["per_class"]]:
-        raise UserError(f"{path} lacks the field 'test.per_class.{missing[0]}'; {_REPEAT}")
+    for part in ("test", "test_smears"):
+        matrix = results[part]["confusion_matrix"]
+        if count == 0 or len(matrix) != count or any(len(row) != count for row in matrix):
+            raise UserError(
+                f"{path}: '{part}.confusion_matrix' must have one row and one column for each of "
+                f"the {count} classes; {REPEAT}"
+            )
+    by_class = {
+        f"{part}.{field}": results[part][field]
+        for part in ("test", "test_smears")
+        for field in ("per_class", "auroc", "num_smears_per_class")
+    }
+    by_class |= {
+        f"intervals.{level}.{field}": results["intervals"][level][field]
+        for level in ("image", "smear")
+        for field in ("per_class", "auroc")
+    }
+    for field, values in by_class.items():
+        if missing := [name for name in results["classes"] if name not in values]:
+            raise UserError(f"{path} lacks the field '{field}.{missing[0]}'; {REPEAT}")
     if not results["epochs"]:
-        raise UserError(f"{path}: 'epochs' is empty, at least one is needed; {_REPEAT}")
+        raise UserError(f"{path}: 'epochs' is empty, at least one is needed; {REPEAT}")

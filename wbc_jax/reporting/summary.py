@@ -3,32 +3,47 @@
 print(run_summary(results, workdir))
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wbc_jax.reporting import leaky
+from wbc_jax.reporting.number_text import interval
+
+_PARTS = ("train", "validation", "test")
+# Key in results.json, name, whether it is shown in per cent.
+_FIGURES = (
+    ("categorical_accuracy", "categorical accuracy", True),
+    ("binary_accuracy", "binary accuracy", True),
+    ("balanced_accuracy", "balanced accuracy", True),
+    ("macro_f1", "macro F1", False),
+    ("mcc", "MCC", False),
+    ("ece", "calibration error", True),
+    ("binary_cross_entropy", "binary cross-entropy", False),
+)
+
 
 def run_summary(results: Mapping[str, Any], workdir: Path) -> str:
-    """Returns a finished run in a few lines.
+    """Returns a finished run in a few lines, a leaky protocol in the first of them.
 
     Args:
         results: content of `results.json`.
         workdir: the run's directory.
     """
-    test = results["test"]
-    lines = [
+    test, intervals = results["test"], results["intervals"]
+    heading = f"{results['model']} on {results['dataset']}, protocol {results['protocol']}"
+    lines = [f"LEAKY PROTOCOL {results['protocol']}: {leaky.WORDS}"] if results["is_leaky"] else []
+    lines += [
         "",
-        f"{results['model']} on {results['dataset']}, protocol {results['protocol']}, seed "
-        f"{results['seed']}: {results['num_params']:,} parameters, {len(results['epochs'])} epochs",
+        f"{leaky.mark(heading, is_leaky=results['is_leaky'])}, seed {results['seed']}: "
+        f"{results['num_params']:,} parameters, {len(results['epochs'])} epochs",
         *(f"  ! {warning}" for warning in results["warnings"]),
-        f"  test images           {results['num_test']:>9,}",
-        f"  categorical accuracy  {test['categorical_accuracy']:>9.2%}   images classified right",
-        f"  binary accuracy       {test['binary_accuracy']:>9.2%}   outputs right of 0.5",
-        f"  balanced accuracy     {test['balanced_accuracy']:>9.2%}",
-        f"  macro F1              {test['macro_f1']:>9.4f}",
-        f"  binary cross-entropy  {test['binary_cross_entropy']:>9.4f}",
-        f"  training              {results['images_per_second']:>9,.0f}   images/s",
-        f"  wall time             {results['wall_seconds']:>9,.0f}   s",
+        _line("test", f"{results['num_test']:,}", "images", f"{test['num_smears']:,}", "smears"),
+        *(_figure_line(results, *figure) for figure in _FIGURES),
+        f"  [95 % interval: {intervals['method']}]",
+        *(f"  ! {note}" for note in intervals["notes"]),
+        _line("training", f"{results['images_per_second']:,.0f}", "images/s"),
+        _line("wall time", f"{results['wall_seconds']:,.0f}", "s"),
         f"report: {workdir / 'report.html'}",
         f"curves: tensorboard --logdir {workdir.parent}",
     ]
@@ -36,7 +51,7 @@ def run_summary(results: Mapping[str, Any], workdir: Path) -> str:
 
 
 def data_summary(dataset: Mapping[str, Any]) -> str:
-    """Returns which images a protocol trains and tests on.
+    """Returns which images a protocol trains, validates and tests on, and of how many smears.
 
     Args:
         dataset: content of `dataset.json`.
@@ -45,10 +60,39 @@ def data_summary(dataset: Mapping[str, Any]) -> str:
         f"{dataset['dataset']} {dataset['version']}: {dataset['title']}",
         f"protocol {dataset['protocol']}: {dataset['protocol_description']}",
         *(f"  ! {warning}" for warning in dataset["warnings"]),
-        f"  {'class':<12}{'train':>8}{'test':>8}",
+        f"  {'class':<12}" + "".join(f"{part:>12}{'smears':>8}" for part in _PARTS),
     ]
-    train, test = dataset["train_class_counts"], dataset["test_class_counts"]
-    rows = [(name, train[name], test[name]) for name in dataset["classes"]]
-    rows.append(("all", dataset["num_train"], dataset["num_test"]))
-    lines += [f"  {name:<12}{in_train:>8,}{in_test:>8,}" for name, in_train, in_test in rows]
+    for name in dataset["classes"]:
+        counts = [
+            (dataset[f"{part}_class_counts"][name], dataset["smears"][part][name])
+            for part in _PARTS
+        ]
+        lines.append(_counts_line(name, counts))
+    totals = [(dataset[f"num_{part}"], sum(dataset["smears"][part].values())) for part in _PARTS]
+    lines.append(_counts_line("all", totals))
+    lines.append(f"  smears in more than one part: {dataset['num_smears_on_two_sides']}")
+    if dataset["num_unresolved"]:
+        lines.append(
+            f"  images of unknown smears, counted in no smear: {dataset['num_unresolved']}"
+        )
     return "\n".join(lines)
+
+
+def _counts_line(name: str, counts: Sequence[tuple[int, int]]) -> str:
+    return f"  {name:<12}" + "".join(f"{images:>12,}{smears:>8,}" for images, smears in counts)
+
+
+def _figure_line(results: Mapping[str, Any], key: str, name: str, is_share: bool) -> str:
+    cells = []
+    for part, level in (("test", "image"), ("test_smears", "smear")):
+        value = results[part][key]
+        cells.append(f"{value:.2%}" if is_share else f"{value:.4f}")
+        cells.append(interval(results["intervals"][level][key], is_share=is_share))
+    return _line(name, *cells)
+
+
+def _line(name: str, *cells: str) -> str:
+    """Returns a name and up to two pairs of a value and what belongs to it, in columns."""
+    widths = (">9", "<16", ">9", "<16")
+    shown = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=False))
+    return f"  {name:<22}{' '.join(shown)}".rstrip()

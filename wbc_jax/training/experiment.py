@@ -6,7 +6,7 @@ state = experiment.initial_state()
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import flax.linen as nn
@@ -17,13 +17,15 @@ from jax.stages import Traced, Wrapped
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
-from wbc_jax.data.augmentation import augment
+from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.bands import band_statistics, expand_bands, standardise
+from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_predict
+from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.models import create_model
-from wbc_jax.training.losses import LOSSES
+from wbc_jax.training.losses import LOSSES, smoothed
 from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
 from wbc_jax.training.prepare_data import prepare_data
 from wbc_jax.training.rngs import named_key
@@ -51,6 +53,7 @@ class Experiment:
         image_shape: rows, columns, bands of the network's input.
         steps_per_epoch: full batches in the training part.
         seed: of everything random.
+        keeps_average: whether the state holds the running mean of the weights.
     """
 
     data: Data
@@ -62,6 +65,7 @@ class Experiment:
     image_shape: tuple[int, int, int]
     steps_per_epoch: int
     seed: int
+    keeps_average: bool
 
     def initial_state(self) -> TrainState:
         """Returns the state before the first step, on the devices."""
@@ -81,7 +85,13 @@ class Experiment:
 
         def create_state() -> TrainState:
             key = named_key(self.seed, "params")
-            return create_train_state(self.model, self.tx, key, image_shape=self.image_shape)
+            return create_train_state(
+                self.model,
+                self.tx,
+                key,
+                image_shape=self.image_shape,
+                keeps_average=self.keeps_average,
+            )
 
         return jax.jit(create_state, out_shardings=replicated(self.mesh)).trace()
 
@@ -99,9 +109,15 @@ def build_experiment(
     require_divisible("eval.batch_size", config.eval.batch_size, mesh)
     for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
         _require_at_least(config, field, 1)
-    for field in ("data.crop_margin", "checkpoint.num_best"):
+    for field in ("checkpoint.num_best", "train.mixup"):
         _require_at_least(config, field, 0)
+    if not 0 <= config.train.average_decay < 1:
+        raise UserError(
+            f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
+            "average, 0.999 is usual"
+        )
     loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
+    loss = smoothed(loss, config.train.label_smoothing)
     data = prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
     train = data.partition.train
     steps_per_epoch = len(train.label) // config.train.batch_size
@@ -122,7 +138,9 @@ def build_experiment(
         tx,
         loss=loss,
         to_input=to_input,
-        augment=partial(augment, mirror=config.data.mirror, crop_margin=config.data.crop_margin),
+        augment=Augmentation(**config.augment.to_dict()),
+        mixup=config.train.mixup,
+        average_decay=config.train.average_decay,
     )
     experiment = Experiment(
         data=data,
@@ -134,22 +152,44 @@ def build_experiment(
         image_shape=(config.data.image_size, config.data.image_size, 3),
         steps_per_epoch=steps_per_epoch,
         seed=config.seed,
+        keeps_average=config.train.average_decay > 0,
     )
     experiment.abstract_state()  # layers that do not fit together are refused now
     return experiment
 
 
-def make_test_predict(
-    config: ConfigDict, experiment: Experiment
+def make_predict_part(
+    config: ConfigDict, experiment: Experiment, part: Examples
 ) -> Callable[[Variables], Float[np.ndarray, "n k"]]:
-    """Returns what computes the logits of the run's test images."""
+    """Returns what computes the logits of one part of the run's images; no rows where it is empty.
+
+    Args:
+        config: of the run.
+        experiment: built from it.
+        part: of `experiment.data.partition`.
+    """
+    if len(part.label) == 0:
+        return lambda variables: np.zeros((0, len(experiment.data.classes)), np.float32)
     return make_predict(
         experiment.model,
         experiment.to_input,
         experiment.mesh,
-        experiment.data.partition.test.image,
+        part.image,
         batch_size=config.eval.batch_size,
+        flips=config.eval.test_time_flips,
     )
+
+
+def make_predict_parts(
+    config: ConfigDict, experiment: Experiment
+) -> Callable[[Variables], PartLogits]:
+    """Returns what computes the logits of the run's validation and test images."""
+    partition = experiment.data.partition
+    validation, test = (
+        make_predict_part(config, experiment, part)
+        for part in (partition.validation, partition.test)
+    )
+    return lambda variables: PartLogits(validation(variables), test(variables))
 
 
 def _largest_batch(num_examples: int, num_devices: int) -> int:

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from wbc_jax.errors import UserError
+
 
 def binary_cross_entropy(
     logits: Float[Array, "*b k"], labels: Int[Array, "*b"]
@@ -56,7 +58,37 @@ def softmax_cross_entropy(
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
 
 
-LOSSES: dict[str, Callable[[Array, Array], Array]] = {
+Loss = Callable[[Array, Array], Array]
+
+
+def smoothed(loss: Loss, smoothing: float) -> Loss:
+    """Returns `loss` against labels of which a share is spread evenly over all classes.
+
+    Both losses are linear in the target, so the smoothed loss is a mean of losses.
+
+    Args:
+        loss: one of `LOSSES`.
+        smoothing: that share, in [0, 1); 0 returns `loss` itself.
+
+    Raises:
+        UserError: it lies elsewhere.
+
+    Source: Szegedy et al. (2016), section 7.
+    """
+    if not 0 <= smoothing < 1:
+        raise UserError(f"train.label_smoothing={smoothing} must lie in [0, 1); 0.1 is usual")
+    if smoothing == 0:
+        return loss
+
+    def smoothed_loss(logits: Float[Array, "*b k"], labels: Int[Array, "*b"]) -> Float[Array, "*b"]:
+        every_label = (jnp.full_like(labels, label) for label in range(logits.shape[-1]))
+        spread = sum(loss(logits, label) for label in every_label) / logits.shape[-1]
+        return (1 - smoothing) * loss(logits, labels) + smoothing * spread
+
+    return smoothed_loss
+
+
+LOSSES: dict[str, Loss] = {
     "binary_cross_entropy": binary_cross_entropy,
     "softmax_cross_entropy": softmax_cross_entropy,
 }

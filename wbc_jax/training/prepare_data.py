@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from wbc_jax.data.band_names import BANDS, is_gray
 from wbc_jax.data.load import Data, load_data
 from wbc_jax.data.preprocessing import Settings
+from wbc_jax.data.protocols import Draw
 from wbc_jax.errors import UserError
 
 
@@ -25,7 +26,11 @@ def prepare_data(
         config.data.protocol,
         image_settings(config),
         num_classes=config.data.num_classes,
-        seed=config.seed,
+        draw=Draw(
+            seed=config.seed,
+            validation_share=config.data.validation_share,
+            fold=config.data.fold,
+        ),
         data_dir=data_dir,
         cache_dir=cache_dir,
         download=download,
@@ -45,4 +50,5 @@ def image_settings(config: ConfigDict) -> Settings:
         first_size=config.data.first_size,
         image_size=config.data.image_size,
         gray=is_gray(bands),
+        view=config.data.view,
     )

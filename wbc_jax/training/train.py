@@ -12,18 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 from ml_collections import ConfigDict
 
 from wbc_jax.atomic_files import write_json
-from wbc_jax.data.input_pipeline import epoch_order, put_examples
+from wbc_jax.data.input_pipeline import epoch_order, put_examples, sampling_shares
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.results import mean_metrics
+from wbc_jax.evaluation.results import PartLogits, mean_metrics
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.environment import describe_environment
 from wbc_jax.training.epoch import EpochResult, run_epoch
-from wbc_jax.training.experiment import Experiment, build_experiment, make_test_predict
+from wbc_jax.training.experiment import (
+    Experiment,
+    build_experiment,
+    make_predict_part,
+    make_predict_parts,
+)
 from wbc_jax.training.profiling import record_trace, span
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.run_directory import RunDirectory
@@ -71,15 +75,15 @@ def train(
     write_json(workdir / "environment.json", describe_environment())
     for warning in experiment.data.protocol.warnings:
         _log.warning(warning)
-    predict_test = make_test_predict(config, experiment)
+    predict_parts = make_predict_parts(config, experiment)
     with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
         state, epochs = _train_epochs(
-            config, experiment, run, checkpoints, predict_test, profile, started
+            config, experiment, run, checkpoints, predict_parts, profile, started
         )
     # Drawing libraries: half a second of imports that the first step does not wait for.
     from wbc_jax.evaluation.evaluate import finish_run
 
-    return finish_run(config, experiment, workdir, epochs, state, predict_test(state.variables))
+    return finish_run(config, experiment, workdir, epochs, state, predict_parts(state.variables))
 
 
 def _train_epochs(
@@ -87,7 +91,7 @@ def _train_epochs(
     experiment: Experiment,
     run: RunDirectory,
     checkpoints: Checkpoints,
-    predict_test: Callable[[Variables], Float[np.ndarray, "n k"]],
+    predict_parts: Callable[[Variables], PartLogits],
     profile: bool,
     started: float,
 ) -> tuple[TrainState, list[dict[str, Any]]]:
@@ -99,6 +103,10 @@ def _train_epochs(
             _log.warning("no epoch is left to train, so there is nothing to trace")
         return state, history
     train_epoch = _make_train_epoch(config, experiment, state)
+    train_part = experiment.data.partition.train
+    predict_train = None
+    if config.eval.train_at_rest:
+        predict_train = make_predict_part(config, experiment, train_part)
     jax.block_until_ready(state)
     _log.info("first step %.1f s after the start", time.perf_counter() - started)
     # Counted over all starts: what the run has cost, not what this start has.
@@ -106,23 +114,26 @@ def _train_epochs(
     first = len(history) + 1
     # A start's first epoch compiles what the test needs.
     traced = min(first + 1, num_epochs) if profile else None
-    test_labels = experiment.data.partition.test.label
     with TensorBoard(run.path / "tensorboard", epochs_done=len(history)) as board:
         for epoch in range(first, num_epochs + 1):
             tracing = record_trace(run.path / "profile") if epoch == traced else nullcontext()
             with tracing, span(f"epoch {epoch}"):
                 state, train_metrics, seconds = train_epoch(state, epoch)
                 with span("test images"):
-                    test_metrics = mean_metrics(predict_test(state.variables), test_labels)
+                    measured = _measure(experiment, predict_parts(state.variables))
+                if predict_train is not None:
+                    with span("training images at rest"):
+                        logits = predict_train(state.variables)
+                        measured["train_at_rest"] = mean_metrics(logits, train_part.label)
                 train_loss = train_metrics[loss_name]
                 # The test's too: the training loss is older than the epoch's last update.
-                _require_finite([train_loss, test_metrics[loss_name]], epoch)
+                _require_finite([train_loss, measured["test"][loss_name]], epoch)
                 record = {
                     "epoch": epoch,
                     "seconds": seconds,
                     "wall_seconds": time.perf_counter() - started,
                     "train": train_metrics,
-                    "test": test_metrics,
+                    **measured,
                 }
                 history.append(record)
                 # The line first: a checkpoint without its line could not be resumed.
@@ -135,6 +146,15 @@ def _train_epochs(
                     with span("checkpoint"):
                         checkpoints.save(epoch, state, train_loss=train_loss)
     return state, history
+
+
+def _measure(experiment: Experiment, logits: PartLogits) -> dict[str, dict[str, float]]:
+    """Returns losses and accuracies of every part that is not trained on and not empty."""
+    return {
+        name: mean_metrics(part_logits, getattr(experiment.data.partition, name).label)
+        for name, part_logits in logits._asdict().items()
+        if len(part_logits)
+    }
 
 
 def _start_or_resume(
@@ -159,6 +179,7 @@ def _make_train_epoch(
     everywhere = replicated(experiment.mesh)
     train_part = experiment.data.partition.train
     examples = put_examples(train_part, everywhere)
+    shares = sampling_shares(train_part, config.data.balance)
 
     def named_keys() -> dict[str, Key[Array, ""]]:
         return {name: named_key(config.seed, name) for name in ("dropout", "augment", "order")}
@@ -172,6 +193,7 @@ def _make_train_epoch(
             epoch,
             num_examples=len(train_part.label),
             batch_size=config.train.batch_size,
+            shares=shares,
         )
         return jax.device_put(order, everywhere)
 
@@ -208,6 +230,7 @@ def _log_epoch(record: Mapping[str, Any], loss_name: str) -> None:
         f"{part} loss {record[part][loss_name]:.4f}, categorical accuracy "
         f"{record[part]['categorical_accuracy']:.1%}, binary accuracy "
         f"{record[part]['binary_accuracy']:.1%}"
-        for part in ("train", "test")
+        for part in ("train", "validation", "test")
+        if part in record
     )
     _log.info("epoch %d: %s", record["epoch"], "; ".join(parts))

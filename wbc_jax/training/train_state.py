@@ -21,6 +21,7 @@ class TrainState(struct.PyTreeNode):
         params: learned weights.
         batch_stats: running statistics of batch norm; empty where a model has none.
         opt_state: of the Optax transform.
+        average: running mean of params and batch_stats over the steps; empty where none is kept.
     """
 
     # Any: while JAX and Orbax map over the tree, other things stand in the arrays' places.
@@ -28,11 +29,12 @@ class TrainState(struct.PyTreeNode):
     params: Any
     batch_stats: Any
     opt_state: Any
+    average: Any
 
     @property
     def variables(self) -> Variables:
-        """What `model.apply` takes."""
-        return {"params": self.params, "batch_stats": self.batch_stats}
+        """What `model.apply` takes to predict: the averages where they are kept."""
+        return self.average or {"params": self.params, "batch_stats": self.batch_stats}
 
 
 def create_train_state(
@@ -41,6 +43,7 @@ def create_train_state(
     key: Key[Array, ""],
     *,
     image_shape: tuple[int, int, int],
+    keeps_average: bool = False,
 ) -> TrainState:
     """Returns the state before the first step; pure, so it can be jitted or shape-evaluated.
 
@@ -49,13 +52,16 @@ def create_train_state(
         tx: optimizer: whatever has Optax's `init`.
         key: of the initial weights.
         image_shape: rows, columns, bands of the model's input.
+        keeps_average: whether the state has room for the running mean of the weights.
     """
     image: Float[Array, "1 h w c"] = jnp.zeros((1, *image_shape), jnp.float32)
     variables = model.init(key, image, train=False)
-    params = variables["params"]
+    params, batch_stats = variables["params"], variables.get("batch_stats", {})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        batch_stats=variables.get("batch_stats", {}),
+        batch_stats=batch_stats,
         opt_state=tx.init(params),
+        # The first step overwrites it: its weight there is zero.
+        average={"params": params, "batch_stats": batch_stats} if keeps_average else {},
     )

@@ -18,6 +18,8 @@ from jax.stages import Wrapped
 from jaxtyping import Array, Float, Int, Key, UInt8
 
 from wbc_jax.evaluation.metrics import METRICS, example_metrics
+from wbc_jax.training.losses import Loss
+from wbc_jax.training.mixing import mix_up, running_mean
 from wbc_jax.training.optimizers import Optimizer
 from wbc_jax.training.train_state import TrainState, Variables
 
@@ -32,9 +34,11 @@ def make_train_step(
     model: nn.Module,
     tx: Optimizer,
     *,
-    loss: Callable[[Array, Array], Array],
+    loss: Loss,
     to_input: Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]],
     augment: Callable[[UInt8[Array, "b h w c"], Key[Array, ""]], UInt8[Array, "b h w c"]],
+    mixup: float = 0.0,
+    average_decay: float = 0.0,
 ) -> TrainStep:
     """Returns `train_step(state, batch, keys) -> (state, sums)`, a pure function.
 
@@ -47,6 +51,9 @@ def make_train_step(
         loss: of each example, from logits and labels.
         to_input: uint8 images to standardised bands.
         augment: uint8 images to uint8 images.
+        mixup: parameter of the Beta distribution from which the weight of a batch's second images
+            is drawn; 0: no mixing. Metrics then compare with the first images' labels.
+        average_decay: of the state's running mean; 0 where it keeps none.
 
     Returns:
         The step. Its sums are those of `example_metrics` over the batch, taken before the update.
@@ -56,7 +63,10 @@ def make_train_step(
 
     def train_step(state: TrainState, batch: Batch, keys: Keys) -> tuple[TrainState, Sums]:
         step_keys = {name: jax.random.fold_in(key, state.step) for name, key in keys.items()}
-        image = to_input(augment(batch["image"], step_keys["augment"]))
+        augment_key, mixup_key = jax.random.split(step_keys["augment"])
+        image, target_loss = to_input(augment(batch["image"], augment_key)), loss
+        if mixup:
+            image, target_loss = mix_up(image, loss, mixup_key, mixup)
 
         def mean_loss(params: Variables) -> tuple[Array, tuple[Array, Variables]]:
             logits, updated = apply(
@@ -66,15 +76,21 @@ def make_train_step(
                 rngs={"dropout": step_keys["dropout"]},
                 mutable=["batch_stats"],
             )
-            return loss(logits, batch["label"]).mean(), (logits, updated)
+            return target_loss(logits, batch["label"]).mean(), (logits, updated)
 
         gradients, (logits, updated) = jax.grad(mean_loss, has_aux=True)(state.params)
         params, opt_state = tx.apply(gradients, state.opt_state, state.params)
+        batch_stats = updated.get("batch_stats", {})
+        average = state.average
+        if average_decay:
+            now = {"params": params, "batch_stats": batch_stats}
+            average = running_mean(average, now, average_decay, state.step)
         new_state = state.replace(
             step=state.step + 1,
             params=params,
-            batch_stats=updated.get("batch_stats", {}),
+            batch_stats=batch_stats,
             opt_state=opt_state,
+            average=average,
         )
         metrics = example_metrics(logits, batch["label"])
         return new_state, {name: values.sum() for name, values in metrics.items()}

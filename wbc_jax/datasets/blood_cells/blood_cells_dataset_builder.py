@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from wbc_jax.datasets import catalog
-from wbc_jax.datasets.blood_cells import reference, source
+from wbc_jax.datasets.blood_cells import reference, source, sources
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.errors import UserError
 
@@ -22,7 +22,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     VERSION = tfds.core.Version(_SPEC.version)
-    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "The 12,515 files as published."}
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "1.1.0": "With `source`, the smear a copy was made from, and `scene`, its place.",
+        "1.0.0": "The 12,515 files as published.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Put the set there, as a folder or a zip; see README.md."
 
     place: Path | None = None
@@ -34,6 +37,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "image": tfds.features.Image(shape=(240, 320, 3), encoding_format="jpeg"),
                     "label": tfds.features.ClassLabel(names=_SPEC.classes),
                     "filename": tfds.features.Text(),
+                    "source": tfds.features.Text(),
+                    "scene": tfds.features.Text(),
                 }
             ),
             supervised_keys=("image", "label"),
@@ -56,4 +61,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         for position, path in enumerate(paths):
             _, folder, _ = path.split("/")
             label = _SPEC.classes.index(folder.lower())
-            yield position, {"image": tree.read(path), "label": label, "filename": path}
+            yield (
+                position,
+                {
+                    "image": tree.read(path),
+                    "label": label,
+                    "filename": path,
+                    "source": sources.smear_of(path),
+                    "scene": sources.scene_of(path),
+                },
+            )

@@ -24,7 +24,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     VERSION = tfds.core.Version(_SPEC.version)
-    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "Images, labels, the expert's masks."}
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "1.1.0": "With `source`, the smear an image shows.",
+        "1.0.0": "Images, labels, the expert's masks.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Put the authors' zip there, or what it contains; see README.md."
 
     place: Path | None = None
@@ -38,6 +41,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
                     "has_mask": tfds.features.Scalar(dtype=np.bool_),
                     "filename": tfds.features.Text(),
+                    "source": tfds.features.Text(),
                 }
             ),
             supervised_keys=("image", "label"),
@@ -71,5 +75,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "mask": mask,
                     "has_mask": smear.mask is not None,
                     "filename": smear.filename,
+                    "source": smear.filename,  # every photograph is of a field of its own
                 },
             )

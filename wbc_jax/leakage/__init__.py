@@ -1,0 +1,1 @@
+"""Which pictures show the same thing: key points, and where each augmented copy came from."""

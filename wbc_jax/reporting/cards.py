@@ -1,0 +1,73 @@
+"""The cards of a run: what the model is for and what it is not, and which images it has seen.
+
+write_cards(read_run(Path("runs/cnn-official-seed0")))     # -> model_card.md, dataset_card.md
+
+Source: Mitchell et al. (2019), "Model cards for model reporting"; Gebru et al. (2021), "Datasheets
+for datasets".
+"""
+
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from wbc_jax.atomic_files import write_text
+from wbc_jax.nested import flatten
+from wbc_jax.reporting import paper
+from wbc_jax.reporting.number_text import grouped
+from wbc_jax.reporting.run_files import Run
+from wbc_jax.reporting.score_rows import class_rows, score_rows
+
+MODEL_CARD, DATASET_CARD = "model_card.md", "dataset_card.md"
+
+
+def write_cards(run: Run) -> tuple[Path, Path]:
+    """Writes `model_card.md` and `dataset_card.md` into a finished run's directory.
+
+    Args:
+        run: with all its files.
+
+    Returns:
+        The paths of both.
+    """
+    return (
+        _write(run, MODEL_CARD),
+        _write(run, DATASET_CARD, about_the_set=about_dataset(run.dataset["dataset"])),
+    )
+
+
+def about_dataset(name: str) -> str:
+    """Returns the card of a data set's builder, its headings one level lower.
+
+    Args:
+        name: in the catalogue, `builder` or `builder/config`.
+    """
+    folder = resources.files("wbc_jax.datasets").joinpath(name.partition("/")[0])
+    text = folder.joinpath("README.md").read_text(encoding="utf-8")
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in text.splitlines())
+
+
+def _write(run: Run, name: str, **values: str) -> Path:
+    environment = jinja2.Environment(  # Markdown, which nobody's browser runs: nothing to escape
+        loader=jinja2.PackageLoader("wbc_jax.reporting"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["grouped"] = grouped
+    page = environment.get_template(name).render(
+        run=run,
+        results=run.results,
+        data=run.dataset,
+        environment=run.environment,
+        settings=flatten(run.config),
+        model_title=paper.model_title(run.results["model"]),
+        scores=score_rows(run.results),
+        image_classes=class_rows(run.results, "image"),
+        smear_classes=class_rows(run.results, "smear"),
+        **values,
+    )
+    path = run.path / name
+    write_text(path, page)
+    return path

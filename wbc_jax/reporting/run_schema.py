@@ -1,0 +1,162 @@
+"""Which fields the files of a run must hold, and the message for the first that does not fit.
+
+check(content, SCHEMAS["results.json"], path)
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wbc_jax.errors import UserError
+
+REPEAT = "run it again with the same config, in a new working directory"
+
+# A schema is a type, {field: schema}, [schema of every item] or {"*": schema of every value}. A
+# field whose name here ends with a question mark may be absent or null. A number may be null,
+# which is how a canonical JSON file writes "not defined".
+_Number = (int, float, type(None))
+_EPOCH_METRICS = {
+    "binary_cross_entropy": _Number,
+    "softmax_cross_entropy": _Number,
+    "categorical_accuracy": _Number,
+    "binary_accuracy": _Number,
+}
+_CLASS_METRICS = {"precision": _Number, "recall": _Number, "f1": _Number}
+_BINS = {"counts": [int], "confidence": [_Number], "accuracy": [_Number]}
+_TEST = {
+    **_EPOCH_METRICS,
+    "macro_f1": _Number,
+    "balanced_accuracy": _Number,
+    "mcc": _Number,
+    "per_class": {"*": {**_CLASS_METRICS, "support": int}},
+    "confusion_matrix": [[int]],
+    "auroc": {"*": _Number, "macro": _Number},
+    "brier": _Number,
+    "ece": _Number,
+    "ece_scaled": _Number,
+    "temperature": _Number,
+    "reliability": {"raw": _BINS, "scaled?": _BINS},
+    "num_smears": int,
+    "num_smears_per_class": {"*": int},
+}
+_ENDS = [_Number]
+_INTERVALS = {
+    **dict.fromkeys(_EPOCH_METRICS, _ENDS),
+    **dict.fromkeys(("macro_f1", "balanced_accuracy", "mcc", "brier", "ece"), _ENDS),
+    "ece_scaled?": _ENDS,
+    "auroc": {"*": _ENDS, "macro": _ENDS},
+    "per_class": {"*": dict.fromkeys(_CLASS_METRICS, _ENDS)},
+}
+SCHEMAS: dict[str, Any] = {
+    "config.json": {"*": object},
+    "environment.json": {"*": object},
+    "dataset.json": {
+        "dataset": str,
+        "title": str,
+        "version": str,
+        "protocol": str,
+        "protocol_description": str,
+        "splits": {"*": {"num_examples": int, "digest": str}},
+        "classes": [str],
+        "train_class_counts": {"*": int},
+        "validation_class_counts": {"*": int},
+        "test_class_counts": {"*": int},
+        "smears": {
+            "*": {"*": int},
+            "train": {"*": int},
+            "validation": {"*": int},
+            "test": {"*": int},
+        },
+        "num_smears_on_two_sides": int,
+        "num_scenes_on_two_sides?": int,
+        "num_left_out?": int,
+        "num_unresolved": int,
+        "warnings": [str],
+    },
+    "results.json": {
+        "model": str,
+        "dataset": str,
+        "protocol": str,
+        "is_leaky": bool,
+        "seed": int,
+        "num_train": int,
+        "num_validation": int,
+        "num_test": int,
+        "classes": [str],
+        "epochs": [
+            {
+                "epoch": int,
+                "seconds": _Number,
+                "train": _EPOCH_METRICS,
+                "validation?": _EPOCH_METRICS,
+                "test": _EPOCH_METRICS,
+            }
+        ],
+        "validation?": _EPOCH_METRICS,
+        "test": _TEST,
+        "test_smears": _TEST,
+        "intervals": {
+            "method": str,
+            "confidence": _Number,
+            "resamples": int,
+            "seed": int,
+            "num_smears": int,
+            "notes": [str],
+            "image": _INTERVALS,
+            "smear": _INTERVALS,
+        },
+        "num_params": int,
+        "wall_seconds": _Number,
+        "images_per_second": _Number,
+    },
+}
+
+
+def check(value: Any, schema: Any, path: Path, field: str = "") -> None:
+    """Walks `value` along `schema`; the first disagreement is raised with its dotted name.
+
+    Args:
+        value: of a JSON file, or of a field in it.
+        schema: one of `SCHEMAS`, or a part of one.
+        path: of the file, for the message.
+        field: dotted name of the value; empty for the file's whole content.
+
+    Raises:
+        UserError: a field is missing or of another kind.
+    """
+    if isinstance(schema, list):
+        _check_type(value, list, path, field)
+        for index, item in enumerate(value):
+            check(item, schema[0], path, f"{field}[{index}]")
+    elif isinstance(schema, Mapping):
+        _check_type(value, dict, path, field)
+        _check_fields(value, schema, path, field)
+    else:
+        _check_type(value, schema, path, field)
+
+
+def _check_fields(
+    value: Mapping[str, Any], schema: Mapping[str, Any], path: Path, field: str
+) -> None:
+    schemas = dict.fromkeys(value, schema["*"]) if "*" in schema else {}
+    for name, expected in schema.items():
+        if name.endswith("?"):
+            if value.get(name[:-1]) is not None:
+                schemas[name[:-1]] = expected
+        elif name != "*":
+            schemas[name] = expected
+    for name, expected in schemas.items():
+        where = f"{field}.{name}" if field else name
+        if name not in value:
+            raise UserError(f"{path} lacks the field {where!r}; {REPEAT}")
+        check(value[name], expected, path, where)
+
+
+def _check_type(value: Any, expected: Any, path: Path, field: str) -> None:
+    # bool is an int to Python, yet `true` is no count.
+    is_stray_bool = isinstance(value, bool) and expected not in (object, bool)
+    if not isinstance(value, expected) or is_stray_bool:
+        kinds = expected if isinstance(expected, tuple) else (expected,)
+        allowed = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+        where = f"the field {field!r}" if field else "its content"
+        raise UserError(f"{path}: {where} is {value!r:.60}, must be {allowed}; {REPEAT}")
