@@ -7,6 +7,8 @@ python launch.py --mode=compare --runs=runs/A,runs/B               Table I and F
 python launch.py --mode=describe --config=configs/vgg19.py         layers, parameters, operations
 python launch.py --mode=evaluate --workdir=runs/A                  the latest checkpoint, again
 python launch.py --mode=prepare --config=configs/cnn.py:paper      data set and arrays only
+python launch.py --mode=audit --config=configs/cnn.py:paper        what is on two sides; exit code 1
+python launch.py --mode=audit --input=FOLDER                       of a folder with train, test, ...
 
 Any field can be overridden: --config.train.num_epochs=10 --config.model.conv_features="(32, 64)"
 """
@@ -32,17 +34,18 @@ from ml_collections import ConfigDict, config_flags
 from wbc_jax.errors import UserError
 from wbc_jax.training.compilation_cache import keep_compiled_programs
 
-_USER_MISTAKE = 2
+_LEAK, _USER_MISTAKE = 1, 2
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "Configuration, FILE or FILE:PRESET (synthetic, paper, paper_dev, official, lisc, smoke).",
+    "Configuration, FILE or FILE:PRESET; presets are protocols: synthetic, paper, paper_grouped,"
+    " paper_dev, official, official_dev, crossval, lisc, smoke.",
 )
 _MODE = flags.DEFINE_enum(
-    "mode", "train", ["train", "evaluate", "compare", "describe", "prepare"], "What to do."
+    "mode", "train", ["train", "evaluate", "compare", "describe", "prepare", "audit"], "What to do."
 )
 _WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Directory of the run; by default runs/MODEL-PROTOCOL-seedN."
+    "workdir", None, "Directory of the run; by default runs/[RECIPE-]MODEL-PROTOCOL-seedN[-foldN]."
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir",
@@ -55,6 +58,10 @@ _CACHE_DIR = flags.DEFINE_string(
     "Folder for prepared data sets, arrays and compiled programs. Default: WBC_CACHE_DIR.",
 )
 _RUNS = flags.DEFINE_list("runs", [], "Run directories to compare, separated by commas.")
+_INPUT = flags.DEFINE_string(
+    "input", None, "Folder or zip whose first folders are the parts to audit, such as train, test."
+)
+_PARTS = flags.DEFINE_list("parts", [], "Which of its folders to audit; by default all.")
 _DOWNLOAD = flags.DEFINE_bool(
     "download", False, "Fetch a public data set from its archive where it is not found."
 )
@@ -71,7 +78,12 @@ def _workdir() -> Path:
     if _MODE.value == "evaluate":
         raise UserError("--mode=evaluate needs the run's directory: add --workdir=runs/NAME")
     config = _config()
-    return Path("runs") / f"{config.model.name}-{config.data.protocol}-seed{config.seed}"
+    recipe = Path(_config_file()).stem  # a recipe's runs stand beside those of the plain network
+    parts = [] if recipe == config.model.name else [recipe]
+    parts += [config.model.name, config.data.protocol, f"seed{config.seed}"]
+    if config.data.fold:
+        parts.append(f"fold{config.data.fold}")
+    return Path("runs") / "-".join(parts)
 
 
 def _config() -> ConfigDict:
@@ -141,6 +153,32 @@ def _dispatch() -> None:
                 config, data_dir=data_dir, cache_dir=cache_dir, download=_DOWNLOAD.value
             )
             print(data_summary(data.describe()))
+        case "audit":
+            _audit(data_dir, cache_dir)
+
+
+def _audit(data_dir: Path | None, cache_dir: Path) -> None:
+    workdir = Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
+    if _INPUT.value and _CONFIG.value is not None:
+        raise UserError("--mode=audit takes --input or --config, not both: leave one out")
+    if _INPUT.value:
+        from wbc_jax.leakage.audit_run import run_on_input
+
+        place = Path(_INPUT.value).expanduser()
+        text, is_leaky = run_on_input(place, parts=_PARTS.value, workdir=workdir)
+    else:
+        config = _config()
+        from wbc_jax.leakage.audit_run import run_on_division
+        from wbc_jax.training.prepare_data import prepare_data
+
+        data = prepare_data(
+            config, data_dir=data_dir, cache_dir=cache_dir, download=_DOWNLOAD.value
+        )
+        text, is_leaky = run_on_division(
+            data, seed=config.seed, fold=config.data.fold, workdir=workdir
+        )
+    print(text)
+    sys.exit(_LEAK if is_leaky else 0)
 
 
 def _print_summary(results: dict[str, Any], workdir: Path) -> None:

@@ -26,7 +26,7 @@ from wbc_jax.data.bands import band_statistics, expand_bands, is_gray, standardi
 from wbc_jax.data.examples import Examples
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.models import create_model
-from wbc_jax.training.losses import LOSSES
+from wbc_jax.training.losses import LOSSES, smoothed
 from wbc_jax.training.optimizers import create_optimizer, create_schedule
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import create_mesh, replicated, require_divisible, split_by_example
@@ -151,15 +151,23 @@ def build(config: ConfigDict, train: Examples) -> Ours:
     train_step = make_train_step(
         model,
         tx,
-        loss=LOSSES[config.train.loss],
+        loss=smoothed(LOSSES[config.train.loss], config.train.label_smoothing),
         to_input=to_input,
         augment=Augmentation(**config.augment.to_dict()),
+        mixup=config.train.mixup,
+        average_decay=config.train.average_decay,
     )
 
     def create_state() -> TrainState:
         key = named_key(config.seed, "params")
         shape = (data.image_size, data.image_size, 3)
-        return create_train_state(model, tx, key, image_shape=shape)
+        return create_train_state(
+            model,
+            tx,
+            key,
+            image_shape=shape,
+            keeps_average=config.train.average_decay > 0,
+        )
 
     return Ours(
         config=config,

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import pytest
 from ml_collections import ConfigDict
 
-from configs.base import PRESETS, get_base_config
+from configs.base import PRESETS, VALIDATED, get_base_config
+from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.load import class_names
 from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.models import create_model
@@ -74,7 +75,33 @@ def test_training_reads_every_field_outside_the_network(
     read: set[str] = set()
     train(ReadingRecorder(config, read), workdir=tmp_path, data_dir=None, cache_dir=cache_dir)
     unread = flatten(config.to_dict()).keys() - read
-    assert {name for name in unread if not name.startswith("model.")} == {"train.planted"}
+    # Those of the network and of the augmentation are taken all at once; see below.
+    taken = ("model.", "augment.")
+    assert {name for name in unread if not name.startswith(taken)} == {"train.planted"}
+
+
+def test_the_augmentations_fields_are_those_of_its_class_and_off_unless_the_paper_has_them() -> (
+    None
+):
+    for name in CONFIGS:
+        augment = get_config(name).augment
+        assert set(augment) == {field.name for field in fields(Augmentation)}
+        expected = {"mirror": True, "crop_margin": 4} if name == "alexnet" else {}
+        assert Augmentation(**augment.to_dict()) == Augmentation(**expected)
+
+
+def test_what_the_paper_does_not_do_is_off_by_default() -> None:
+    config = get_base_config("paper")
+    assert (config.data.view, config.data.balance) == ("whole", "none")
+    assert config.data.validation_share == config.data.fold == 0
+    assert config.train.label_smoothing == config.train.mixup == config.train.average_decay == 0
+    assert config.eval.test_time_flips is False
+
+
+def test_the_presets_that_say_so_hold_smears_out_for_validation() -> None:
+    shares = {preset: get_base_config(preset).data.validation_share for preset in PRESETS}
+    assert shares == {preset: 0.2 if preset in VALIDATED else 0.0 for preset in PRESETS}
+    assert set(VALIDATED) < set(PRESETS)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

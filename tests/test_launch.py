@@ -88,6 +88,12 @@ def test_compare_writes_its_page_and_prints_where(
     assert len(lines) == 3
 
 
+def counts_of_all(printed: str) -> list[int]:
+    """The numbers in the line of all classes together."""
+    (line,) = (line for line in printed.splitlines() if line.split()[:1] == ["all"])
+    return [int(number.replace(",", "")) for number in line.split()[1:]]
+
+
 def test_prepare_builds_set_and_arrays_and_prints_the_division(
     launch: Launch, tmp_path: Path
 ) -> None:
@@ -99,7 +105,8 @@ def test_prepare_builds_set_and_arrays_and_prints_the_division(
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[0].startswith("synthetic_smears/smoke 1.0.0: ")
-    assert result.stdout.splitlines()[-1].split() == ["all", "96", "32"]
+    # Images and smears to train, to validate and to test.
+    assert counts_of_all(result.stdout) == [96, 24, 0, 0, 32, 8]
     (train,) = (tmp_path / "arrays").glob("*-train-*.npz")
     with np.load(train) as arrays:
         assert arrays["image"].shape == (96, 8, 8, 1)
@@ -116,7 +123,12 @@ def test_prepare_of_the_official_division_counts_every_real_image(
         env={"WBC_DATA_DIR": str(real_data)},
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[-1].split() == ["all", "9,957", "2,487"]
+    train, _, validation, _, test, _ = counts_of_all(result.stdout)
+    assert test == 2487
+    # All of TRAIN but copies of unknown smears and photographs of places that are held out.
+    assert 9957 * 0.85 < train + validation < 9957
+    assert 0.15 < validation / train < 0.35
+    assert "smears in more than one part: 0" in result.stdout
     assert "LEAKY" not in result.stdout
 
 

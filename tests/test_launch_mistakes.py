@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from wbc_jax.datasets import catalog
 from wbc_jax.errors import UserError
 from wbc_jax.reporting.compare import compare
 
@@ -78,7 +79,8 @@ def test_missing_images_say_where_to_get_and_put_them_and_what_works_without(
     result = launch("--config=configs/cnn.py:paper", f"--cache_dir={tmp_path / 'cache'}")
     message = require_one_message(result, "--data_dir", "WBC_DATA_DIR", "github.com/", "--download")
     assert "python launch.py --config=configs/alexnet.py " in message
-    assert not (tmp_path / "cache" / "tfds" / "blood_cells" / "1.0.0").exists()
+    version = catalog.get("blood_cells").version
+    assert not (tmp_path / "cache" / "tfds" / "blood_cells" / version).exists()
 
 
 @pytest.mark.parametrize("preset", ["paper", "lisc"])

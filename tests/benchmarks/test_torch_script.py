@@ -68,14 +68,14 @@ def test_its_pixels_are_ours(images: Path) -> None:
 def test_its_division_is_the_protocols(real_data: Path) -> None:
     from benchmarks.torch_script import divide, find_files
     from wbc_jax.data.examples import Examples
-    from wbc_jax.data.protocols import get_protocol
+    from wbc_jax.data.protocols import Draw, get_protocol
 
     files = find_files(real_data)
     count = len(files)
     names = np.array(["/".join(file.parts[-3:]) for file in files])
     blank = np.zeros((count, 1, 1, 1), np.uint8)
-    examples = Examples(blank, np.arange(count), names)
-    partition = get_protocol("paper").divide({"TEST": examples}, 0)
+    examples = Examples(blank, np.arange(count), names, names, names)
+    partition = get_protocol("paper").divide({"TEST": examples}, Draw(0))
     train, test = divide(files, num_test=500)
     assert [file.name for file in test] == [Path(name).name for name in partition.test.filename]
     assert [file.name for file in train] == [Path(name).name for name in partition.train.filename]

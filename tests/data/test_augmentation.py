@@ -177,7 +177,14 @@ def test_a_value_out_of_range_is_refused(name: str, value: float, most: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("rotation", 180), ("scale", 0.9), ("shear", 0.9), ("light", 0.9), ("stain", 0.9), ("cutout", 1)],
+    [
+        ("rotation", 180),
+        ("scale", 0.9),
+        ("shear", 0.9),
+        ("light", 0.9),
+        ("stain", 0.9),
+        ("cutout", 1),
+    ],
 )
 def test_the_ends_of_the_ranges_are_in_them(name: str, value: float) -> None:
     Augmentation(**{name: value})

@@ -3,6 +3,8 @@
 Or every example as often as its share says.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -114,19 +116,10 @@ def test_an_unknown_balance_is_refused() -> None:
 
 
 def test_examples_are_taken_as_often_as_their_shares_say() -> None:
-    shares = sampling_shares(UNEVEN, "smears")
-    taken = np.concatenate(
-        [
-            epoch_order(
-                jax.random.key(0),
-                epoch,
-                num_examples=13,
-                batch_size=6,
-                shares=None if shares is None else jnp.asarray(shares),
-            ).ravel()
-            for epoch in range(1000)
-        ]
-    )
+    shares = jnp.asarray(sampling_shares(UNEVEN, "smears"))
+    order = partial(epoch_order, num_examples=13, batch_size=6, shares=shares)
+    orders = jax.vmap(order, in_axes=(None, 0))(jax.random.key(0), jnp.arange(1000))
+    taken = np.ravel(orders)
     assert len(taken) == 12_000  # as many steps as without shares
     counts = np.bincount(taken, minlength=13)
     expected = np.asarray(shares, np.float64) * len(taken)

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wbc_jax.datasets.blood_cells import archive, reference, source
+from wbc_jax.datasets import catalog
+from wbc_jax.datasets.blood_cells import archive, reference, source, sources
 from wbc_jax.datasets.blood_cells.reference import Reference
 from wbc_jax.datasets.prepare import PreparedDataset, content_digest, prepare, read_split
 from wbc_jax.errors import UserError
@@ -135,6 +136,18 @@ def test_images_are_kept_byte_for_byte(tmp_path: Path, made_up: Reference, form:
     assert sorted(data.rglob("*")) == before
 
 
+def test_examples_carry_smear_and_scene_of_their_file(
+    tmp_path: Path, made_up: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "smear_of", lambda file: f"smear of {file}")
+    monkeypatch.setattr(sources, "scene_of", lambda file: f"scene of {file}")
+    write_folder(tmp_path / "images")
+    prepared = prepare("blood_cells", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    for example in read_split(prepared, "TEST"):
+        assert example.source == f"smear of {example.filename}"
+        assert example.scene == f"scene of {example.filename}"
+
+
 def test_the_builder_alone_reads_tfds_manual_directory(tmp_path: Path, made_up: Reference) -> None:
     import tensorflow_datasets as tfds
 
@@ -193,7 +206,8 @@ def test_missing_foreign_and_damaged_files_are_named_in_one_message(
     assert "1 damaged or of other content: TEST/MONOCYTE/_0_7.jpeg" in message
     assert "set of 24 files" in message
     assert "fetch a fresh copy" in message
-    assert not (tmp_path / "cache" / "tfds" / "blood_cells" / "1.0.0").exists()
+    version = catalog.get("blood_cells").version
+    assert not (tmp_path / "cache" / "tfds" / "blood_cells" / version).exists()
 
 
 def test_a_split_that_is_not_there_is_missing_files(tmp_path: Path, made_up: Reference) -> None:
@@ -377,10 +391,11 @@ def real(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedD
 
 def test_the_real_images_come_back_byte_for_byte(real: PreparedDataset, real_data: Path) -> None:
     for split, published in reference.CONTENT_DIGESTS.items():
-        hashes = [
-            (f"images/{e.filename}", hashlib.sha256(e.image).hexdigest())
-            for e in read_split(real, split)
-        ]
+        hashes = []
+        for e in read_split(real, split):
+            hashes.append((f"images/{e.filename}", hashlib.sha256(e.image).hexdigest()))
+            assert e.source == sources.smear_of(e.filename)
+            assert e.scene == sources.scene_of(e.filename)
         assert content_digest(hashes) == published
         assert real.splits[split].num_examples == len(hashes)
     example = next(read_split(real, "TEST"))

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.datasets.lisc_tree import MASK_SIZE, SIZE, write_lisc_tree
+from wbc_jax.datasets import catalog
 from wbc_jax.datasets.lisc import images, source
-from wbc_jax.datasets.prepare import PreparedDataset, prepare, read_records
+from wbc_jax.datasets.prepare import PreparedDataset, prepare, read_records, read_split
 from wbc_jax.errors import UserError
 
 
@@ -76,6 +77,12 @@ def test_labels_follow_the_catalogue(prepared: PreparedDataset) -> None:
     assert labels == {f"{f}/{n}.bmp": label for f, label in by_folder.items() for n in (1, 2)}
     mixed = {r["filename"]: int(r["label"]) for r in read_records(prepared, "mixt")}
     assert mixed == {"mixt/1.bmp": -1, "mixt/2.bmp": -1}
+
+
+def test_every_image_is_of_a_smear_of_its_own(prepared: PreparedDataset) -> None:
+    for split in ("all", "mixt"):
+        for example in read_split(prepared, split):
+            assert example.source == example.scene == example.filename
 
 
 def test_pixels_and_masks_are_the_originals(prepared: PreparedDataset, original: Path) -> None:
@@ -191,7 +198,8 @@ def test_all_spoilt_files_are_named_in_one_message(small: Path, tmp_path: Path) 
     assert "eosi/1.bmp (unreadable: image file is truncated" in message
     assert "mono/1.bmp (unreadable: no image format)" in message
     assert "neut/areaforexpert1/1_expert.bmp (the mask is 72x57, its image 720x576" in message
-    assert not (tmp_path / "cache" / "tfds" / "lisc" / "1.0.0").exists()
+    version = catalog.get("lisc").version
+    assert not (tmp_path / "cache" / "tfds" / "lisc" / version).exists()
 
 
 def test_an_empty_file_is_named(small: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from wbc_jax.datasets.prepare import PreparedDataset
 from wbc_jax.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
+VERSION = catalog.get("lisc").version
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def cache_of(prepared: PreparedDataset) -> Path:
 
 def test_where_it_is_and_what_it_is(prepared: PreparedDataset) -> None:
     assert prepared.spec is catalog.get("lisc")
-    assert prepared.path == cache_of(prepared) / "tfds" / "lisc" / "1.0.0"
+    assert prepared.path == cache_of(prepared) / "tfds" / "lisc" / VERSION
     assert {name: info.num_examples for name, info in prepared.splits.items()} == {
         "all": 5,
         "mixt": 1,
@@ -63,7 +65,7 @@ def test_the_digest_notices_content_and_name() -> None:
 def test_examples_come_one_by_one_and_in_the_same_order(prepared: PreparedDataset) -> None:
     reading = prepare.read_split(prepared, "all")
     first = next(reading)
-    assert (type(first.image), type(first.label), type(first.filename)) == (bytes, int, str)
+    assert [type(value) for value in first] == [bytes, int, str, str, str]
     names = [first.filename, *(example.filename for example in reading)]
     assert names == sorted(names)
 
@@ -72,7 +74,11 @@ def test_examples_come_one_by_one_and_in_the_same_order(prepared: PreparedDatase
 def test_examples_are_what_tfds_reads(prepared: PreparedDataset, split: str) -> None:
     features = list(prepare.read_records(prepared, split))
     assert {"mask", "has_mask"} < features[0].keys()
-    expected = [prepare.Example(f["image"], int(f["label"]), f["filename"]) for f in features]
+    expected = [
+        # A set that names no scenes has one for each smear.
+        prepare.Example(f["image"], int(f["label"]), f["filename"], f["source"], f["source"])
+        for f in features
+    ]
     assert list(prepare.read_split(prepared, split)) == expected
 
 
@@ -124,7 +130,7 @@ def test_an_interrupted_build_counts_for_nothing(
     monkeypatch.setattr(images, "encode_smear", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
-    assert not (tmp_path / "tfds" / "lisc" / "1.0.0").exists()
+    assert not (tmp_path / "tfds" / "lisc" / VERSION).exists()
     again = prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
     assert again.splits == prepared.splits
 
@@ -139,10 +145,10 @@ def test_a_build_killed_before_its_record_is_done_again(
         patch.setattr(prepare, "content_digest", killed)
         with pytest.raises(KeyboardInterrupt):
             prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
-    path = tmp_path / "tfds" / "lisc" / "1.0.0"
+    path = tmp_path / "tfds" / "lisc" / VERSION
     assert path.is_dir()
     assert not (path / "prepared.json").exists()
-    leftover = path.parent / "incomplete.ABC123_1.0.0"  # as SIGKILL leaves it
+    leftover = path.parent / f"incomplete.ABC123_{VERSION}"  # as SIGKILL leaves it
     leftover.mkdir()
     (leftover / "half").touch()
     again = prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
@@ -223,7 +229,7 @@ def test_a_builder_that_disagrees_with_the_catalogue_is_our_fault(
 ) -> None:
     spec = replace(catalog.get("lisc"), version="9.9.9")
     monkeypatch.setitem(catalog.DATASETS, "lisc", spec)
-    with pytest.raises(RuntimeError, match=r"1\.0\.0; by the catalogue.*9\.9\.9"):
+    with pytest.raises(RuntimeError, match=rf"{re.escape(VERSION)}; by the catalogue.*9\.9\.9"):
         prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
 
 

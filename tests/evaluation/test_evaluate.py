@@ -13,11 +13,13 @@ from wbc_jax.evaluation.evaluate import evaluate
 def test_it_writes_the_same_predictions_results_and_report_again(
     run_copy: Path, finished_run: Path, cache_dir: Path
 ) -> None:
-    for name in ("predictions.npz", "results.json", "report.html"):
+    names = ["results.json", *(path.name for path in finished_run.glob("*predictions.npz"))]
+    assert {"predictions.npz", "smear_predictions.npz"} <= set(names)
+    for name in (*names, "report.html"):
         (run_copy / name).unlink()
     shutil.rmtree(run_copy / "figures")
     results = evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
-    for name in ("predictions.npz", "results.json"):
+    for name in names:
         assert (run_copy / name).read_bytes() == (finished_run / name).read_bytes(), name
     assert results["num_test"] == 32
     assert (run_copy / "report.html").stat().st_size > 0

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 
 from tests.models.tiny_models import IMAGE_SHAPE, draw_variables, tiny_model
 from wbc_jax.evaluation.inference import make_predict, pad_to_batches
@@ -51,6 +52,34 @@ def test_batches_give_what_one_big_batch_gives(batch_size: int) -> None:
     predict = make_predict(model, to_input, create_mesh(1), images, batch_size=batch_size)
     together: Any = jax.jit(model.apply)(variables, to_input(images))
     np.testing.assert_allclose(predict(variables), together, rtol=1e-4, atol=1e-5)
+
+
+class Linear(nn.Module):
+    """Logits that depend on where in the image a value stands."""
+
+    @nn.compact
+    def __call__(self, image: jax.Array, *, train: bool) -> jax.Array:
+        return nn.Dense(4)(image.reshape(len(image), -1))
+
+
+@pytest.mark.parametrize("batch_size", [3, 64])
+def test_with_flips_the_logits_are_the_log_of_four_views_mean_probability(batch_size: int) -> None:
+    images = draw_images()
+    weights = np.random.default_rng(1).normal(size=(np.prod(IMAGE_SHAPE), 4)) / 4
+    params = {"Dense_0": {"kernel": jnp.asarray(weights, jnp.float32), "bias": jnp.arange(4.0)}}
+    predict = make_predict(
+        Linear(), to_input, create_mesh(1), images, batch_size=batch_size, flips=True
+    )
+    logits = predict({"params": params})
+    views = (images, images[:, ::-1], images[:, :, ::-1], images[:, ::-1, ::-1])
+    by_view = [
+        scipy.special.softmax(view.reshape(NUM_IMAGES, -1) / 255 @ weights + np.arange(4), axis=-1)
+        for view in views
+    ]
+    np.testing.assert_allclose(logits, np.log(np.mean(by_view, axis=0)), rtol=1e-4, atol=1e-5)
+    # The views differ, so that one left out would show.
+    assert np.ptp(by_view, axis=0).max(axis=-1).min() > 0.01
+    np.testing.assert_allclose(np.exp(logits).sum(-1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

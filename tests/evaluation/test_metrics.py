@@ -11,6 +11,7 @@ from wbc_jax.evaluation.metrics import (
     categorical_accuracy,
     classification_summary,
     example_metrics,
+    probability_summary,
 )
 from wbc_jax.training.losses import LOSSES
 
@@ -68,6 +69,10 @@ def test_the_summary_by_hand() -> None:
         assert summary["per_class"][name] == pytest.approx(expected)
     assert summary["macro_f1"] == pytest.approx(sum(f1s) / 3)
     assert summary["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2 + 1 / 2) / 3)
+    # Gorodkin (2004) by hand: 5 hits of 8; rows 4, 2, 2; columns 4, 3, 1.
+    covariance = 5 * 8 - (4 * 4 + 2 * 3 + 2 * 1)
+    spread = (64 - 24) * (64 - 26)
+    assert summary["mcc"] == pytest.approx(covariance / spread**0.5)
 
 
 def test_a_class_that_is_never_predicted_has_precision_0() -> None:
@@ -77,8 +82,49 @@ def test_a_class_that_is_never_predicted_has_precision_0() -> None:
     assert summary["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
 
 
-def test_a_class_that_does_not_occur_leaves_balanced_accuracy_alone() -> None:
+def test_a_class_that_does_not_occur_leaves_macro_figures_alone() -> None:
     summary = classification_summary(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), CLASSES)
     assert summary["per_class"]["MONOCYTE"]["support"] == 0
     assert summary["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
+    assert summary["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
     assert summary["confusion_matrix"] == [[1, 0, 1], [0, 2, 0], [0, 0, 0]]
+
+
+PROBABILITIES = np.array(
+    [[0.7, 0.2, 0.1], [0.5, 0.3, 0.2], [0.6, 0.4, 0.0], [0.1, 0.6, 0.3], [0.2, 0.4, 0.4]]
+)
+
+
+def test_probabilities_are_judged_by_hand() -> None:
+    summary = probability_summary(np.array([0, 0, 1, 1, 2]), PROBABILITIES, CLASSES)
+    # Eosinophil: 0.7 and 0.5 against 0.6, 0.1 and 0.2: 5 of 6 pairs. Lymphocyte: 0.4 and 0.6
+    # against 0.2, 0.3 and 0.4: 5 pairs and a tie. Monocyte: 0.4 against 0.1, 0.2, 0 and 0.3.
+    assert summary["auroc"] == pytest.approx(
+        {
+            "EOSINOPHIL": 5 / 6,
+            "LYMPHOCYTE": 5.5 / 6,
+            "MONOCYTE": 1,
+            "macro": (5 + 5.5 + 6) / 18,
+        }
+    )
+    squares = (0.14 + 0.38 + 0.72 + 0.26 + 0.56) / 5
+    assert summary["brier"] == pytest.approx(squares)
+    # Right, right, wrong, right, wrong; each alone in its bin but 0.6 and 0.6.
+    assert summary["ece"] == pytest.approx((0.3 + 0.5 + abs(1 - 1.2) + 0.4) / 5)
+
+
+def test_the_brier_score_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import brier_score_loss
+
+    labels = np.array([0, 0, 1, 1, 2])
+    summary = probability_summary(labels, PROBABILITIES, CLASSES)
+    assert summary["brier"] == pytest.approx(brier_score_loss(labels, PROBABILITIES))
+
+
+def test_a_class_that_does_not_occur_has_no_auroc() -> None:
+    summary = probability_summary(np.array([0, 0, 1, 1, 0]), PROBABILITIES, CLASSES)
+    assert np.isnan(summary["auroc"]["MONOCYTE"])
+    rest = [summary["auroc"][name] for name in CLASSES[:2]]
+    assert summary["auroc"]["macro"] == pytest.approx(np.mean(rest))
+    alone = probability_summary(np.zeros(5, int), PROBABILITIES, CLASSES)
+    assert all(np.isnan(value) for value in alone["auroc"].values())

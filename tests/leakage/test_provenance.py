@@ -19,6 +19,7 @@ from wbc_jax.leakage import (
     provenance,
     provenance_checks,
     recovery,
+    strangers,
     workers,
 )
 from wbc_jax.leakage.recovery import Recovered
@@ -52,6 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Set:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(originals, "NUM_DIVIDED", len(NAMES))
         patch.setattr(originals, "_NUM_TEST", 2)
+        patch.setattr(strangers, "SAMPLE", 4)
         return _make(tmp_path_factory.mktemp("provenance"))
 
 
@@ -166,7 +168,7 @@ def test_the_checks_count_what_is_true(made: Set) -> None:
     assert counted["test_simple"]["repeated"] == counted["test_simple"]["missing"] == []
     assert counted["test_simple"]["largest_distance_from_identity"] < 0.5
     for control in ("among_train", "among_other_classes"):
-        assert counted[control]["resolved_to_other_scenes"] == []
+        assert counted[control]["certain_of_other_scenes"] == []
     assert sum(counted["augmentation"]["flips"].values()) == 2 * len(NAMES)
     assert (made.output / "checks.json").is_file()
     assert (made.output / "provenance.png").is_file()
@@ -174,10 +176,10 @@ def test_the_checks_count_what_is_true(made: Set) -> None:
 
 def test_a_copy_of_another_class_is_not_resolved(made: Set) -> None:
     tree = originals.find_originals(made.place)
-    strangers = recovery.make_candidates({n: originals.read(tree, n) for n in NAMES[:2]}, {})
+    others = recovery.make_candidates({n: originals.read(tree, n) for n in NAMES[:2]}, {})
     file = next(file for file, (name, _) in made.truth.items() if name == NAMES[5])
     copy = originals.decode((made.place / "images" / file).read_bytes(), file)
-    found = recovery.recover_one(file, copy, strangers)
+    found = recovery.recover_one(file, copy, others)
     assert not found.resolved
     assert found.inliers < 10
 

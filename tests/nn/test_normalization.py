@@ -236,7 +236,7 @@ def test_local_response_differentiates_at_zero() -> None:
 
 
 def test_normalize_makes_the_layer_that_is_named(image: jax.Array) -> None:
-    assert NORMALIZATIONS == ("batch", "layer", "local_response")
+    assert NORMALIZATIONS == ("batch", "group", "layer", "local_response")
     variables = Normalized("local_response").init(jax.random.key(0), image)
     assert not jax.tree.leaves(variables)
     np.testing.assert_array_equal(
@@ -245,8 +245,10 @@ def test_normalize_makes_the_layer_that_is_named(image: jax.Array) -> None:
 
 
 def test_an_unknown_normalization_is_refused(image: jax.Array) -> None:
-    with pytest.raises(UserError, match=r"norm='group' is not known; choose one of batch, layer"):
-        Normalized("group").init(jax.random.key(0), image)
+    with pytest.raises(
+        UserError, match=r"norm='instance' is not known; choose one of batch, group"
+    ):
+        Normalized("instance").init(jax.random.key(0), image)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
@@ -267,3 +269,27 @@ def test_layer_norm_standardises_each_position_over_its_channels() -> None:
     y, _ = LayerNorm().init_with_output(jax.random.key(1), x)
     expected = (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
     np.testing.assert_allclose(y, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups"), [(7, 1), (6, 2), (12, 4), (48, 16), (32, 32), (96, 32)]
+)
+def test_group_norm_standardises_groups_of_channels_over_the_whole_image(
+    channels: int, groups: int
+) -> None:
+    """32 groups, or as many as divide both: 1 for an odd width."""
+    random = np.random.default_rng(0)
+    x = 3 + 5 * random.normal(size=(2, 4, 5, channels))
+    scale, bias = random.uniform(0.5, 2, channels), random.normal(size=channels)
+    model = Normalized("group")
+    variables = model.init(jax.random.key(0), jnp.asarray(x, jnp.float32))
+    assert jax.tree.map(jnp.shape, variables) == {
+        "params": {"GroupNorm_0": {"scale": (channels,), "bias": (channels,)}}
+    }
+    params = {"GroupNorm_0": {"scale": jnp.asarray(scale), "bias": jnp.asarray(bias)}}
+    grouped = x.reshape(2, 4 * 5, groups, channels // groups)
+    mean, var = grouped.mean((1, 3), keepdims=True), grouped.var((1, 3), keepdims=True)
+    expected = ((grouped - mean) / np.sqrt(var + 1e-5)).reshape(x.shape) * scale + bias
+    for train in (True, False):  # the same in both modes: it has no running statistics
+        output = model.apply({"params": params}, jnp.asarray(x, jnp.float32), train=train)
+        np.testing.assert_allclose(output, expected, rtol=1e-3, atol=1e-3)

@@ -1,12 +1,15 @@
 """Run directories made on the fly, as the trainer writes them, with numbers that fit each other."""
 
+import copy
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.protocols import Partition
@@ -17,6 +20,8 @@ from wbc_jax.evaluation.results import (
     write_smear_predictions,
 )
 from wbc_jax.evaluation.scores import Scores, score
+from wbc_jax.reporting import report
+from wbc_jax.reporting.figure_files import SavedFigure
 from wbc_jax.reporting.report import write_report
 
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
@@ -62,7 +67,11 @@ def fake_logits(labels: np.ndarray, num_classes: int, seed: int) -> np.ndarray:
     return scores.astype(np.float32)
 
 
-def fake_scores(test: Examples, classes: tuple[str, ...], seed: int, *, validated: bool) -> Scores:
+@cache
+def fake_scores(
+    num_test: int, classes: tuple[str, ...], seed: int, prefix: str, *, validated: bool
+) -> Scores:
+    test = fake_examples(num_test, len(classes), prefix)
     validation = fake_examples(20 if validated else 0, len(classes), prefix="TRAIN")
     logits = PartLogits(
         fake_logits(validation.label, len(classes), seed + 1),
@@ -87,12 +96,13 @@ def write_run(
     fold: int = 0,
     is_leaky: bool = False,
     validated: bool = False,
+    prefix: str = "TEST",
 ) -> Path:
     """Writes a finished run directory and returns its path."""
     path.mkdir(parents=True)
-    test = fake_examples(num_test, len(classes))
-    scores = fake_scores(test, classes, seed, validated=validated)
-    figures = scores.figures
+    test = fake_examples(num_test, len(classes), prefix)
+    scores = fake_scores(num_test, classes, seed, prefix, validated=validated)
+    figures = copy.deepcopy(scores.figures)
     epochs = fake_epochs(num_epochs, shift, validated=validated)
     # Numbers that no other figure of the run has.
     figures["test"] |= {**epochs[-1]["test"], "macro_f1": 0.7123, "balanced_accuracy": 0.7345}
@@ -104,6 +114,7 @@ def write_run(
         "dataset": dataset,
         "protocol": protocol,
         "is_leaky": is_leaky,
+        "warnings": list(warnings),
         "seed": seed,
         "num_train": 1987,
         "num_validation": num_validation,
@@ -148,7 +159,8 @@ def write_run(
     config = {
         "model": {"name": model, "conv_features": [32, 64]},
         "data": {"protocol": protocol, "fold": fold},
-        "train": {"num_epochs": num_epochs, "batch_size": 32},
+        "train": {"num_epochs": num_epochs, "batch_size": 32, "steps_per_call": 10},
+        "mesh": {"num_devices": 0},
         "seed": seed,
     }
     environment = {
@@ -207,3 +219,13 @@ def gray_images() -> np.ndarray:
 def images() -> np.ndarray:
     """Test images for a run of the default size."""
     return gray_images()
+
+
+@pytest.fixture
+def unsaved_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws the figures of a report but writes none, which takes most of its time."""
+
+    def no_files(figure: Figure, folder: Path, name: str, *, alt: str) -> SavedFigure:
+        return SavedFigure(alt=alt, svg=b"<svg/>", png=b"")
+
+    monkeypatch.setattr(report, "save_figure", no_files)

@@ -118,6 +118,7 @@ def test_files_of_a_comparison(make_run, tmp_path):
     assert "Claimed by the paper: CNN: 99.4 %; VGG19: 99.4 %." in alts[2]
     assert "Claimed by the paper: CNN: 0.0064; VGG19: 0.0064." in alts[3]
     assert "Read this first" not in page.text, "these runs are alike"
+    assert "LEAKY" not in page.text
     claims = page.tables["Every average the paper prints; claims, not measured here"]
     assert claims[2] == ["AlexNet", "5", "99.3 %", "0.0068", "Table I; section IV.C"]
     assert len(claims) == 6
@@ -138,6 +139,18 @@ def test_remarks_stand_first_in_every_reading_form(make_run, tmp_path):
         assert markdown.index(f"> **Note:** {text}") < markdown.index("| Model")
         assert page.text.index(text) < page.text.index("Table I: score and loss")
     assert page.headings[1] == (2, "⚠ Read this first")
+
+
+def test_a_leaky_protocol_stands_above_everything_and_over_every_figure(make_run, tmp_path):
+    runs = [make_run("a", is_leaky=True), make_run("b", protocol="official")]
+    page = check_page(compare(runs, tmp_path / "out").read_text(encoding="utf-8"))
+    assert page.text.index("LEAKY PROTOCOL: paper") < page.text.index("2 runs beside the paper")
+    for name in FIGURES:
+        drawn = (tmp_path / "out" / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        assert "LEAKY PROTOCOL in some of these runs" in drawn
+    compare(runs[:1], tmp_path / "one")
+    drawn = (tmp_path / "one" / "figures" / f"{FIGURES[0]}.svg").read_text(encoding="utf-8")
+    assert "<!-- LEAKY PROTOCOL -->" in drawn
 
 
 def test_like_runs_need_no_remark(make_run):

@@ -12,7 +12,6 @@ from wbc_jax.reporting import plots
 from wbc_jax.reporting.comparison_plots import bars, compare_curves
 from wbc_jax.reporting.figure_files import save_figure
 from wbc_jax.reporting.figure_style import STYLE
-from wbc_jax.reporting.number_text import percent
 
 
 def _lines(figure: Figure) -> dict[str, Line2D]:
@@ -54,6 +53,24 @@ def test_curves_hold_both_metrics_of_both_splits(draw, metrics):
             assert list(line.get_ydata()) == [epoch[split][metric] for epoch in epochs]
     assert sorted(_legend(figure)) == sorted(lines)
     assert figure.axes[0].get_title() == "CNN"
+
+
+def test_validation_has_curves_of_its_own_where_there_is_such_a_part():
+    epochs = fake_epochs(3, validated=True)
+    lines = _lines(plots.accuracy_curves(epochs, title=""))
+    assert len(lines) == 6
+    values = [epoch["validation"]["binary_accuracy"] for epoch in epochs]
+    assert list(lines["Binary accuracy, validation"].get_ydata()) == values
+    looks = {
+        (
+            line.get_marker(),
+            line.get_linestyle(),
+            line.get_fillstyle(),
+            str(line.get_markerfacecolor()),
+        )
+        for line in lines.values()
+    }
+    assert len(looks) == 6
 
 
 def test_no_two_curves_need_colour_to_be_told_apart():
@@ -193,8 +210,3 @@ def test_drawing_changes_no_global_setting_and_needs_no_pyplot(tmp_path: Path):
     save_figure(plots.accuracy_curves(fake_epochs(2), title=""), tmp_path, "f", alt="")
     assert {name: matplotlib.rcParams[name] for name in STYLE} == before
     assert ("matplotlib.pyplot" in sys.modules) == had_pyplot
-
-
-def test_percent():
-    assert percent(0.99449) == "99.4 %"
-    assert percent(0.5, decimals=0) == "50 %"

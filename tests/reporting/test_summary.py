@@ -1,7 +1,6 @@
 """The last lines in the terminal."""
 
 import json
-from pathlib import Path
 
 from wbc_jax.reporting.summary import data_summary, run_summary
 

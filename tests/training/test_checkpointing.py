@@ -19,6 +19,7 @@ def make_state(step: int, *, width: int = 3) -> TrainState:
         params={"Dense_0": {"kernel": jnp.arange(2.0 * width).reshape(2, width) + step}},
         batch_stats={},
         opt_state=({"momentum": jnp.full((2,), step / 7)}, ()),
+        average={"params": {"w": jnp.full((3,), step / 3)}, "batch_stats": {}},
     )
 
 
@@ -52,7 +53,9 @@ def test_a_step_that_overwrites_the_state_does_not_reach_what_is_being_saved(
 ) -> None:
     def make_large_state() -> TrainState:
         weights = jnp.arange(2.0**20)
-        return TrainState(jnp.asarray(3), params={"w": weights}, batch_stats={}, opt_state=())
+        return TrainState(
+            jnp.asarray(3), params={"w": weights}, batch_stats={}, opt_state=(), average={}
+        )
 
     step = jax.jit(lambda state: jax.tree.map(lambda leaf: -leaf, state), donate_argnums=0)
     state = make_large_state()

@@ -29,7 +29,7 @@ def run(steps_per_call: int, order: np.ndarray) -> Any:
     fake = FakeRunSteps()
     result = run_epoch(
         fake,
-        TrainState(jnp.array(0), params={"rows": []}, batch_stats={}, opt_state=()),
+        TrainState(jnp.array(0), params={"rows": []}, batch_stats={}, opt_state=(), average={}),
         {"label": jnp.arange(10)},
         jnp.asarray(order),
         {},

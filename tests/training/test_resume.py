@@ -63,7 +63,7 @@ def require_same_run(workdir: Path, uninterrupted: Path, saved_leaves: Any) -> N
     resumed, expected = saved_leaves(workdir, 2), saved_leaves(uninterrupted, 2)
     assert resumed.keys() == expected.keys()
     kinds = {name.partition("/")[0] for name in expected}
-    assert kinds == {"step", "params", "batch_stats", "opt_state"}
+    assert kinds == {"step", "params", "batch_stats", "opt_state", "average"}
     for name, leaf in expected.items():
         assert resumed[name].tobytes() == leaf.tobytes(), name
     assert history(workdir) == history(uninterrupted)
@@ -194,7 +194,9 @@ def test_a_directory_of_another_config_is_refused_with_every_differing_field(
     run_copy: Path, tiny_config: Any, cache_dir: Path
 ) -> None:
     before = sorted((path, path.stat().st_mtime_ns) for path in run_copy.rglob("*"))
-    config = tiny_config(changes={"seed": 3, "model.dense_features": (8, 8), "augment.mirror": False})
+    config = tiny_config(
+        changes={"seed": 3, "model.dense_features": (8, 8), "augment.mirror": False}
+    )
     with pytest.raises(UserError) as raised:
         train(config, workdir=run_copy, data_dir=None, cache_dir=cache_dir)
     message = str(raised.value)
@@ -210,6 +212,7 @@ def test_a_directory_of_another_config_is_refused_with_every_differing_field(
     [
         ({"model.dense_features": (9,)}, "opt_state/0/mu/Dense_0/bias"),
         ({"optim.name": "sgd"}, "opt_state/0/count"),
+        ({"train.average_decay": 0.0}, "average/batch_stats/BatchNorm_0/mean"),
     ],
 )
 def test_a_checkpoint_of_another_model_or_optimizer_is_refused_with_the_first_array(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.datasets.lisc_tree import write_lisc_tree
+from wbc_jax.atomic_files import to_json
 from wbc_jax.errors import UserError
 from wbc_jax.training import train as train_module
 from wbc_jax.training.train import train
@@ -105,7 +106,7 @@ def test_the_other_networks_leave_every_file_and_their_figures_agree(
     name: str, tiny_config: Any, cache_dir: Path, tmp_path: Path
 ) -> None:
     results = train(tiny_config(name), workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
-    assert json.loads(json.dumps(results)) == require_complete_and_consistent(tmp_path / "r")
+    assert json.loads(to_json(results)) == require_complete_and_consistent(tmp_path / "r")
     assert results["model"] == name
 
 
@@ -161,6 +162,23 @@ def test_another_seed_gives_other_weights(
     ).read_bytes()
 
 
+@pytest.mark.usefixtures("no_report", "quick_compilation")
+def test_smears_held_out_of_training_are_measured_every_epoch(
+    tiny_config: Any, cache_dir: Path, tmp_path: Path
+) -> None:
+    config = tiny_config(changes={"data.validation_share": 0.34})
+    train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    dataset = json.loads((tmp_path / "r" / "dataset.json").read_text(encoding="utf-8"))
+    # Two of the six smears of every class, with their four copies each.
+    assert set(dataset["smears"]["validation"].values()) == {2}
+    assert (dataset["num_train"], dataset["num_validation"]) == (64, 32)
+    assert dataset["num_smears_on_two_sides"] == 0
+    lines = (tmp_path / "r" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    for epoch in map(json.loads, lines):
+        assert set(epoch["validation"]) == EPOCH_METRICS
+        assert epoch["validation"] != epoch["test"]
+
+
 @pytest.mark.usefixtures("quick_compilation")
 def test_a_loss_that_is_no_number_stops_the_run_with_a_remedy(
     tiny_config: Any, cache_dir: Path, tmp_path: Path
@@ -183,7 +201,20 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_remedy(
         ("data.num_classes", 5, r"data\.num_classes=5 must lie between 2 and 4"),
         ("data.image_size", -1, r"data\.image_size=-1 must be at least 1"),
         ("data.first_size", -1, r"data\.first_size=-1 at least 0"),
+        ("data.view", "x", r"data\.view='x' must be one of whole, white_cell"),
+        (
+            "data.balance",
+            "x",
+            r"data\.balance='x' is not known; choose one of none, classes, smears",
+        ),
+        ("data.fold", 1, r"data\.fold=1 must lie in \[0, 1\): smoke has 1 fold"),
+        ("data.validation_share", 1.0, r"data\.validation_share=1\.0 must lie in \[0, 1\)"),
         ("augment.crop_margin", -1, r"augment\.crop_margin=-1 must lie between 0"),
+        ("augment.rotation", 181.0, r"augment\.rotation=181\.0 must lie between 0 \(off\) and 180"),
+        ("train.label_smoothing", 1.0, r"train\.label_smoothing=1\.0 must lie in \[0, 1\)"),
+        ("train.mixup", -0.1, r"train\.mixup=-0\.1 must be at least 0"),
+        ("train.mixup", math.nan, r"train\.mixup=nan must be at least 0"),
+        ("train.average_decay", 1.0, r"train\.average_decay=1\.0 must lie in \[0, 1\)"),
         ("train.loss", "x", r"train\.loss='x' is not known; choose one of binary_cross_entropy"),
         ("train.num_epochs", 0, r"train\.num_epochs=0 must be at least 1"),
         ("train.steps_per_call", 0, r"train\.steps_per_call=0 must be at least 1"),
@@ -260,6 +291,7 @@ def test_lisc_trains_with_and_without_basophils(
             "train.batch_size": 4,
             "train.num_epochs": 1,
             "data.bands": "rgb",
+            "augment.stain": 0.1,
         },
     )
     results = train(config, workdir=tmp_path / "r", data_dir=lisc_tree, cache_dir=cache_dir)

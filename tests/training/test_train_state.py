@@ -15,9 +15,9 @@ from wbc_jax.training.train_state import TrainState, create_train_state
 TX = optax.sgd(0.1, momentum=0.9)
 
 
-def create(key: jax.Array, **layers: Any) -> TrainState:
+def create(key: jax.Array, *, keeps_average: bool = False, **layers: Any) -> TrainState:
     model = small_model(**layers)
-    return create_train_state(model, TX, key, image_shape=IMAGE_SHAPE)
+    return create_train_state(model, TX, key, image_shape=IMAGE_SHAPE, keeps_average=keeps_average)
 
 
 def small_model(**layers: Any) -> nn.Module:
@@ -54,6 +54,21 @@ def test_its_variables_are_what_the_model_takes(states: list[TrainState]) -> Non
     image = jnp.zeros((1, *IMAGE_SHAPE))
     expected = jax.eval_shape(small_model().init, jax.random.key(0), image)
     assert jax.tree.map(jnp.shape, state.variables) == jax.tree.map(jnp.shape, expected)
+
+
+def test_no_average_is_kept_unless_asked_for(states: list[TrainState]) -> None:
+    assert states[0].average == {}
+
+
+def test_an_average_has_the_weights_shapes_and_predicts_in_their_place() -> None:
+    state = jax.eval_shape(lambda key: create(key, keeps_average=True), jax.random.key(0))
+    assert state.average == {"params": state.params, "batch_stats": state.batch_stats}
+    state = state.replace(params="the last weights", batch_stats="the last statistics")
+    assert state.variables is state.average
+    assert state.replace(average={}).variables == {
+        "params": "the last weights",
+        "batch_stats": "the last statistics",
+    }
 
 
 def test_a_model_without_statistics_has_none() -> None:

@@ -15,10 +15,11 @@ import optax
 import pytest
 
 from tests.models.tiny_models import IMAGE_SHAPE, draw_variables, tiny_model
-from wbc_jax.data.augmentation import augment
+from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.metrics import METRICS
 from wbc_jax.training.losses import LOSSES
+from wbc_jax.training.mixing import mix_up
 from wbc_jax.training.optimizers import create_optimizer
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import create_mesh, replicated, split_by_example
@@ -52,8 +53,16 @@ def make_keys(seed: int = 0) -> Keys:
     return {name: named_key(seed, name) for name in ("dropout", "augment")}
 
 
+AVERAGE_DECAY = 0.9
+
+
 def make_step(
-    *, augmented: bool = False, loss: str = "binary_cross_entropy", **layers: Any
+    *,
+    augmented: bool = False,
+    loss: str = "binary_cross_entropy",
+    mixup: float = 0.0,
+    average_decay: float = 0.0,
+    **layers: Any,
 ) -> tuple[TrainStep, TrainState]:
     """A step and a state to start from. Without changes, dropout is on and batch norm there."""
     model = tiny_model("cnn", **(LAYERS | layers))
@@ -62,23 +71,24 @@ def make_step(
         TX,
         loss=LOSSES[loss],
         to_input=lambda image: image.astype(jnp.float32) / 128 - 1,
-        augment=lambda image, key: augment(
-            image, key, mirror=augmented, crop_margin=2 if augmented else 0
-        ),
+        augment=Augmentation(mirror=augmented, crop_margin=2 if augmented else 0),
+        mixup=mixup,
+        average_decay=average_decay,
     )
     variables = draw_variables(model)
+    weights = {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
     state = TrainState(
         step=jnp.zeros((), jnp.int32),
-        params=variables["params"],
-        batch_stats=variables.get("batch_stats", {}),
-        opt_state=TX.init(variables["params"]),
+        opt_state=TX.init(weights["params"]),
+        average=jax.tree.map(jnp.copy, weights) if average_decay else {},
+        **weights,
     )
     return step, state
 
 
 @pytest.fixture(scope="module")
 def step_and_state() -> tuple[TrainStep, TrainState]:
-    step, state = make_step(augmented=True)
+    step, state = make_step(augmented=True, mixup=0.1, average_decay=AVERAGE_DECAY)
     return jax.jit(step), state
 
 
@@ -114,6 +124,9 @@ def test_a_step_changes_everything_it_should(step_and_state: tuple[TrainStep, Tr
     for name, statistics in state.batch_stats.items():
         assert all(differs(statistics[k], after.batch_stats[name][k]) for k in statistics), name
     assert differs(state.opt_state, after.opt_state)
+    # The first step's average is its own weights, and predicts.
+    assert_trees_equal(after.average, {k: getattr(after, k) for k in ("params", "batch_stats")})
+    assert after.variables is after.average
     assert set(sums) == set(METRICS)
     assert all(float(value) >= 0 for value in sums.values())
 
@@ -130,18 +143,24 @@ def test_what_is_random_depends_on_key_and_step(
         assert differs(sums, step(state, first_batch(), keys)[1]), name
 
 
-def test_one_step_of_sgd_by_hand() -> None:
+@pytest.mark.parametrize("mixup", [0.0, 2.0])
+def test_one_step_of_sgd_by_hand(mixup: float) -> None:
     # Without dropout and norms the loss is a plain function of the weights.
     loss, layers = "softmax_cross_entropy", {"dropout_rate": 0.0, "num_norms": 0}
-    step, state = make_step(loss=loss, **layers)
+    step, state = make_step(loss=loss, mixup=mixup, **layers)
     assert state.batch_stats == {}
     batch, model = first_batch(), tiny_model("cnn", **(LAYERS | layers))
 
     @jax.jit
     def by_hand(params: Any) -> Any:
+        image, target_loss = batch["image"] / 128.0 - 1, LOSSES[loss]
+        if mixup:  # by the second of the keys for what is done to images
+            key = jax.random.split(jax.random.fold_in(make_keys()["augment"], 0))[1]
+            image, target_loss = mix_up(image, target_loss, key, mixup)
+
         def logits_and_loss(params: Any) -> tuple[jax.Array, jax.Array]:
-            logits: Any = model.apply({"params": params}, batch["image"] / 128.0 - 1)
-            return LOSSES[loss](logits, batch["label"]).mean(), logits
+            logits: Any = model.apply({"params": params}, image)
+            return target_loss(logits, batch["label"]).mean(), logits
 
         gradients, logits = jax.grad(logits_and_loss, has_aux=True)(params)
         return jax.tree.map(lambda p, g: p - 0.05 * g, params, gradients), logits
@@ -150,12 +169,35 @@ def test_one_step_of_sgd_by_hand() -> None:
     params, logits = by_hand(state.params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), after.params, params)
     assert after.batch_stats == {}
-    # The sums are over the batch, before the update.
+    assert after.average == {}
+    assert after.variables == {"params": after.params, "batch_stats": {}}
+    # The sums are over the batch, before the update, against the images' own labels.
     for name in LOSSES:
         expected = float(LOSSES[name](logits, batch["label"]).sum())
         assert float(sums[name]) == pytest.approx(expected, rel=1e-4)
     num_right = int((np.argmax(logits, -1) == np.asarray(batch["label"])).sum())
     assert float(sums["categorical_accuracy"]) == num_right
+
+
+def test_the_average_is_that_of_the_weights_after_every_step(
+    step_and_state: tuple[TrainStep, TrainState],
+) -> None:
+    step, state = step_and_state
+    expected: Any = None
+    for number in range(4):
+        state, _ = step(state, first_batch(), make_keys())
+        now = {"params": state.params, "batch_stats": state.batch_stats}
+        kept = min(AVERAGE_DECAY, (1 + number) / (10 + number)) if number else 0.0
+        before = expected or now
+        expected = jax.tree.map(
+            lambda old, new, kept=kept: kept * old + (1 - kept) * new, before, now
+        )
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+            state.average,
+            expected,
+        )
+    assert differs(state.average["params"], state.params)
 
 
 def run_order() -> jax.Array:
@@ -222,7 +264,7 @@ def test_the_loss_falls_on_a_batch_seen_again_and_again(
     _, state = step_and_state
     order = jnp.tile(jnp.arange(BATCH_SIZE, dtype=jnp.int32), (6, 1))
     losses = []
-    for _ in range(6):
+    for _ in range(12):
         state, sums = run_steps(state, zero_sums(), make_examples(), order, 0, 6, make_keys())
         losses.append(float(sums["binary_cross_entropy"]) / order.size)
     assert losses[-1] < 0.75 * losses[0], losses
@@ -231,7 +273,7 @@ def test_the_loss_falls_on_a_batch_seen_again_and_again(
 def losses_and_logits(num_devices: int) -> dict[str, list[float]]:
     """The loss after each of six steps over `num_devices` devices, and logits of the result."""
     mesh = create_mesh(num_devices)
-    step, state = make_step(augmented=True)
+    step, state = make_step(augmented=True, mixup=0.1, average_decay=AVERAGE_DECAY)
     run = make_run_steps(step, split_by_example(mesh))
     where = replicated(mesh)
     examples, order, keys = jax.device_put((make_examples(), run_order(), make_keys()), where)

@@ -133,7 +133,7 @@ def finish_run(
         )
     write_results(workdir, results)
     if data.protocol.is_leaky:
-        _log.warning("LEAKY PROTOCOL %s: %s", data.protocol.name, leaky.WORDS)
+        _log.warning("%s %s: %s", leaky.MARK, data.protocol.name, leaky.WORDS)
     report = write_report(workdir, test.image)
     _log.info("report: %s", report)
     return results

@@ -108,8 +108,8 @@ def cautions(smears_per_class: Mapping[str, int], *, num_wrong: int) -> list[str
     if num_wrong == 0:
         total = sum(smears_per_class.values())
         found.append(
-            f"All {total} smears are answered right, so no drawing of them can show an error and "
-            "the interval has no width; with no error in n smears a true rate of errors up to "
-            f"about 3 / n, here {min(1.0, 3 / max(total, 1)):.1%}, is still within 95 %."
+            f"All {total} smears are answered right, so no drawing of them can show an error: at "
+            "smear level the intervals have no width. With no error in n smears a true error rate "
+            f"up to about 3 / n, here {min(1.0, 3 / max(total, 1)):.1%}, is still within 95 %."
         )
     return found

@@ -55,7 +55,7 @@ def weighted_figures(part: SmearPart, weights: Float[np.ndarray, "r s"]) -> Figu
         is 0.
     """
     confusion = weighted_confusion(part, weights)
-    figures = _from_confusion(confusion)
+    figures = confusion_figures(confusion)
     auroc = _auroc(part, weights)
     figures |= {"auroc": auroc, "auroc_macro": nan_mean(auroc)}
     truth = np.eye(part.probabilities.shape[1])[part.labels]
@@ -87,16 +87,22 @@ def nan_mean(values: Float[np.ndarray, "r k"]) -> Float[np.ndarray, " r"]:
     return _ratio(np.where(defined, values, 0).sum(axis=1), defined.sum(axis=1))
 
 
-def _from_confusion(confusion: Float[np.ndarray, "r k k"]) -> Figures:
+def confusion_figures(confusion: Float[np.ndarray, "r k k"]) -> Figures:
+    """Returns the figures that need no more than confusion matrices, see `weighted_figures`.
+
+    Args:
+        confusion: rows true, columns predicted classes; one without weight has no figures: NaN.
+
+    Source: Gorodkin (2004) for the correlation of truth and answer over k classes.
+    """
     hits = np.diagonal(confusion, axis1=1, axis2=2)
     true, said = confusion.sum(axis=2), confusion.sum(axis=1)
     total = true.sum(axis=1)
     recall, f1 = _ratio(hits, true), _ratio(2 * hits, np.where(true > 0, true + said, 0))
-    # Gorodkin (2004): the correlation of truth and answer over k classes.
     covariance = hits.sum(axis=1) * total - (true * said).sum(axis=1)
     spread = (total**2 - (true**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
     return {
-        "categorical_accuracy": hits.sum(axis=1) / total,
+        "categorical_accuracy": _ratio(hits.sum(axis=1), total),
         "balanced_accuracy": nan_mean(recall),
         "macro_f1": nan_mean(f1),
         "mcc": np.nan_to_num(_ratio(covariance, np.sqrt(np.maximum(spread, 0)))),

@@ -46,8 +46,9 @@ def common_area(
 def agreement(original: Image, copy: Image, matrix: Matrix) -> float:
     """Returns the correlation of the gray values of copy and warped original.
 
-    Only where both have content; a change of contrast or brightness changes nothing. 0 where next
-    to nothing is in common.
+    Only where the original has content, so that its own lack of any does not count; fill of the
+    copy counts against it. A change of contrast or brightness changes nothing. 0 where next to
+    nothing is in common.
     """
     size = (copy.shape[1], copy.shape[0])
     common = common_area((original.shape[0], original.shape[1]), matrix, size)
@@ -118,5 +119,6 @@ def _gray(image: Image) -> UInt8[np.ndarray, "h w"]:
 
 def _correlation(first: UInt8[np.ndarray, " n"], second: UInt8[np.ndarray, " n"]) -> float:
     ours, theirs = first - first.mean(), second - second.mean()
-    scale = float(np.sqrt((ours @ ours) * (theirs @ theirs)))
-    return float(ours @ theirs) / scale if scale > 0 else 0.0
+    # Sums, not dot products: those start the matrix library's threads for next to nothing.
+    scale = float(np.sqrt((ours * ours).sum() * (theirs * theirs).sum()))
+    return float((ours * theirs).sum()) / scale if scale > 0 else 0.0

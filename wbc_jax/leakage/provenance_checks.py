@@ -93,7 +93,7 @@ def simple_repeats(recovered: Recoveries, divided: Mapping[str, Original]) -> di
         "originals": len(counts),
         "repeated": sorted((counts - expected).elements()),
         "missing": sorted((expected - counts).elements()),
-        "largest_distance_from_identity": max(shifts, default=0.0),
+        "largest_distance_from_identity": float(max(shifts, default=0.0)),
     }
 
 

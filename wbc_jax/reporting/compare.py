@@ -19,7 +19,7 @@ import numpy as np
 
 from wbc_jax.atomic_files import write_text
 from wbc_jax.errors import UserError
-from wbc_jax.reporting import comparison_plots, notes, pages, paper
+from wbc_jax.reporting import comparison_plots, leaky, notes, pages, paper
 from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.number_text import NO_VALUE, duration, grouped, number, percent
@@ -98,6 +98,8 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     write_text(output / "table1.md", _markdown(rows, remarks))
     page = pages.render(
         "compare.html",
+        leaky_protocols=sorted({run.results["protocol"] for run in read if run.is_leaky}),
+        leaky_words=leaky.WORDS,
         remarks=remarks,
         definitions=notes.DEFINITIONS,
         columns=COLUMNS,
@@ -223,6 +225,7 @@ def _save_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, SavedFigur
         if (claim := paper.claimed(run.results["model"], epochs=len(run.results["epochs"])))
     }
     epochs = {name: run.results["epochs"] for name, run in runs.items()}
+    title = leaky.mark_several([run.is_leaky for run in runs.values()])
     saved: dict[str, SavedFigure] = {}
     for metric, curves, averages in (
         ("binary_accuracy", "figure7a_accuracy", "figure8_mean_accuracy"),
@@ -235,7 +238,9 @@ def _save_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, SavedFigur
         listed = "; ".join(f"{name}: {show(mean)}" for name, mean in means.items())
         claimed = "; ".join(f"{name}: {show(value)}" for name, value in stated.items())
         saved[curves] = save_figure(
-            comparison_plots.compare_curves(epochs, metric, claimed=list(stated.values())),
+            comparison_plots.compare_curves(
+                epochs, metric, claimed=list(stated.values()), title=title
+            ),
             folder,
             curves,
             alt=f"Line chart of test {METRIC_NAMES[metric].lower()} per epoch, "
@@ -246,6 +251,7 @@ def _save_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, SavedFigur
                 {name: np.nan if mean is None else mean for name, mean in means.items()},
                 stated,
                 metric,
+                title=title,
             ),
             folder,
             averages,

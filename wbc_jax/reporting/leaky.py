@@ -1,8 +1,11 @@
 """The words that stand wherever a leaky protocol's figures stand, so that nobody can miss them.
 
-mark("CNN on blood_cells", is_leaky=True)            # "LEAKY PROTOCOL: CNN on blood_cells"
+mark("CNN on blood_cells", is_leaky=True)            # two lines, the first: "LEAKY PROTOCOL"
 """
 
+from collections.abc import Sequence
+
+MARK = "LEAKY PROTOCOL"
 WORDS = (
     "copies of the same smear are on both sides, in training and in test. These figures do not "
     "show how well unseen smears are classified."
@@ -11,4 +14,11 @@ WORDS = (
 
 def mark(title: str, *, is_leaky: bool) -> str:
     """Returns the title of a figure, marked where its numbers come from a leaky protocol."""
-    return f"LEAKY PROTOCOL: {title}" if is_leaky else title
+    return f"{MARK}\n{title}" if is_leaky else title
+
+
+def mark_several(are_leaky: Sequence[bool]) -> str:
+    """Returns the title of a figure of several runs; empty where no protocol is leaky."""
+    if not any(are_leaky):
+        return ""
+    return MARK if all(are_leaky) else f"{MARK} in some of these runs"

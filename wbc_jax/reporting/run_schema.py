@@ -78,6 +78,7 @@ SCHEMAS: dict[str, Any] = {
         "dataset": str,
         "protocol": str,
         "is_leaky": bool,
+        "warnings": [str],
         "seed": int,
         "num_train": int,
         "num_validation": int,

@@ -48,7 +48,7 @@ def reliability_diagram(
         title: what was tested.
     """
     panels = {name: bins for name, bins in reliability.items() if bins is not None}
-    figure = new_figure(3.6 * len(panels) + 0.4, 4.2)
+    figure = new_figure(max(5.4, 3.6 * len(panels) + 0.4), 4.2)
     grid = figure.subplots(
         2,
         len(panels),

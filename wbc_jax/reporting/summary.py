@@ -31,11 +31,12 @@ def run_summary(results: Mapping[str, Any], workdir: Path) -> str:
         workdir: the run's directory.
     """
     test, intervals = results["test"], results["intervals"]
+    mark = f"{leaky.MARK}: " if results["is_leaky"] else ""
     heading = f"{results['model']} on {results['dataset']}, protocol {results['protocol']}"
-    lines = [f"LEAKY PROTOCOL {results['protocol']}: {leaky.WORDS}"] if results["is_leaky"] else []
+    lines = [f"{leaky.MARK} {results['protocol']}: {leaky.WORDS}"] if results["is_leaky"] else []
     lines += [
         "",
-        f"{leaky.mark(heading, is_leaky=results['is_leaky'])}, seed {results['seed']}: "
+        f"{mark}{heading}, seed {results['seed']}: "
         f"{results['num_params']:,} parameters, {len(results['epochs'])} epochs",
         *(f"  ! {warning}" for warning in results["warnings"]),
         _line("test", f"{results['num_test']:,}", "images", f"{test['num_smears']:,}", "smears"),

@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.bands import band_statistics, expand_bands, standardise
 from wbc_jax.data.examples import Examples
+from wbc_jax.data.input_pipeline import BALANCES
 from wbc_jax.data.load import Data
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_predict
@@ -116,6 +117,7 @@ def build_experiment(
             f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
             "average, 0.999 is usual"
         )
+    _choice("data.balance", config.data.balance, BALANCES)
     loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
     loss = smoothed(loss, config.train.label_smoothing)
     data = prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
@@ -223,5 +225,5 @@ def _require_at_least(config: ConfigDict, field: str, least: int) -> None:
     value = config
     for name in field.split("."):
         value = value[name]
-    if value < least:
+    if not value >= least:
         raise UserError(f"{field}={value} must be at least {least}")

@@ -1,0 +1,38 @@
+"""Our recipe for unseen smears: a window around the white cell in colour, and much augmentation.
+
+python launch.py --config=configs/recipes/white_cell.py:official_dev     chosen under
+python launch.py --config=configs/recipes/white_cell.py:official         scored with
+python launch.py --config=configs/recipes/white_cell.py:alexnet-official
+
+Figures, and what each lever brings: docs/results.md.
+"""
+
+import importlib
+
+from ml_collections import ConfigDict
+
+
+def get_config(preset: str = "official_dev") -> ConfigDict:
+    """Returns the recipe under a preset of `configs.base.PRESETS`.
+
+    Args:
+        preset: PRESET or NETWORK-PRESET; without a network, cnn.
+    """
+    network, _, protocol = preset.rpartition("-")
+    config = importlib.import_module(f"configs.{network or 'cnn'}").get_config(protocol)
+    config.data.view = "white_cell"
+    config.data.bands = "rgb"
+    config.data.balance = "smears"
+    config.augment.mirror = True
+    config.augment.flip = True
+    config.augment.rotation = 180.0
+    config.augment.scale = 0.1
+    config.augment.crop_margin = 2
+    config.augment.light = 0.1
+    config.optim.schedule = "cosine"
+    config.train.batch_size = 32
+    config.train.num_epochs = 12
+    config.train.label_smoothing = 0.05
+    config.train.average_decay = 0.999
+    config.eval.test_time_flips = True
+    return config

@@ -1,0 +1,108 @@
+"""Intervals over smears: they cover, they are wider than over images, they say when they cannot."""
+
+import numpy as np
+import pytest
+
+from wbc_jax.evaluation.intervals import (
+    RESAMPLES,
+    SEED,
+    cautions,
+    draw_smears,
+    percentile_interval,
+    percentile_intervals,
+)
+from wbc_jax.evaluation.weighted import SmearPart, weighted_figures
+
+LABELS = np.repeat([0, 1, 2], (5, 1, 8))
+
+
+def test_every_resample_has_as_many_smears_of_each_class() -> None:
+    draws = draw_smears(LABELS)
+    assert draws.shape == (RESAMPLES, 14)
+    for label, count in ((0, 5), (1, 1), (2, 8)):
+        assert set(draws[:, label == LABELS].sum(axis=1)) == {count}
+    assert set(draws[:, 5]) == {1.0}, "the only smear of its class is always drawn"
+    np.testing.assert_allclose(draws.mean(axis=0), 1, atol=0.1)
+    assert draws[:, 0].var() == pytest.approx(5 * (1 / 5) * (4 / 5), rel=0.1)
+
+
+def test_draws_depend_on_the_seed_alone() -> None:
+    np.testing.assert_array_equal(draw_smears(LABELS), draw_smears(LABELS, seed=SEED))
+    assert (draw_smears(LABELS) != draw_smears(LABELS, seed=SEED + 1)).any()
+
+
+def test_the_interval_is_the_middle_95_per_cent() -> None:
+    values = np.concatenate([np.arange(1001.0), [np.nan] * 9])
+    assert percentile_interval(values) == pytest.approx([25.0, 975.0])
+    assert np.isnan(percentile_interval(np.array([np.nan]))).all()
+
+
+def draw_part(random: np.random.Generator, *, smears: int, copies: int, spread: float) -> SmearPart:
+    """Two classes; a smear's copies are right with a probability of the smear's own."""
+    labels = np.repeat([0, 1], smears * copies)
+    of_image = np.repeat(np.arange(2 * smears), copies)
+    chances = np.clip(0.7 + spread * random.choice([-1, 1], 2 * smears), 0, 1)
+    is_right = random.random(labels.size) < chances[of_image]
+    answers = np.where(is_right, labels, 1 - labels)
+    return SmearPart(labels, np.eye(2)[answers] * 0.8 + 0.1, of_image, num_smears=2 * smears)
+
+
+def test_about_95_of_100_intervals_hold_the_truth() -> None:
+    random = np.random.default_rng(0)
+    draws = draw_smears(np.repeat([0, 1], 30), resamples=400)
+    held = []
+    for _ in range(400):
+        part = draw_part(random, smears=30, copies=5, spread=0.25)
+        low, high = percentile_interval(weighted_figures(part, draws)["categorical_accuracy"])
+        held.append(low <= 0.7 <= high)
+    assert 0.91 < np.mean(held) < 0.985
+
+
+def test_copies_of_smears_widen_the_interval_and_independent_images_do_not() -> None:
+    def widths(spread: float) -> tuple[float, float]:
+        part = draw_part(np.random.default_rng(1), smears=20, copies=20, spread=spread)
+        by_smear = weighted_figures(part, draw_smears(np.repeat([0, 1], 20)))
+        own = SmearPart(part.labels, part.probabilities, np.arange(800), num_smears=800)
+        by_image = weighted_figures(own, draw_smears(part.labels))
+        ends = [
+            percentile_interval(figures["categorical_accuracy"]) for figures in (by_smear, by_image)
+        ]
+        return ends[0][1] - ends[0][0], ends[1][1] - ends[1][0]
+
+    smear, image = widths(spread=0.25)
+    assert smear > 2 * image
+    smear, image = widths(spread=0.0)
+    assert smear == pytest.approx(image, rel=0.4)
+
+
+def test_intervals_have_the_names_of_the_figures() -> None:
+    part = draw_part(np.random.default_rng(2), smears=4, copies=3, spread=0.2)
+    figures = weighted_figures(part, draw_smears(np.repeat([0, 1], 4), resamples=50))
+    intervals = percentile_intervals(figures, ("a", "b"))
+    assert set(intervals["auroc"]) == {"a", "b", "macro"}
+    assert set(intervals["per_class"]) == {"a", "b"}
+    assert set(intervals["per_class"]["a"]) == {"precision", "recall", "f1"}
+    assert intervals["per_class"]["b"]["recall"] == percentile_interval(figures["recall"][:, 1])
+    assert intervals["auroc"]["macro"] == percentile_interval(figures["auroc_macro"])
+    assert all(len(intervals[name]) == 2 for name in ("mcc", "brier", "ece", "macro_f1"))
+
+
+def test_a_perfect_classifier_has_no_width_and_a_caution() -> None:
+    labels = np.repeat([0, 1], 20)
+    part = SmearPart(labels, np.eye(2)[labels], np.arange(40), num_smears=40)
+    intervals = percentile_intervals(weighted_figures(part, draw_smears(labels)), ("a", "b"))
+    for name in ("categorical_accuracy", "balanced_accuracy", "macro_f1", "mcc"):
+        assert intervals[name] == [1.0, 1.0]
+    assert intervals["auroc"] == {"a": [1.0, 1.0], "b": [1.0, 1.0], "macro": [1.0, 1.0]}
+    assert intervals["brier"] == intervals["ece"] == [0.0, 0.0]
+    (text,) = cautions({"a": 20, "b": 20}, num_wrong=0)
+    assert "All 40 smears are answered right" in text
+    assert "7.5%" in text
+
+
+def test_cautions_name_the_classes() -> None:
+    assert cautions({"a": 20, "b": 30}, num_wrong=3) == []
+    single, few, absent = cautions({"a": 1, "b": 4, "c": 0, "d": 10}, num_wrong=1)
+    assert "a single test smear of a:" in single
+    assert "b (4):" in few
+    assert "No test smear of c:" in absent

@@ -1,0 +1,85 @@
+"""Means over seeds and their intervals, on a handful of smears."""
+
+import numpy as np
+import pytest
+
+from wbc_jax.evaluation.intervals import draw_smears, percentile_interval
+from wbc_jax.evaluation.pooled_figures import POOLED, Answers, pooled_figures
+
+SMEARS = np.repeat([f"s{smear}" for smear in range(8)], 3)
+LABELS = np.repeat(np.arange(8) % 2, 3)
+
+
+def answers(wrong: tuple[int, ...], rows: slice = slice(None)) -> Answers:
+    """Answers of two classes, with these images answered wrongly."""
+    said = LABELS.copy()
+    said[list(wrong)] = 1 - said[list(wrong)]
+    probabilities = np.where(np.eye(2)[said] > 0, 0.8, 0.2)
+    files = np.array([f"{place}.jpeg" for place in range(24)])
+    return Answers(files[rows], SMEARS[rows], LABELS[rows], probabilities[rows])
+
+
+def test_mean_and_deviation_over_seeds_by_hand() -> None:
+    figures = pooled_figures(
+        {3: answers((0, 1)), 5: answers((0, 1, 2, 3, 4)), 7: answers(())}, num_classes=2
+    )
+    accuracies = [22 / 24, 19 / 24, 1.0]
+    of_images = figures.levels["image"]["categorical_accuracy"]
+    assert of_images["mean"] == pytest.approx(np.mean(accuracies))
+    assert of_images["sd"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert of_images["per_seed"] == pytest.approx(dict(zip("357", accuracies, strict=True)))
+    of_smears = figures.levels["smear"]["categorical_accuracy"]
+    assert list(of_smears["per_seed"].values()) == pytest.approx([7 / 8, 6 / 8, 1])
+    assert figures.smears_per_class.tolist() == [4, 4]
+    assert figures.num_wrong == 2
+
+
+def test_one_seed_has_no_deviation() -> None:
+    levels = pooled_figures({0: answers((0,))}, num_classes=2).levels
+    assert {levels[level][name]["sd"] for level in levels for name in POOLED} == {None}
+
+
+def test_seeds_that_err_on_the_same_smears_know_them_no_better() -> None:
+    """Each smear is drawn for all seeds at once."""
+    one = pooled_figures({0: answers((0, 1, 2, 9))}, num_classes=2).levels
+    three = pooled_figures(dict.fromkeys(range(3), answers((0, 1, 2, 9))), num_classes=2).levels
+    for level in one:
+        for name in POOLED:
+            assert one[level][name]["interval"] == pytest.approx(three[level][name]["interval"])
+    other = pooled_figures({0: answers((0, 1, 2, 9)), 1: answers((12, 13, 14, 21))}, num_classes=2)
+    width = np.diff(other.levels["image"]["categorical_accuracy"]["interval"])
+    assert width < np.diff(one["image"]["categorical_accuracy"]["interval"])
+
+
+def test_seeds_may_test_different_smears() -> None:
+    first, second = slice(0, 12), slice(6, 24)
+    figures = pooled_figures(
+        {0: answers((0, 7), first), 1: answers((7, 8, 20), second)}, num_classes=2
+    )
+    assert figures.smears_per_class.tolist() == [4, 4]
+    of_images = figures.levels["image"]["categorical_accuracy"]
+    assert list(of_images["per_seed"].values()) == pytest.approx([10 / 12, 15 / 18])
+    # By hand: smear s is drawn as often for both seeds as it is drawn; a seed of whose smears
+    # none is drawn is left out of that mean.
+    draws = draw_smears(np.array([0, 0, 0, 0, 1, 1, 1, 1]))[:, [0, 4, 1, 5, 2, 6, 3, 7]]
+    shares = []
+    for wrong, rows in (((0, 7), first), ((7, 8, 20), second)):
+        right = np.ones(24)
+        right[list(wrong)] = 0
+        weights = np.repeat(draws, 3, axis=1)[:, rows]
+        total = np.where(weights.any(axis=1), weights.sum(axis=1), np.nan)
+        shares.append((weights * right[rows]).sum(axis=1) / total)
+    assert np.isnan(shares[0]).any()
+    expected = percentile_interval(np.nanmean(shares, axis=0))
+    assert of_images["interval"] == pytest.approx(expected)
+
+
+def test_a_class_that_a_resample_lacks_does_not_undo_the_interval() -> None:
+    """Each seed tests one smear of class 1: some resamples hold it for the other seed alone."""
+    first, second = slice(0, 6), slice(6, 12)
+    levels = pooled_figures(
+        {0: answers((0,), first), 1: answers((9,), second)}, num_classes=2
+    ).levels
+    for name in POOLED:
+        low, high = levels["image"][name]["interval"]
+        assert 0 < low < levels["image"][name]["mean"] < high <= 1

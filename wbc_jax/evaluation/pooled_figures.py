@@ -1,0 +1,122 @@
+"""Figures of one setting over its seeds: mean, deviation, and how much they hang on the smears.
+
+figures = pooled_figures({0: answers_of_seed_0, 1: answers_of_seed_1}, num_classes=4)
+figures.levels["image"]["categorical_accuracy"]    # {"mean": ..., "sd": ..., "interval": ...}
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from wbc_jax.evaluation.intervals import draw_smears, percentile_interval
+from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
+from wbc_jax.evaluation.weighted import (
+    SmearPart,
+    confusion_figures,
+    nan_mean,
+    weighted_confusion,
+)
+
+POOLED = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
+
+
+class Answers(NamedTuple):
+    """What the networks of one seed say of its test images, all folds together.
+
+    Attributes:
+        filenames: of each image; all different.
+        sources: the smear of each image.
+        labels: true classes, in [0, k).
+        probabilities: rows summing to 1.
+    """
+
+    filenames: Shaped[np.ndarray, " n"]
+    sources: Shaped[np.ndarray, " n"]
+    labels: Int[np.ndarray, " n"]
+    probabilities: Float[np.ndarray, "n k"]
+
+
+class PooledFigures(NamedTuple):
+    """Figures of one setting.
+
+    Attributes:
+        levels: for "image" and "smear" each of `POOLED`: `mean` and `sd` over the seeds (None for
+            a single seed), `per_seed`, and the `interval` of the mean.
+        smears_per_class: number of different smears that any seed was tested on, by label.
+        num_wrong: smears that at least one seed answers wrongly.
+    """
+
+    levels: dict[str, dict[str, Any]]
+    smears_per_class: Int[np.ndarray, " k"]
+    num_wrong: int
+
+
+def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledFigures:
+    """Returns the mean over the seeds of each figure, with its interval over smears.
+
+    A smear is drawn for all seeds at once: they were tested on the same smears, so their errors
+    go together, and a mean over seeds knows the smears no better than one seed does.
+
+    Args:
+        seeds: answers by seed, at least one.
+        num_classes: k.
+    """
+    smears = {seed: group_by_smear(a.sources, a.labels, a.filenames) for seed, a in seeds.items()}
+    union, places = _union(smears)
+    draws = draw_smears(union)
+    levels: dict[str, dict[str, Any]] = {}
+    is_wrong = np.zeros(len(union), bool)
+    for level in ("image", "smear"):
+        points, resampled = [], []
+        for seed, answers in seeds.items():
+            part = _part(answers, smears[seed], level)
+            weights = draws[:, places[seed]]
+            points.append(confusion_figures(weighted_confusion(part, np.ones_like(weights[:1]))))
+            resampled.append(confusion_figures(weighted_confusion(part, weights)))
+            if level == "smear":
+                is_wrong[places[seed]] |= part.probabilities.argmax(axis=1) != part.labels
+        levels[level] = {
+            name: _summary(
+                dict(zip(seeds, (float(figures[name][0]) for figures in points), strict=True)),
+                # A seed of whose classes a resample holds none has no figure in it.
+                nan_mean(np.stack([figures[name] for figures in resampled], axis=1)),
+            )
+            for name in POOLED
+        }
+    return PooledFigures(
+        levels, np.bincount(union, minlength=num_classes), num_wrong=int(is_wrong.sum())
+    )
+
+
+def _union(
+    smears: Mapping[int, Smears],
+) -> tuple[Int[np.ndarray, " u"], dict[int, Int[np.ndarray, " _"]]]:
+    """Returns the label of each smear that occurs, and where each seed's stand among them."""
+    keys = {
+        seed: np.char.add(np.char.add(own.label.astype(np.str_), "/"), own.name)
+        for seed, own in smears.items()
+    }
+    known = np.unique(np.concatenate(list(keys.values())))
+    labels = np.array([int(key.split("/", 1)[0]) for key in known], np.intp)
+    return labels, {seed: np.searchsorted(known, own) for seed, own in keys.items()}
+
+
+def _part(answers: Answers, smears: Smears, level: str) -> SmearPart:
+    if level == "image":
+        rows = (answers.labels, answers.probabilities, smears.of_image)
+    else:
+        mean = mean_over_copies(answers.probabilities, smears)
+        rows = (smears.label, mean, np.arange(len(smears.name)))
+    return SmearPart(*rows, num_smears=len(smears.name))
+
+
+def _summary(per_seed: Mapping[int, float], resampled: Float[np.ndarray, " r"]) -> dict[str, Any]:
+    values = np.array(list(per_seed.values()))
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)) if values.size > 1 else None,
+        "per_seed": {str(seed): value for seed, value in per_seed.items()},
+        "interval": percentile_interval(resampled),
+    }

@@ -1,0 +1,240 @@
+"""Which pictures are on more than one side of a division: of a folder, or of a protocol's.
+
+findings, show = audit_folder(Path("images"), wanted=("TRAIN", "TEST"))
+findings, show = audit_division({"train": train, "test": test}, read, title="paper")
+findings.pairs, findings.groups
+show(findings.groups[0].pair)         # both pictures, and the second laid onto the first
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from wbc_jax.data.divisions import UNRESOLVED, shared_smears
+from wbc_jax.data.examples import Examples
+from wbc_jax.errors import UserError
+from wbc_jax.leakage.comparison import View, look_at
+from wbc_jax.leakage.fingerprints import Fingerprint, decode, shrink, take_fingerprints
+from wbc_jax.leakage.picture_parts import Picture, open_parts
+from wbc_jax.leakage.twins import TwinGallery, pair_up
+from wbc_jax.reporting.audit_findings import Findings, Group, Pair
+
+_KEPT = 1000  # views, at most 0.2 MB each
+
+Read = Callable[[Picture], bytes]
+Parts = Mapping[str, Sequence[Fingerprint]]
+
+
+def audit_folder(place: Path, wanted: Sequence[str] = ()) -> Findings:
+    """Compares the parts of a folder or zip by the content of their pictures.
+
+    Args:
+        place: a folder, a zip, or a folder within a zip; its first folders are the parts.
+        wanted: names of the parts to compare; none: all there are.
+
+    Raises:
+        UserError: there are not two parts with pictures.
+    """
+    parts = open_parts(place, wanted)
+    pictures = [Picture(part, file) for part, files in parts.files.items() for file in files]
+    fingerprints, unreadable = take_fingerprints(pictures, parts.read)
+    by_part = _by_part(fingerprints)
+    if len(by_part) < 2:
+        raise UserError(
+            f"input={place}: of its folders {', '.join(parts.files)} fewer than two hold a picture "
+            "that can be read, so there is nothing to compare"
+        )
+    left_out = len(pictures) - len(fingerprints) - len(unreadable)
+    notes = [f"{left_out} files are no pictures and were passed over."] if left_out else []
+    notes += [
+        f"{part} holds no picture that can be read." for part in parts.files if part not in by_part
+    ]
+    return _findings(
+        f"input {place}",
+        {part: len(some) for part, some in by_part.items()},
+        compare_parts(by_part, parts.read),
+        unreadable,
+        notes,
+    )
+
+
+def audit_division(parts: Mapping[str, Examples], read: Callable[[], Read], title: str) -> Findings:
+    """Compares the parts of a division by the source of their examples.
+
+    Copies of unknown source are compared with all pictures of the other parts by content.
+
+    Args:
+        parts: name -> examples; empty ones are left out.
+        read: called only where there are such copies; returns what reads a file's bytes.
+        title: what was divided.
+    """
+    parts = {name: examples for name, examples in parts.items() if len(examples.label)}
+    pairs, sources = _pairs_by_source(parts)
+    unknown = {
+        name: set(examples.filename[examples.source == UNRESOLVED].tolist())
+        for name, examples in parts.items()
+    }
+    unreadable: dict[Picture, str] = {}
+    notes = []
+    if count := sum(map(len, unknown.values())):
+        notes.append(
+            f"{count} pictures have no known source: they were compared with all pictures of the "
+            "other parts by content."
+        )
+        by_content, unreadable = _pairs_of_unknown(parts, unknown, read())
+        pairs += by_content
+    sizes = {name: len(examples.label) for name, examples in parts.items()}
+    return _findings(title, sizes, pairs, unreadable, notes, sources)
+
+
+def compare_parts(parts: Parts, read: Read) -> list[Pair]:
+    """Returns the pairs of every two parts; pictures of one part are not compared.
+
+    Args:
+        parts: name -> fingerprints.
+        read: returns a file's bytes.
+    """
+    see = _viewer(read)
+    by_size = sorted(parts, key=lambda part: len(parts[part]))  # the larger one is indexed
+    pairs = []
+    for place, name in enumerate(by_size[1:], start=1):
+        gallery = TwinGallery(parts[name], see)
+        for other in by_size[:place]:
+            pairs += gallery.twins(parts[other])
+    order = list(parts)
+    return [_in_order(pair, order) for pair in pairs]
+
+
+def _pairs_by_source(parts: Mapping[str, Examples]) -> tuple[list[Pair], dict[Picture, str]]:
+    """Returns the pairs of pictures of one source, and the sources of those in a pair."""
+    shared = set(shared_smears(*(examples.source for examples in parts.values())))
+    members: dict[str, dict[str, list[Picture]]] = {smear: defaultdict(list) for smear in shared}
+    for part, examples in parts.items():
+        for file, smear in zip(examples.filename.tolist(), examples.source.tolist(), strict=True):
+            if smear in shared:
+                members[smear][part].append(Picture(part, file))
+    pairs = [
+        Pair(*first, *second, "source")
+        for smear in sorted(shared)
+        for ours, theirs in combinations(members[smear].values(), 2)
+        for first, second in pair_up(ours, theirs)
+    ]
+    sources = {
+        picture: smear
+        for smear, by_part in members.items()
+        for pictures in by_part.values()
+        for picture in pictures
+    }
+    return pairs, sources
+
+
+def _pairs_of_unknown(
+    parts: Mapping[str, Examples], unknown: Mapping[str, set[str]], read: Read
+) -> tuple[list[Pair], dict[Picture, str]]:
+    """Compares pictures without a known source with those of all other parts."""
+    needed = [
+        Picture(part, file)
+        for part, examples in parts.items()
+        for file in examples.filename.tolist()
+        if file in unknown[part] or any(unknown[other] for other in parts if other != part)
+    ]
+    fingerprints, unreadable = take_fingerprints(needed, read)
+    by_part = _by_part(fingerprints)
+    see = _viewer(read)
+    pairs: dict[frozenset[Picture], Pair] = {}
+    for name, some in by_part.items():
+        queries = [
+            one
+            for other, theirs in by_part.items()
+            if other != name
+            for one in theirs
+            if one.picture.file in unknown[other]
+        ]
+        if not queries:
+            continue
+        for pair in TwinGallery(some, see).twins(queries):
+            ends = frozenset(_ends(pair))
+            pairs.setdefault(ends, _in_order(pair, list(parts)))
+    return list(pairs.values()), unreadable
+
+
+def _findings(
+    title: str,
+    parts: Mapping[str, int],
+    pairs: Iterable[Pair],
+    unreadable: Mapping[Picture, str],
+    notes: Sequence[str],
+    sources: Mapping[Picture, str] | None = None,
+) -> Findings:
+    pairs = sorted(pairs, key=lambda pair: pair.order)
+    twins = {picture for pair in pairs for picture in _ends(pair)}
+    return Findings(
+        title=title,
+        parts=parts,
+        twins={part: sum(picture.part == part for picture in twins) for part in parts},
+        pairs=pairs,
+        groups=_groups(pairs, sources or {}),
+        unreadable=[(f"{where.part}/{where.file}", why) for where, why in unreadable.items()],
+        notes=notes,
+        by_source=bool(sources),
+    )
+
+
+def _groups(pairs: Sequence[Pair], sources: Mapping[Picture, str]) -> list[Group]:
+    """Joins pictures that pairs connect; a group is named by its source, else by a number."""
+    if not pairs:
+        return []
+    pictures = sorted({picture for pair in pairs for picture in _ends(pair)})
+    number = {picture: place for place, picture in enumerate(pictures)}
+    rows, columns = zip(*([number[end] for end in _ends(pair)] for pair in pairs), strict=True)
+    joined = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(pictures),) * 2)
+    _, components = connected_components(joined, directed=False)
+    members = defaultdict(list)
+    for picture, component in zip(pictures, components.tolist(), strict=True):
+        members[component].append(picture)
+    surest: dict[int, Pair] = {}  # pairs come with the surest first
+    for pair in pairs:
+        surest.setdefault(int(components[number[_ends(pair)[0]]]), pair)
+    groups = []
+    for place, (component, pair) in enumerate(surest.items(), start=1):
+        counts: dict[str, int] = defaultdict(int)
+        for picture in members[component]:
+            counts[picture.part] += 1
+        named = [sources[picture] for picture in members[component] if picture in sources]
+        groups.append(Group(named[0] if named else str(place), dict(counts), pair))
+    return groups
+
+
+def _by_part(fingerprints: Sequence[Fingerprint]) -> dict[str, list[Fingerprint]]:
+    by_part = defaultdict(list)
+    for one in fingerprints:
+        by_part[one.picture.part].append(one)
+    return dict(by_part)
+
+
+def _viewer(read: Read) -> Callable[[Picture], View]:
+    """Returns what reads a picture as its key points were found in it; the last ones are kept."""
+
+    @lru_cache(maxsize=_KEPT)
+    def see(picture: Picture) -> View:
+        return look_at(shrink(decode(picture.file, read(picture))))
+
+    return see
+
+
+def _ends(pair: Pair) -> tuple[Picture, Picture]:
+    return Picture(pair.part_a, pair.file_a), Picture(pair.part_b, pair.file_b)
+
+
+def _in_order(pair: Pair, order: Sequence[str]) -> Pair:
+    """Returns the pair with the picture of the earlier part first."""
+    if order.index(pair.part_a) <= order.index(pair.part_b):
+        return pair
+    first, second = _ends(pair)
+    return Pair(*second, *first, pair.how, pair.hash_distance, pair.inliers, pair.correlation)

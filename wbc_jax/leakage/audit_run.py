@@ -1,0 +1,106 @@
+"""An audit as the command line runs it: compare, write the files, say what was found.
+
+text, is_leaky = run_on_input(Path("images"), parts=[], workdir=None)
+text, is_leaky = run_on_division(data, seed=0, fold=0, workdir=None)
+"""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from wbc_jax.data.load import Data
+from wbc_jax.datasets.prepare import read_split
+from wbc_jax.leakage import comparison, fingerprints, shortlist, twins
+from wbc_jax.leakage.audit import Read, audit_division, audit_folder
+from wbc_jax.leakage.picture_parts import Picture, open_parts
+from wbc_jax.reporting.audit_findings import Findings, Pair
+from wbc_jax.reporting.audit_report import audit_summary, check_output, write_audit
+
+RULES = {
+    "bytes": "identical files",
+    "pixels": "identical width, height and RGB values",
+    "hash": (
+        f"at most {twins.MOST_BITS} of 64 bits of the perceptual hash differ in any flip or "
+        f"quarter turn, and the gray values correlate above {twins.LEAST_CORRELATION}"
+    ),
+    "keypoints": (
+        f"at least {twins.LEAST_INLIERS} key points agree on an affine map, and under it the gray "
+        f"values correlate above {twins.LEAST_CORRELATION} over what both show, which is at "
+        f"least {comparison.LEAST_COMMON:.0%} of the smaller one"
+    ),
+    "compared in full": (
+        f"the {shortlist.MOST_CANDIDATES} nearest by hash and the {shortlist.MOST_CANDIDATES} that "
+        "most key points vote for, of each picture of the smaller part"
+    ),
+    "size": f"pictures are compared at no more than {fingerprints.LONGEST_SIDE} pixels a side",
+}
+
+Image = UInt8[np.ndarray, "_ _ 3"]
+
+
+def run_on_input(place: Path, *, parts: list[str], workdir: Path | None) -> tuple[str, bool]:
+    """Audits a folder or zip whose first folders are the parts of a division.
+
+    Args:
+        place: a folder, a zip, or a folder within a zip.
+        parts: names of the parts to compare; none: all there are.
+        workdir: where the files are written; by default `runs/audit-NAME`.
+
+    Returns:
+        What the terminal shows, and whether any pair was found.
+
+    Raises:
+        UserError: there are not two parts with pictures, or `workdir` is a file.
+    """
+    output = workdir or Path("runs") / f"audit-{place.resolve().stem}"
+    check_output(output)
+    return _write(audit_folder(place, parts), output, open_parts(place, parts).read)
+
+
+def run_on_division(data: Data, *, seed: int, fold: int, workdir: Path | None) -> tuple[str, bool]:
+    """Audits the division of a protocol.
+
+    Args:
+        data: its images, divided.
+        seed: it was drawn by.
+        fold: which of its folds.
+        workdir: where the files are written; by default `runs/audit-PROTOCOL-seedN[-foldN]`.
+
+    Returns:
+        What the terminal shows, and whether any pair was found.
+
+    Raises:
+        UserError: `workdir` is a file.
+    """
+    name = f"{data.protocol.name}-seed{seed}" + (f"-fold{fold}" if fold else "")
+    output = workdir or Path("runs") / f"audit-{name}"
+    check_output(output)
+
+    @cache
+    def reader() -> Read:
+        splits = data.protocol.splits
+        examples = (example for split in splits for example in read_split(data.prepared, split))
+        images = {example.filename: example.image for example in examples}
+        return lambda picture: images[picture.file]
+
+    title = (
+        f"protocol {data.protocol.name} of {data.prepared.spec.name}, seed {seed}, fold {fold}: "
+        f"{data.protocol.description}"
+    )
+    findings = audit_division(data.partition._asdict(), reader, title)
+    # The encoded images are read only where there is a pair to be drawn.
+    return _write(findings, output, lambda picture: reader()(picture))
+
+
+def _write(findings: Findings, output: Path, read: Read) -> tuple[str, bool]:
+    def show(pair: Pair) -> tuple[Image, Image]:
+        first, second = (
+            fingerprints.shrink(fingerprints.decode(file, read(Picture(part, file))))
+            for part, file in pair.ends
+        )
+        return first, second
+
+    page = write_audit(findings, output, show, rules=RULES)
+    return audit_summary(findings, page), bool(findings.pairs)

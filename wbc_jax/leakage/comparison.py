@@ -1,0 +1,117 @@
+"""Whether two pictures show the same thing, decided by their pixels under the map between them.
+
+    view, other = look_at(image), look_at(other_image)
+    match_agreement(view, other, matrix)          # correlation over what both show
+    turned_agreement(view, other, orientation)    # the same for one of eight orientations
+
+What a picture shows ends at its black border, be it the fill of a turned copy or a microscope's
+diaphragm: two copies of one picture end in different places, and a border says nothing.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float64, UInt8
+
+from wbc_jax.leakage.perceptual_hash import orient
+
+BLACK = 24  # brightest value of a black border in any channel; JPEG leaves some noise in it
+LEAST_COMMON = 0.05  # of the smaller one's content that must be in common
+_EDGE = 3  # pixels of the common area's border left out: interpolation, and JPEG beside black
+
+Image = UInt8[np.ndarray, "_ _ 3"]
+
+
+@dataclass(frozen=True)
+class View:
+    """What is compared of a picture.
+
+    Attributes:
+        gray: its gray values.
+        content: where it shows something: all but what is black up to its border.
+    """
+
+    gray: UInt8[np.ndarray, "h w"]
+    content: Bool[np.ndarray, "h w"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.gray.shape[1], self.gray.shape[0]
+
+
+def look_at(image: Image) -> View:
+    """Returns what is compared of a picture.
+
+    Args:
+        image: 8-bit RGB.
+    """
+    red, green, blue = np.moveaxis(image, 2, 0)
+    black = np.maximum(np.maximum(red, green), blue) <= BLACK
+    # A black frame around joins all that touches the border to one component.
+    framed = np.pad(black.astype(np.uint8), 1, constant_values=1)
+    _, components = cv2.connectedComponents(framed, connectivity=4)
+    content = (components != components[0, 0])[1:-1, 1:-1]
+    return View(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), content)
+
+
+def match_agreement(first: View, second: View, matrix: Float64[np.ndarray, "2 3"]) -> float:
+    """Returns the correlation of the gray values of two pictures over what both show.
+
+    Args:
+        first: a picture.
+        second: another one.
+        matrix: from (x, y, 1) in the first to (x, y) in the second, pixels.
+
+    Returns:
+        In [-1, 1]; 0 where they have next to nothing in common or one is of a single colour there.
+    """
+    # What lies beyond the first one's rim is not shown by it.
+    shown = np.pad(first.content[1:-1, 1:-1], 1).astype(np.uint8) * 255
+    warped = cv2.warpAffine(shown, matrix, second.size, flags=cv2.INTER_LINEAR) == 255
+    theirs = cv2.warpAffine(first.gray, matrix, second.size, flags=cv2.INTER_LINEAR)
+    magnification = abs(float(np.linalg.det(matrix[:, :2])))
+    least = LEAST_COMMON * min(second.content.sum(), first.content.sum() * magnification)
+    return _correlation(second.gray, theirs, _without_edge(warped & second.content), least)
+
+
+def turned_agreement(first: View, second: View, orientation: int) -> float:
+    """Returns the correlation of a picture and another one in a given orientation, at its size.
+
+    Args:
+        first: a picture.
+        second: another one.
+        orientation: of the second, see `perceptual_hash.ORIENTATIONS`.
+
+    Returns:
+        As `match_agreement` does.
+    """
+    gray, content = (
+        cv2.resize(orient(array, orientation), first.size, interpolation=cv2.INTER_AREA)
+        for array in (second.gray, second.content.astype(np.uint8) * 255)
+    )
+    both = first.content & (content == 255)
+    least = LEAST_COMMON * min(first.content.sum(), (content == 255).sum())
+    return _correlation(first.gray, gray, _without_edge(both), least)
+
+
+def _without_edge(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Shrinks a mask, except where it ends at the frame."""
+    kernel = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
+    return cv2.erode(mask.astype(np.uint8), kernel) > 0  # OpenCV takes all outside as set
+
+
+def _correlation(
+    first: UInt8[np.ndarray, "h w"],
+    second: UInt8[np.ndarray, "h w"],
+    where: Bool[np.ndarray, "h w"],
+    least: float,
+) -> float:
+    """Returns the correlation where a mask is set; 0 where that is no more than `least` pixels."""
+    if where.sum() <= least:
+        return 0.0
+    ours, theirs = first[where].astype(np.float64), second[where].astype(np.float64)
+    ours, theirs = ours - ours.mean(), theirs - theirs.mean()
+    scale = float(np.sqrt((ours @ ours) * (theirs @ theirs)))
+    return float(ours @ theirs) / scale if scale > 1e-6 else 0.0

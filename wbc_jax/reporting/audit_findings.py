@@ -1,0 +1,109 @@
+"""What an audit found, as plain data: for the terminal, the files and the page alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# How a pair was found -> what that means; the surest first.
+HOW = {
+    "source": "the data set names the same smear as the source of both",
+    "bytes": "the files are identical",
+    "pixels": "the decoded pixels are identical",
+    "hash": "the same picture as a whole: scaled, recompressed, flipped or turned by quarters",
+    "keypoints": "the same picture under an affine map: turned, shifted, sheared, flipped, cut",
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures of different parts that show the same thing.
+
+    Attributes:
+        part_a: the first one's part.
+        file_a: its path below that part, or its name in the data set.
+        part_b: the second one's part.
+        file_b: as `file_a`.
+        how: a key of `HOW`.
+        hash_distance: bits in which the perceptual hashes differ, of 64; None where not compared.
+        inliers: key points that agree on the map between them; None where not compared.
+        correlation: of gray values over what both show; None where not compared.
+    """
+
+    part_a: str
+    file_a: str
+    part_b: str
+    file_b: str
+    how: str
+    hash_distance: int | None = None
+    inliers: int | None = None
+    correlation: float | None = None
+
+    @property
+    def ends(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Part and file of both pictures."""
+        return (self.part_a, self.file_a), (self.part_b, self.file_b)
+
+    @property
+    def order(self) -> tuple[int, int, float, str, str, str, str]:
+        """What pairs are sorted by: the surest first, then by name."""
+        rank = tuple(HOW).index(self.how)
+        sureness = (-(self.inliers or 0), -(self.correlation or 0.0))
+        return (rank, *sureness, *self.ends[0], *self.ends[1])
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures of several parts that are joined by pairs: copies of one smear, as a rule.
+
+    Attributes:
+        name: the source; where none is known, a number from 1.
+        counts: part -> how many pictures of it belong to the group.
+        pair: the surest one.
+    """
+
+    name: str
+    counts: Mapping[str, int]
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an audit found.
+
+    Attributes:
+        title: what was audited.
+        parts: part -> number of its pictures that were compared.
+        twins: part -> how many of them are in a pair.
+        pairs: the surest first.
+        groups: in the order of their surest pairs.
+        unreadable: (file, reason) of what could not be read.
+        notes: what else a reader must know.
+        by_source: whether groups are smears by the data set's own word.
+    """
+
+    title: str
+    parts: Mapping[str, int]
+    twins: Mapping[str, int]
+    pairs: Sequence[Pair]
+    groups: Sequence[Group]
+    unreadable: Sequence[tuple[str, str]]
+    notes: Sequence[str]
+    by_source: bool = False
+
+    def group_words(self, count: int) -> str:
+        """Returns what so many groups are called."""
+        if self.by_source:
+            return "smear" if count == 1 else "smears"
+        return "group of like pictures" if count == 1 else "groups of like pictures"
+
+    @property
+    def counts_by_how(self) -> dict[str, int]:
+        """How many pairs were found in each way."""
+        return {how: sum(pair.how == how for pair in self.pairs) for how in HOW}
+
+
+def printable(name: str) -> str:
+    """Returns a file's name with what no terminal, table or page can show written as an escape."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in name
+    )

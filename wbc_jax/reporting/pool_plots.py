@@ -1,0 +1,91 @@
+"""The gap between protocols: each network's accuracy under each of them, leaky ones marked.
+
+    figure = gap(pooled["groups"], pooled["protocols"])
+
+Plain dicts in, matplotlib Figures out, as in `plots`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from wbc_jax.reporting import leaky, paper
+from wbc_jax.reporting.figure_style import BLACK, COLOURS, GREY, new_figure, plain_text, styled
+from wbc_jax.reporting.number_text import percent
+
+_METRIC = "categorical_accuracy"
+
+
+def network_name(group: Mapping[str, Any]) -> str:
+    """Returns "CNN", or "CNN, recipe A" where the network has several."""
+    recipe = f", recipe {group['recipe']}" if group["recipe"] else ""
+    return f"{paper.model_title(group['model'])}{recipe}"
+
+
+def protocol_name(group: Mapping[str, Any]) -> str:
+    """Returns the protocol's name, marked where it is leaky."""
+    return f"{group['protocol']} (LEAKY)" if group["is_leaky"] else str(group["protocol"])
+
+
+@styled
+def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure:
+    """Draws categorical accuracy: a cluster per network, a bar per protocol, with intervals.
+
+    Args:
+        groups: as in pooled.json: `model`, `recipe`, `protocol`, `is_leaky`, `classes`, and for
+            `image` and `smear` the metric's `mean` and `interval`; fractions in [0, 1].
+        protocols: those of the groups, in the order of the bars.
+    """
+    networks = list(dict.fromkeys(network_name(group) for group in groups))
+    width = 0.8 / len(protocols)
+    figure = new_figure(max(5.0, 1.2 + 0.62 * len(groups)), 4.2)
+    axes = figure.add_subplot()
+    for index, protocol in enumerate(protocols):
+        own = [group for group in groups if group["protocol"] == protocol]
+        places = np.array([networks.index(network_name(group)) for group in own])
+        places = places + (index - (len(protocols) - 1) / 2) * width
+        look: dict[str, Any] = {"color": COLOURS[index % len(COLOURS)]}
+        if own[0]["is_leaky"]:
+            look = {"facecolor": "white", "edgecolor": look["color"], "hatch": "////"}
+        means = [group["image"][_METRIC]["mean"] for group in own]
+        axes.bar(places, means, 0.9 * width, label=plain_text(protocol_name(own[0])), **look)
+        ends = np.array([group["image"][_METRIC]["interval"] for group in own]).T
+        # A line from end to end: a percentile interval need not hold the mean in its middle.
+        axes.vlines(places, *ends, color=BLACK, linewidth=1.2, clip_on=False, zorder=3)
+        of_smears = [group["smear"][_METRIC]["mean"] for group in own]
+        axes.plot(
+            places,
+            of_smears,
+            "D",
+            ms=4,
+            markerfacecolor="white",
+            markeredgecolor=BLACK,
+            label="_nolegend_" if index else "smear by smear",
+            clip_on=False,
+            zorder=4,
+        )
+        for place, mean in zip(places, means, strict=True):
+            axes.text(
+                *(place, 0.015, percent(mean, 0 if mean == 1 else 1)),
+                rotation=90,
+                ha="center",
+                va="bottom",
+                fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+            )
+    for index, chance in enumerate(sorted({1 / len(group["classes"]) for group in groups})):
+        label = "_nolegend_" if index else "guessing blindly"
+        axes.axhline(chance, color=GREY, linestyle="--", linewidth=1, label=label)
+    names = [plain_text(name).replace(", ", "\n") for name in networks]
+    axes.set_xticks(range(len(networks)), names, fontsize=8)
+    axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
+    axes.set(ylim=(0, 1), ylabel="Categorical accuracy, test (%)")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    title = "Accuracy of each network under each protocol"
+    axes.set_title(leaky.mark(title, is_leaky=all(group["is_leaky"] for group in groups)))
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure

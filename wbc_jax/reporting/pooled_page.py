@@ -1,0 +1,169 @@
+"""Pooled figures as JSON, as tables to read and as the figure of the gap between protocols.
+
+write_pooled({"intervals": {...}, "protocols": ["paper"], "groups": [...]}, Path("runs/pooled"))
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wbc_jax.atomic_files import write_json, write_text
+from wbc_jax.reporting import leaky, pages, pool_plots
+from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.number_text import NO_VALUE, interval, percent
+from wbc_jax.reporting.pool_plots import network_name, protocol_name
+
+_HEADINGS = (
+    "Network",
+    "Protocol",
+    "Seeds",
+    "Folds",
+    "Test images",
+    "Test smears",
+    "Accuracy, images",
+    "Accuracy, smears",
+    "Balanced accuracy, images",
+    "Macro F1, images",
+)
+_NUM_TEXTS = 2  # the first columns are words
+_FIGURES = (
+    ("image", "categorical_accuracy"),
+    ("smear", "categorical_accuracy"),
+    ("image", "balanced_accuracy"),
+    ("image", "macro_f1"),
+)
+DEFINITIONS = (
+    "Accuracy is categorical accuracy, the share whose most probable class is the true one; "
+    "“smears”: the probabilities of a smear's copies are averaged and each smear is answered once.",
+    "Mean ± standard deviation over the seeds: of the weights, the order and, where a protocol "
+    "divides at random, of the division. A single seed has no deviation.",
+    "In brackets: 95 % interval of the mean over the seeds, by bootstrap over smears, stratified "
+    "by class; a smear is drawn for all seeds at once. More test smears narrow it, more seeds of "
+    "the same smears hardly.",
+    "Folds: their test parts are put together seed by seed, so that every smear is tested once.",
+    "Test images: per seed. Test smears: different ones over all seeds.",
+)
+
+
+def write_pooled(pooled: Mapping[str, Any], output: Path) -> Path:
+    """Writes pooled.json, pooled.md, pooled.html and figures/gap.svg|png into `output`.
+
+    Args:
+        pooled: `intervals` (how they were made), `protocols` (in order), and `groups`: for each
+            setting its network, recipe, protocol, seeds, figures and the fields in which it
+            differs from others.
+        output: a directory; it is made where it is missing.
+
+    Returns:
+        The path of pooled.html.
+    """
+    groups, protocols = pooled["groups"], pooled["protocols"]
+    write_json(output / "pooled.json", pooled)
+    remarks = _remarks(groups)
+    rows, settings = [_row(group) for group in groups], _settings_table(groups)
+    write_text(output / "pooled.md", _markdown(rows, settings, remarks))
+    page = pages.render(
+        "pooled.html",
+        leaky_protocols=list(dict.fromkeys(g["protocol"] for g in groups if g["is_leaky"])),
+        leaky_words=leaky.WORDS,
+        remarks=remarks,
+        definitions=DEFINITIONS,
+        headings=_HEADINGS,
+        num_texts=_NUM_TEXTS,
+        rows=[[*row[:_NUM_TEXTS], *map(_unbroken, row[_NUM_TEXTS:])] for row in rows],
+        settings=settings,
+        gap=_save_gap(groups, protocols, output / "figures"),
+        runs=[(f"{network_name(g)}, {protocol_name(g)}", g["runs"]) for g in groups],
+    )
+    path = output / "pooled.html"
+    write_text(path, page)
+    return path
+
+
+def _row(group: Mapping[str, Any]) -> list[str]:
+    counts = sorted(set(group["num_images"]))
+    images = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return [
+        network_name(group),
+        protocol_name(group),
+        str(len(group["seeds"])),
+        str(len(group["folds"])),
+        images,
+        f"{group['num_smears']:,}",
+        *(_figure(group[level][name]) for level, name in _FIGURES),
+    ]
+
+
+def _figure(summary: Mapping[str, Any]) -> str:
+    ends = interval(summary["interval"], is_share=True)
+    if summary["sd"] is None:
+        return f"{percent(summary['mean'])} {ends}"
+    return f"{100 * summary['mean']:.1f} ± {100 * summary['sd']:.1f} % {ends}"
+
+
+def _unbroken(cell: str) -> str:
+    """Returns a cell that a page breaks before its interval only."""
+    return cell.replace(" ", "\u00a0").replace("\u00a0[", " [")
+
+
+def _settings_table(groups: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Returns a heading and a row per field in which the groups differ; empty where in none."""
+    fields = list(groups[0]["settings"])
+    if not fields:
+        return []
+    heading = ["Field", *(f"{network_name(g)}, {g['protocol']}" for g in groups)]
+    return [heading, *([name, *(_value(g["settings"][name]) for g in groups)] for name in fields)]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return NO_VALUE
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _remarks(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns what a reader must know first: each text once, with the groups that it is of."""
+    carriers: dict[str, list[str]] = {}
+    for group in groups:
+        name = f"{network_name(group)}, {protocol_name(group)}"
+        for text in (*group["warnings"], *group["notes"]):
+            carriers.setdefault(text, []).append(name)
+    return [
+        text if len(names) == len(groups) else f"{'; '.join(names)}: {text}"
+        for text, names in carriers.items()
+    ]
+
+
+def _markdown(
+    rows: Sequence[Sequence[str]], settings: Sequence[Sequence[str]], remarks: Sequence[str]
+) -> str:
+    lines = ["# Pooled figures: each network under each protocol", ""]
+    lines += [f"> **Note:** {remark}\n" for remark in remarks]
+    aligns = [":--" if place < _NUM_TEXTS else "--:" for place in range(len(_HEADINGS))]
+    lines += [_markdown_row(cells) for cells in (_HEADINGS, aligns, *rows)]
+    lines += ["", *(f"- {text}" for text in DEFINITIONS)]
+    if settings:
+        lines += ["", "## Fields of the config in which they differ", ""]
+        aligns = [":--"] * len(settings[0])
+        lines += [_markdown_row(cells) for cells in (settings[0], aligns, *settings[1:])]
+    lines += ["", "Research use only, not for diagnosis.", ""]
+    return "\n".join(lines)
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _save_gap(
+    groups: Sequence[Mapping[str, Any]], protocols: Sequence[str], folder: Path
+) -> SavedFigure:
+    listed = "; ".join(
+        f"{network_name(g)} under {protocol_name(g)}: {_figure(g['image']['categorical_accuracy'])}"
+        for g in groups
+    )
+    return save_figure(
+        pool_plots.gap(groups, protocols),
+        folder,
+        "gap",
+        alt=f"Bar chart of test categorical accuracy, networks by protocols. {listed}.",
+    )
