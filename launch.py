@@ -159,8 +159,11 @@ def _dispatch() -> None:
 
 def _audit(data_dir: Path | None, cache_dir: Path) -> None:
     workdir = Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
-    if _INPUT.value and _CONFIG.value is not None:
-        raise UserError("--mode=audit takes --input or --config, not both: leave one out")
+    if bool(_INPUT.value) == (_CONFIG.value is not None):
+        raise UserError(
+            "--mode=audit needs either --input=FOLDER, whose folders are the parts to compare, or "
+            "--config=configs/cnn.py:paper, whose division is audited"
+        )
     if _INPUT.value:
         from wbc_jax.leakage.audit_run import run_on_input
 

@@ -88,7 +88,7 @@ class Protocol:
         if not 0 <= draw.fold < self.num_folds:
             raise UserError(
                 f"data.fold={draw.fold} must lie in [0, {self.num_folds}): {self.name} has "
-                f"{self.num_folds} fold(s); only crossval has several"
+                f"{self.num_folds} fold(s); official_dev and crossval have {NUM_FOLDS}"
             )
         if not 0 <= draw.validation_share < 1:
             raise UserError(
@@ -269,7 +269,8 @@ PROTOCOLS = {
             splits=("TRAIN", "TEST"),
             description=(
                 "The data set's own: TRAIN to train, less the smears held out of it for "
-                "validation, TEST to test; no smear is on two sides."
+                "validation and those that show a place of TEST, TEST to test; no smear is on two "
+                "sides."
             ),
             warnings=(),
             split=_as_given("TRAIN", "TEST"),
@@ -279,11 +280,12 @@ PROTOCOLS = {
             dataset="blood_cells",
             splits=("TRAIN",),
             description=(
-                "All copies of a fifth of TRAIN's smears of every class, drawn by seed, to test, "
-                "the rest to train: to choose settings by, without seeing an image of TEST."
+                f"One of {NUM_FOLDS} folds over the smears of TRAIN, drawn by seed, to test, the "
+                "others to train: to choose settings by, without seeing an image of TEST."
             ),
             warnings=(),
-            split=_smear_holdout,
+            split=_one_fold,
+            num_folds=NUM_FOLDS,
         ),
         Protocol(
             name="crossval",
