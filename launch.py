@@ -4,6 +4,7 @@ python launch.py --config=configs/alexnet.py                       embedded draw
 python launch.py --config=configs/alexnet.py:paper --data_dir=DIR  the paper's images and division
 python launch.py --config=configs/cnn.py --profile                 and a trace of one epoch
 python launch.py --mode=compare --runs=runs/A,runs/B               Table I and Figures 7 to 9
+python launch.py --mode=pool --runs=runs/A,runs/B                  mean over seeds and folds
 python launch.py --mode=describe --config=configs/vgg19.py         layers, parameters, operations
 python launch.py --mode=evaluate --workdir=runs/A                  the latest checkpoint, again
 python launch.py --mode=prepare --config=configs/cnn.py:paper      data set and arrays only
@@ -42,7 +43,10 @@ _CONFIG = config_flags.DEFINE_config_file(
     " paper_dev, official, official_dev, crossval, lisc, smoke.",
 )
 _MODE = flags.DEFINE_enum(
-    "mode", "train", ["train", "evaluate", "compare", "describe", "prepare", "audit"], "What to do."
+    "mode",
+    "train",
+    ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit"],
+    "What to do.",
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Directory of the run; by default runs/[RECIPE-]MODEL-PROTOCOL-seedN[-foldN]."
@@ -57,7 +61,7 @@ _CACHE_DIR = flags.DEFINE_string(
     os.environ.get("WBC_CACHE_DIR", str(Path("~/.cache/wbc_jax"))),
     "Folder for prepared data sets, arrays and compiled programs. Default: WBC_CACHE_DIR.",
 )
-_RUNS = flags.DEFINE_list("runs", [], "Run directories to compare, separated by commas.")
+_RUNS = flags.DEFINE_list("runs", [], "Run directories to compare or pool, with commas between.")
 _INPUT = flags.DEFINE_string(
     "input", None, "Folder or zip whose first folders are the parts to audit, such as train, test."
 )
@@ -73,8 +77,8 @@ _PROFILE = flags.DEFINE_bool(
 def _workdir() -> Path:
     if _WORKDIR.value:
         return Path(_WORKDIR.value).expanduser()
-    if _MODE.value == "compare":
-        return Path("runs") / "comparison"
+    if _MODE.value in ("compare", "pool"):
+        return Path("runs") / {"compare": "comparison", "pool": "pooled"}[_MODE.value]
     if _MODE.value == "evaluate":
         raise UserError("--mode=evaluate needs the run's directory: add --workdir=runs/NAME")
     config = _config()
@@ -139,6 +143,10 @@ def _dispatch() -> None:
             from wbc_jax.reporting.compare import compare
 
             print(compare([Path(run).expanduser() for run in _RUNS.value], _workdir()))
+        case "pool":
+            from wbc_jax.evaluation.pool import pool
+
+            print(pool([Path(run).expanduser() for run in _RUNS.value], _workdir()))
         case "describe":
             config = _config()
             from wbc_jax.training.describe_model import describe_model

@@ -130,7 +130,7 @@ def evaluate(network: nn.Module, loader: DataLoader) -> dict[str, float]:
 
 
 def confusion_figures(confusion: Float[np.ndarray, "k k"]) -> dict[str, float]:
-    """Returns accuracy, balanced accuracy and macro F1.
+    """Returns accuracy, balanced accuracy and macro F1, these over the classes that occur.
 
     Args:
         confusion: counts, rows true, columns predicted.
@@ -140,7 +140,7 @@ def confusion_figures(confusion: Float[np.ndarray, "k k"]) -> dict[str, float]:
     return {
         "categorical_accuracy": float(right.sum() / confusion.sum()),
         "balanced_accuracy": float((right[true > 0] / true[true > 0]).mean()),
-        "macro_f1": float((2 * right / np.maximum(true + predicted, 1)).mean()),
+        "macro_f1": float((2 * right / np.maximum(true + predicted, 1))[true > 0].mean()),
     }
 
 

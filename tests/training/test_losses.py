@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import scipy.special
 from scipy.optimize import approx_fprime
 
 from tests.training.loss_references import REFERENCES, SOFT_REFERENCES

@@ -210,7 +210,7 @@ def test_a_directory_of_another_config_is_refused_with_every_differing_field(
 @pytest.mark.parametrize(
     ("changes", "array"),
     [
-        ({"model.dense_features": (9,)}, "opt_state/0/mu/Dense_0/bias"),
+        ({"model.dense_features": (9,)}, "average/params/Dense_0/bias"),
         ({"optim.name": "sgd"}, "opt_state/0/count"),
         ({"train.average_decay": 0.0}, "average/batch_stats/BatchNorm_0/mean"),
     ],

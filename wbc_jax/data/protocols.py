@@ -4,30 +4,30 @@ protocol = get_protocol("official")
 partition = protocol.divide({"TRAIN": examples, ...}, Draw(seed=0, validation_share=0.2))
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
 
-from wbc_jax.data.divisions import (
-    UNRESOLVED,
-    draw_smears,
-    hold_out_smears,
-    shared_smears,
-    smear_folds,
+from wbc_jax.data.divisions import hold_out_smears, shared_smears
+from wbc_jax.data.examples import Examples
+from wbc_jax.data.splitting import (
+    NUM_FOLDS,
+    PAPER_NUM_IMAGES,
+    PAPER_NUM_TEST,
+    TEST_SHARE,
+    Draw,
+    Splits,
+    as_given,
+    one_fold,
+    random_holdout,
+    random_holdout_of_some_smears,
+    smear_holdout,
+    stratified_rows,
+    without_scenes_of,
 )
-from wbc_jax.data.examples import Examples, concatenate
 from wbc_jax.errors import UserError
-
-Splits = Mapping[str, Examples]
-
-PAPER_NUM_IMAGES = 2487  # of the TEST split; the paper's own count, 2497, is 10 too many
-PAPER_NUM_TEST = 500  # the paper, section III.A
-TEST_SHARE = 0.2  # of the smears: the paper's 500 of 2487 images; about 50 of LISC's 250
-NUM_FOLDS = 5
-TEST_SMEARS = (13, 6, 4, 48)  # of each class in TEST
 
 
 class Partition(NamedTuple):
@@ -36,22 +36,6 @@ class Partition(NamedTuple):
     train: Examples
     validation: Examples
     test: Examples
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What a division depends on besides the images.
-
-    Attributes:
-        seed: of everything that is drawn.
-        validation_share: of the training part (of its smears, by class; of its images where the
-            protocol divides images) that is held out for validation, in [0, 1); 0: nothing.
-        fold: which fold is tested on, from 0; protocols without folds take 0 only.
-    """
-
-    seed: int
-    validation_share: float = 0.0
-    fold: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,13 +81,13 @@ class Protocol:
             )
         train, test = self.split(splits, draw)
         if not self.is_leaky:
-            train = _without_scenes_of(test, train)
+            train = without_scenes_of(test, train)
         validation = train.take(np.arange(0))
         if draw.validation_share:
             rows = self._hold_out(train, draw)
             train, validation = train.take(rows[0]), train.take(rows[1])
             if not self.is_leaky:
-                train = _without_scenes_of(validation, train)
+                train = without_scenes_of(validation, train)
         partition = Partition(train, validation, test)
         shared = shared_smears(*(part.scene for part in partition)) or shared_smears(
             *(part.source for part in partition)
@@ -118,83 +102,6 @@ class Protocol:
         return hold_out_smears(
             train.label, train.source, share=draw.validation_share, seed=draw.seed
         )
-
-
-def _without_scenes_of(tested: Examples, trained: Examples) -> Examples:
-    """Leaves out what shows a place that is tested on, in another photograph of it.
-
-    Copies of unknown smears stay where the split itself keeps them apart.
-    """
-    overlaps = np.isin(trained.scene, tested.scene) & (trained.scene != UNRESOLVED)
-    return trained.take(np.flatnonzero(~overlaps))
-
-
-def _as_given(train_split: str, test_split: str) -> Callable[[Splits, Draw], tuple]:
-    """Trains on one split of the data set and tests on another."""
-
-    def split(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
-        del draw  # nothing is drawn
-        return splits[train_split], splits[test_split]
-
-    return split
-
-
-def _random_holdout(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
-    """Tests on 500 examples drawn at random, trains on the others, as the paper does."""
-    return _hold_out_images(concatenate(list(splits.values())), draw.seed)
-
-
-def _random_holdout_of_some_smears(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
-    """The same with the copies of as many smears of each class as TEST has."""
-    examples = concatenate(list(splits.values()))
-    rows = draw_smears(examples.label, examples.source, counts=TEST_SMEARS, seed=draw.seed)
-    return _hold_out_images(examples.take(rows), draw.seed)
-
-
-def _hold_out_images(examples: Examples, seed: int) -> tuple[Examples, Examples]:
-    order = np.random.default_rng(seed).permutation(len(examples.label))[:PAPER_NUM_IMAGES]
-    return (
-        examples.take(np.sort(order[PAPER_NUM_TEST:])),
-        examples.take(np.sort(order[:PAPER_NUM_TEST])),
-    )
-
-
-def _smear_holdout(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
-    """Tests on a fifth of the smears of every class."""
-    examples = concatenate(list(splits.values()))
-    train, test = hold_out_smears(examples.label, examples.source, share=TEST_SHARE, seed=draw.seed)
-    return examples.take(train), examples.take(test)
-
-
-def _one_fold(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
-    """Tests on one fold of the smears, trains on the others."""
-    examples = concatenate(list(splits.values()))
-    folds = smear_folds(examples.label, examples.source, num_folds=NUM_FOLDS, seed=draw.seed)
-    is_test = folds == draw.fold
-    return (
-        examples.take(np.flatnonzero((folds >= 0) & ~is_test)),
-        examples.take(np.flatnonzero(is_test)),
-    )
-
-
-def stratified_rows(
-    labels: Int[np.ndarray, " n"], share: float, seed: int
-) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " held"]]:
-    """Draws the same share of every class, at least one example of each.
-
-    Args:
-        labels: classes; every class that occurs needs at least two examples.
-        share: of each class that is held out, in (0, 1).
-        seed: of the draw.
-
-    Returns:
-        Rows that stay and rows held out, ascending.
-
-    Raises:
-        UserError: a class has a single example, which cannot be on both sides.
-    """
-    names = np.arange(len(labels)).astype(np.str_)  # every image a smear of its own
-    return hold_out_smears(labels, names, share=share, seed=seed)
 
 
 _SYNTHETIC_WARNING = (
@@ -217,7 +124,7 @@ PROTOCOLS = {
             splits=("train", "test"),
             description="Train and test split of the embedded drawings; no smear is in both.",
             warnings=(_SYNTHETIC_WARNING,),
-            split=_as_given("train", "test"),
+            split=as_given("train", "test"),
         ),
         Protocol(
             name="smoke",
@@ -225,7 +132,7 @@ PROTOCOLS = {
             splits=("train", "test"),
             description="A handful of embedded drawings, to see that everything runs.",
             warnings=(_SYNTHETIC_WARNING,),
-            split=_as_given("train", "test"),
+            split=as_given("train", "test"),
         ),
         Protocol(
             name="paper",
@@ -236,7 +143,7 @@ PROTOCOLS = {
                 "split, drawn at random by seed, to test; the rest to train."
             ),
             warnings=(_LEAK_WARNING.format(num_smears=71),),
-            split=_random_holdout,
+            split=random_holdout,
             is_leaky=True,
         ),
         Protocol(
@@ -248,7 +155,7 @@ PROTOCOLS = {
                 "of the smears of every class, drawn by seed, to test; no smear is in both."
             ),
             warnings=(),
-            split=_smear_holdout,
+            split=smear_holdout,
         ),
         Protocol(
             name="paper_dev",
@@ -260,7 +167,7 @@ PROTOCOLS = {
                 ":paper or :official tests on."
             ),
             warnings=(_LEAK_WARNING.format(num_smears=71),),
-            split=_random_holdout_of_some_smears,
+            split=random_holdout_of_some_smears,
             is_leaky=True,
         ),
         Protocol(
@@ -273,7 +180,7 @@ PROTOCOLS = {
                 "sides."
             ),
             warnings=(),
-            split=_as_given("TRAIN", "TEST"),
+            split=as_given("TRAIN", "TEST"),
         ),
         Protocol(
             name="official_dev",
@@ -284,7 +191,7 @@ PROTOCOLS = {
                 "others to train: to choose settings by, without seeing an image of TEST."
             ),
             warnings=(),
-            split=_one_fold,
+            split=one_fold,
             num_folds=NUM_FOLDS,
         ),
         Protocol(
@@ -296,7 +203,7 @@ PROTOCOLS = {
                 "test; the others to train, less the smears held out for validation."
             ),
             warnings=(),
-            split=_one_fold,
+            split=one_fold,
             num_folds=NUM_FOLDS,
         ),
         Protocol(
@@ -307,7 +214,7 @@ PROTOCOLS = {
                 f"{TEST_SHARE:.0%} of every class, drawn by seed, to test; the rest to train."
             ),
             warnings=(),
-            split=_smear_holdout,
+            split=smear_holdout,
         ),
     )
 }

@@ -22,8 +22,10 @@ from wbc_jax.evaluation.results import (
 from wbc_jax.evaluation.scores import score
 from wbc_jax.nested import flatten
 from wbc_jax.reporting import leaky, plots
+from wbc_jax.reporting.cards import write_cards
 from wbc_jax.reporting.report import write_report
 from wbc_jax.reporting.report_figures import draw_scores
+from wbc_jax.reporting.run_files import read_run
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.experiment import Experiment, build_experiment, make_predict_parts
 from wbc_jax.training.run_directory import RunDirectory
@@ -134,6 +136,7 @@ def finish_run(
     write_results(workdir, results)
     if data.protocol.is_leaky:
         _log.warning("%s %s: %s", leaky.MARK, data.protocol.name, leaky.WORDS)
+    write_cards(read_run(workdir))
     report = write_report(workdir, test.image)
     _log.info("report: %s", report)
     return results

@@ -79,7 +79,7 @@ class DescriptorIndex:
         probed = _nearest(descriptors, self._centres, _PROBED).ravel()
         order = np.argsort(probed, kind="stable")
         starts = np.searchsorted(probed[order], np.arange(len(self._centres) + 1))
-        per_descriptor = len(probed) // max(1, len(descriptors))
+        per_descriptor = min(_PROBED, len(self._centres))
         for cell, (first, last) in enumerate(zip(self._starts, self._starts[1:], strict=False)):
             rows = order[starts[cell] : starts[cell + 1]] // per_descriptor
             for begin in range(0, len(rows), _ROWS):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from wbc_jax.reporting.audit_findings import Group, Pair, printable
-from wbc_jax.reporting.figure_style import GREY, VERMILLION, new_figure, plain_text, styled
+from wbc_jax.reporting.figure_style import GREY, new_figure, plain_text, styled
 
 MOST_DRAWN = 8
 _LONGEST_NAME = 34  # characters that fit above a picture
@@ -52,7 +52,6 @@ def pair_sheet(drawn: Sequence[tuple[Group, Image, Image]], *, columns: int = 2)
             axes.imshow(image, interpolation="antialiased")
             axes.spines[:].set(visible=True, color=GREY, linewidth=0.6)
             axes.set_title(f"{_shortened(part)}\n{_shortened(file)}", fontsize=6, pad=3)
-        left.spines[:].set(color=VERMILLION, linewidth=1.2)
         words = f"{group.name}: {describe_pair(group.pair)}"
         left.set_xlabel(plain_text(printable(words)), fontsize=7, loc="left")
     return figure

@@ -17,7 +17,6 @@ from wbc_jax.reporting import pages
 from wbc_jax.reporting.audit_findings import HOW, Findings, Group, Pair, printable
 from wbc_jax.reporting.audit_plots import choose_groups, describe_pair, pair_sheet
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
-from wbc_jax.reporting.number_text import NO_VALUE
 
 COLUMNS = (
     *("part_a", "file_a", "part_b", "file_b"),
@@ -95,21 +94,22 @@ def audit_summary(findings: Findings, page: Path) -> str:
 def _pair_lines(findings: Findings) -> list[str]:
     counts = ", ".join(f"{n:,} by {how}" for how, n in findings.counts_by_how.items() if n)
     num = len(findings.groups)
+    shown = findings.groups[:_MOST_PRINTED]
+    width = max(len("group"), *(len(printable(group.name)) for group in shown))
     lines = [
         f"{len(findings.pairs):,} pairs ({counts}); {num:,} {findings.group_words(num)} on two "
-        "sides; the surest pair of each:",
-        f"  {'how':<10}{'bits':>5}{'inliers':>8}{'correlation':>12}  pictures",
+        "sides, each with its surest pair:",
+        f"  {'group':<{width}}  pictures",
     ]
-    for group in findings.groups[:_MOST_PRINTED]:
-        *_, how, bits, inliers, correlation = _row(group.pair)
+    for group in shown:
         first, second = (printable(f"{part}/{file}") for part, file in group.pair.ends)
-        sides = ", ".join(f"{n} in {printable(part)}" for part, n in group.counts.items())
+        sides = ", ".join(f"{n:,} in {printable(part)}" for part, n in group.counts.items())
         lines.append(
-            f"  {how:<10}{bits or NO_VALUE:>5}{inliers or NO_VALUE:>8}"
-            f"{correlation or NO_VALUE:>12}  {first} = {second}  ({sides})"
+            f"  {printable(group.name):<{width}}  {sides}: {first} = {second} "
+            f"({describe_pair(group.pair)})"
         )
-    if num > _MOST_PRINTED:
-        lines.append(f"  and {num - _MOST_PRINTED:,} more; all pairs are in pairs.tsv")
+    if num > len(shown):
+        lines.append(f"  and {num - len(shown):,} more; all pairs are in pairs.tsv")
     return lines
 
 
@@ -147,7 +147,7 @@ def _as_json(findings: Findings, rules: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "name": printable(group.name),
                 "pictures": {printable(part): count for part, count in group.counts.items()},
-                "surest_pair": dict(zip(COLUMNS, _row(group.pair), strict=True)),
+                "surest_pair": {name: getattr(group.pair, name) for name in COLUMNS},
             }
             for group in findings.groups
         ],

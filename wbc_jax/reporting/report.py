@@ -26,6 +26,7 @@ from wbc_jax.reporting.run_files import (
     read_smear_predictions,
 )
 from wbc_jax.reporting.score_rows import class_rows, score_rows
+from wbc_jax.reporting.window_plots import window_sheet
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 6
 
@@ -97,6 +98,11 @@ def _save_figures(
             "lists the same.",
         ),
     }
+    if run.config["data"]["view"] != "whole":
+        drawn["windows"] = Drawn(
+            window_sheet(images, predictions.labels, run.results["classes"]),
+            "Test images of every class as the network gets them: windows around the white cell.",
+        )
     return {
         name: save_figure(one.figure, run.path / "figures", name, alt=one.alt)
         for name, one in drawn.items()

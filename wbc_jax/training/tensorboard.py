@@ -53,15 +53,16 @@ class TensorBoard:
             self._writer.close()
 
     def write_epoch(self, record: Mapping[str, Any], params: Variables) -> None:
-        """Adds one epoch's metrics, `train/...` and `test/...`, and a histogram per weight array.
+        """Adds one epoch's metrics, such as `train/...`, and a histogram per weight array.
 
         Args:
-            record: the epoch's line of the history: `epoch`, `train` and `test`.
+            record: the epoch's line of the history: `epoch`, and metrics of every part.
             params: weights after it.
         """
         epoch = record["epoch"]
-        for part in ("train", "test"):
-            for name, value in record[part].items():
+        parts = {name: values for name, values in record.items() if isinstance(values, Mapping)}
+        for part, values in parts.items():
+            for name, value in values.items():
                 self._writer.add_scalar(f"{part}/{name}", value, epoch)
         for path, leaf in jax.tree_util.tree_leaves_with_path(params):
             name = jax.tree_util.keystr(path, simple=True, separator="/")
