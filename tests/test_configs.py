@@ -12,19 +12,21 @@ from ml_collections import ConfigDict
 
 from configs.base import PRESETS, VALIDATED, get_base_config
 from wbc_jax.data.augmentation import Augmentation
+from wbc_jax.data.input_pipeline import BALANCES
 from wbc_jax.data.load import class_names
 from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.models import create_model
 from wbc_jax.models.head import Head
 from wbc_jax.models.registry import MODELS
 from wbc_jax.nested import flatten
+from wbc_jax.training.prepare_data import image_settings
 from wbc_jax.training.train import train
 
-CONFIGS = sorted(
-    path.stem
-    for path in (Path(__file__).parents[1] / "configs").glob("[!_]*.py")
-    if path.stem != "base"
-)
+CONFIG_FOLDER = Path(__file__).parents[1] / "configs"
+CONFIGS = sorted(path.stem for path in CONFIG_FOLDER.glob("[!_]*.py") if path.stem != "base")
+
+
+RECIPES = sorted(path.stem for path in (CONFIG_FOLDER / "recipes").glob("[!_]*.py"))
 
 
 def get_config(name: str, preset: str = "synthetic") -> ConfigDict:
@@ -143,6 +145,35 @@ def test_every_preset_gives_a_network_with_an_output_per_class(name: str) -> Non
 
 def test_every_protocol_is_a_preset() -> None:
     assert set(PRESETS) == set(PROTOCOLS)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_changes_settings_of_every_network_and_adds_none(recipe: str) -> None:
+    module = importlib.import_module(f"configs.recipes.{recipe}")
+    for preset in PRESETS:
+        assert module.get_config(preset).model.name == "cnn"
+        for name in CONFIGS:
+            config, plain = module.get_config(f"{name}-{preset}"), get_config(name, preset)
+            assert (config.model.name, config.data.protocol) == (name, preset)
+            fields, before = flatten(config.to_dict()), flatten(plain.to_dict())
+            assert fields.keys() == before.keys()
+            assert fields != before
+            assert {k: v for k, v in fields.items() if k.startswith("model.")} == {
+                k: v for k, v in before.items() if k.startswith("model.")
+            }
+            assert {type(fields[k]) for k in fields} == {type(before[k]) for k in before}
+            Augmentation(**config.augment.to_dict())
+            image_settings(config)
+            assert config.data.balance in BALANCES
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_says_how_to_run_it_and_refuses_unknown_presets(recipe: str) -> None:
+    module = importlib.import_module(f"configs.recipes.{recipe}")
+    assert f"python launch.py --config=configs/recipes/{recipe}.py:" in (module.__doc__ or "")
+    for preset in ("papre", "alexnet-papre"):
+        with pytest.raises(ValueError, match="preset 'papre' is not known; choose one of"):
+            module.get_config(preset)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

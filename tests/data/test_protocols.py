@@ -165,6 +165,7 @@ def test_the_other_protocols_take_the_splits_as_they_are(
 
 
 NOT_LEAKY = [name for name, protocol in PROTOCOLS.items() if not protocol.is_leaky]
+FOLDED = ["crossval", "official_dev"]
 
 
 @pytest.mark.parametrize("validation_share", [0.0, 0.2])
@@ -201,7 +202,7 @@ def test_copies_of_unknown_smears_are_neither_trained_on_nor_validated_with() ->
     assert test is splits["TEST"]
 
 
-@pytest.mark.parametrize("name", ["paper_grouped", "official_dev", "lisc"])
+@pytest.mark.parametrize("name", ["paper_grouped", "lisc"])
 def test_a_fifth_of_every_classs_smears_is_tested_on(name: str) -> None:
     for seed in range(10):
         train, _, test = get_protocol(name).divide(draw_splits(name, seed), Draw(seed))
@@ -239,11 +240,11 @@ def test_a_leaky_protocol_validates_as_it_tests_by_image() -> None:
     assert smears(train) & smears(validation)
 
 
-def test_the_folds_of_crossval_test_on_every_smear_once_and_are_balanced() -> None:
-    protocol = get_protocol("crossval")
-    assert protocol.num_folds == 5
+@pytest.mark.parametrize("name", FOLDED)
+def test_the_folds_test_on_every_smear_once_and_are_balanced(name: str) -> None:
+    protocol = get_protocol(name)
     for seed in range(10):
-        splits = draw_splits("crossval", seed, num_unresolved=11)
+        splits = draw_splits(name, seed, num_unresolved=11)
         whole = smears_by_class(concatenate(list(splits.values())))
         tests = [protocol.divide(splits, Draw(seed, 0.2, fold)).test for fold in range(5)]
         tested = Counter(smear for test in tests for smear in smears(test))
@@ -331,7 +332,7 @@ def test_of_a_smear_in_both_splits_only_the_tested_copies_are_used(name: str) ->
 def test_a_promise_that_is_not_kept_is_our_fault_and_not_passed_over(
     same: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "_without_scenes_of", lambda tested, trained: trained)
+    monkeypatch.setattr(protocols, "without_scenes_of", lambda tested, trained: trained)
     splits = {
         split: part._replace(**{same: np.where(part.label == 1, "c", part.source)})
         for split, part in draw_splits("official", seed=0).items()
@@ -343,15 +344,16 @@ def test_a_promise_that_is_not_kept_is_our_fault_and_not_passed_over(
 @pytest.mark.parametrize("fold", [-1, 1, 5])
 def test_a_fold_that_is_not_there_is_refused(fold: int) -> None:
     splits = draw_splits("paper_grouped", seed=0)
-    message = rf"data\.fold={fold} must lie in \[0, 1\): paper_grouped .* only crossval has"
+    message = rf"data\.fold={fold} must lie in \[0, 1\): paper_grouped .* official_dev and crossval have 5"
     with pytest.raises(UserError, match=message):
         get_protocol("paper_grouped").divide(splits, Draw(0, fold=fold))
 
 
-def test_crossval_has_five_folds() -> None:
-    splits = draw_splits("crossval", seed=0)
-    with pytest.raises(UserError, match=r"data\.fold=5 must lie in \[0, 5\): crossval has 5 fold"):
-        get_protocol("crossval").divide(splits, Draw(0, fold=5))
+@pytest.mark.parametrize("name", FOLDED)
+def test_those_that_have_folds_have_five(name: str) -> None:
+    splits = draw_splits(name, seed=0)
+    with pytest.raises(UserError, match=rf"data\.fold=5 must lie in \[0, 5\): {name} has 5 fold"):
+        get_protocol(name).divide(splits, Draw(0, fold=5))
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 1.5, float("nan")])

@@ -291,7 +291,9 @@ def test_lisc_trains_with_and_without_basophils(
             "train.batch_size": 4,
             "train.num_epochs": 1,
             "data.bands": "rgb",
+            "data.view": "white_cell",
             "augment.stain": 0.1,
+            "eval.test_time_flips": True,
         },
     )
     results = train(config, workdir=tmp_path / "r", data_dir=lisc_tree, cache_dir=cache_dir)

@@ -8,6 +8,7 @@ show(findings.groups[0].pair)         # both pictures, and the second laid onto 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -51,7 +52,10 @@ def audit_folder(place: Path, wanted: Sequence[str] = ()) -> Findings:
             "that can be read, so there is nothing to compare"
         )
     left_out = len(pictures) - len(fingerprints) - len(unreadable)
-    notes = [f"{left_out} files are no pictures and were passed over."] if left_out else []
+    notes = []
+    if left_out:
+        said = "file is no picture and was" if left_out == 1 else "files are no pictures and were"
+        notes.append(f"{left_out:,} {said} passed over.")
     notes += [
         f"{part} holds no picture that can be read." for part in parts.files if part not in by_part
     ]
@@ -65,9 +69,9 @@ def audit_folder(place: Path, wanted: Sequence[str] = ()) -> Findings:
 
 
 def audit_division(parts: Mapping[str, Examples], read: Callable[[], Read], title: str) -> Findings:
-    """Compares the parts of a division by the source of their examples.
+    """Compares the parts of a division by the smears and places that their examples show.
 
-    Copies of unknown source are compared with all pictures of the other parts by content.
+    Copies of unknown smears are compared with all pictures of the other parts by content.
 
     Args:
         parts: name -> examples; empty ones are left out.
@@ -75,7 +79,7 @@ def audit_division(parts: Mapping[str, Examples], read: Callable[[], Read], titl
         title: what was divided.
     """
     parts = {name: examples for name, examples in parts.items() if len(examples.label)}
-    pairs, sources = _pairs_by_source(parts)
+    pairs, scenes = _pairs_by_source(parts)
     unknown = {
         name: set(examples.filename[examples.source == UNRESOLVED].tolist())
         for name, examples in parts.items()
@@ -84,13 +88,15 @@ def audit_division(parts: Mapping[str, Examples], read: Callable[[], Read], titl
     notes = []
     if count := sum(map(len, unknown.values())):
         notes.append(
-            f"{count} pictures have no known source: they were compared with all pictures of the "
-            "other parts by content."
+            f"{count:,} pictures of unknown smears were compared with all pictures of the other parts "
+            "by content."
         )
         by_content, unreadable = _pairs_of_unknown(parts, unknown, read())
         pairs += by_content
     sizes = {name: len(examples.label) for name, examples in parts.items()}
-    return _findings(title, sizes, pairs, unreadable, notes, sources)
+    findings = _findings(title, sizes, pairs, unreadable, notes, scenes)
+    smears = shared_smears(*(examples.source for examples in parts.values()))
+    return replace(findings, num_smears=len(smears))
 
 
 def compare_parts(parts: Parts, read: Read) -> list[Pair]:
@@ -112,26 +118,27 @@ def compare_parts(parts: Parts, read: Read) -> list[Pair]:
 
 
 def _pairs_by_source(parts: Mapping[str, Examples]) -> tuple[list[Pair], dict[Picture, str]]:
-    """Returns the pairs of pictures of one source, and the sources of those in a pair."""
-    shared = set(shared_smears(*(examples.source for examples in parts.values())))
-    members: dict[str, dict[str, list[Picture]]] = {smear: defaultdict(list) for smear in shared}
+    """Returns the pairs of pictures of one smear or of one place, and the places in a pair."""
+    shared = set(shared_smears(*(examples.scene for examples in parts.values())))
+    copies: dict[str, dict[tuple[str, str], list[Picture]]] = {}  # scene -> (part, smear) -> ...
+    scenes: dict[Picture, str] = {}
     for part, examples in parts.items():
-        for file, smear in zip(examples.filename.tolist(), examples.source.tolist(), strict=True):
-            if smear in shared:
-                members[smear][part].append(Picture(part, file))
+        columns = (examples.filename, examples.source, examples.scene)
+        for file, smear, scene in zip(*(column.tolist() for column in columns), strict=True):
+            if scene in shared:
+                by_smear = copies.setdefault(scene, defaultdict(list))
+                by_smear[part, smear].append(Picture(part, file))
+                scenes[Picture(part, file)] = scene
     pairs = [
-        Pair(*first, *second, "source")
-        for smear in sorted(shared)
-        for ours, theirs in combinations(members[smear].values(), 2)
+        Pair(*first, *second, "source" if smear == other_smear else "scene")
+        for by_smear in copies.values()
+        for ((part, smear), ours), ((other_part, other_smear), theirs) in combinations(
+            by_smear.items(), 2
+        )
+        if part != other_part
         for first, second in pair_up(ours, theirs)
     ]
-    sources = {
-        picture: smear
-        for smear, by_part in members.items()
-        for pictures in by_part.values()
-        for picture in pictures
-    }
-    return pairs, sources
+    return pairs, scenes
 
 
 def _pairs_of_unknown(
@@ -170,7 +177,7 @@ def _findings(
     pairs: Iterable[Pair],
     unreadable: Mapping[Picture, str],
     notes: Sequence[str],
-    sources: Mapping[Picture, str] | None = None,
+    scenes: Mapping[Picture, str] | None = None,
 ) -> Findings:
     pairs = sorted(pairs, key=lambda pair: pair.order)
     twins = {picture for pair in pairs for picture in _ends(pair)}
@@ -179,15 +186,14 @@ def _findings(
         parts=parts,
         twins={part: sum(picture.part == part for picture in twins) for part in parts},
         pairs=pairs,
-        groups=_groups(pairs, sources or {}),
+        groups=_groups(pairs, scenes or {}),
         unreadable=[(f"{where.part}/{where.file}", why) for where, why in unreadable.items()],
         notes=notes,
-        by_source=bool(sources),
     )
 
 
-def _groups(pairs: Sequence[Pair], sources: Mapping[Picture, str]) -> list[Group]:
-    """Joins pictures that pairs connect; a group is named by its source, else by a number."""
+def _groups(pairs: Sequence[Pair], scenes: Mapping[Picture, str]) -> list[Group]:
+    """Joins pictures that pairs connect; a group is named by its place, else by a number."""
     if not pairs:
         return []
     pictures = sorted({picture for pair in pairs for picture in _ends(pair)})
@@ -206,7 +212,7 @@ def _groups(pairs: Sequence[Pair], sources: Mapping[Picture, str]) -> list[Group
         counts: dict[str, int] = defaultdict(int)
         for picture in members[component]:
             counts[picture.part] += 1
-        named = [sources[picture] for picture in members[component] if picture in sources]
+        named = [scenes[picture] for picture in members[component] if picture in scenes]
         groups.append(Group(named[0] if named else str(place), dict(counts), pair))
     return groups
 

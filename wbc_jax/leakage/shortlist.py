@@ -2,7 +2,7 @@
 
     index = DescriptorIndex([fingerprint.descriptors for fingerprint in gallery])
     for candidates in index.candidates([fingerprint.descriptors for fingerprint in queries]):
-        candidates                     # [(position in the gallery, whether mirrored), ...]
+        candidates                     # positions in the gallery
 
 Every key point votes for the pictures that have a similar one, and its vote is divided among them:
 what many pictures have, such as the corners of a black border, says little. Similar points are
@@ -53,23 +53,22 @@ class DescriptorIndex:
         self._descriptors, self._owners = descriptors[order], owners[order]
         self._starts = np.searchsorted(cells[order], np.arange(len(self._centres) + 1))
 
-    def candidates(self, queries: Sequence[Descriptors]) -> Iterator[list[tuple[int, bool]]]:
-        """Yields, for each picture, the most voted for in the gallery, the first of equals first.
+    def candidates(self, queries: Sequence[Descriptors]) -> Iterator[list[int]]:
+        """Yields, for each picture, which of the gallery it and its mirror image vote for most.
 
         Args:
             queries: descriptors of each.
 
         Yields:
-            At most `MOST_CANDIDATES` of (position in the gallery, whether it is voted for by the
-            picture's mirror image).
+            At most `MOST_CANDIDATES` positions in the gallery.
         """
         for start in range(0, len(queries), _QUERIES):
             some = [spread(one, POINTS) for one in queries[start : start + _QUERIES]]
-            plain, mirrored = self._votes(some), self._votes([mirror(one) for one in some])
-            for ours, theirs in zip(plain, mirrored, strict=True):
-                best = np.maximum(ours, theirs)
-                ranked = np.argsort(-best, kind="stable")[:MOST_CANDIDATES]
-                yield [(int(i), bool(theirs[i] > ours[i])) for i in ranked if best[i] > 0]
+            mirrored = self._votes([mirror(one) for one in some])
+            # A cell looks much like its mirror image: which of both it is, the comparison tells.
+            for votes in np.maximum(self._votes(some), mirrored):
+                ranked = np.argsort(-votes, kind="stable")[:MOST_CANDIDATES]
+                yield ranked[votes[ranked] > 0].tolist()
 
     def _votes(self, queries: Sequence[Descriptors]) -> Float32[np.ndarray, "q g"]:
         """Returns how much each picture's points speak for each of the gallery's."""

@@ -29,7 +29,7 @@ from wbc_jax.reporting.audit_findings import Pair
 LEAST_INLIERS = 10  # as for a copy and its original, see docs/provenance.md
 LEAST_CORRELATION = 0.9  # likewise
 MOST_BITS = 8  # of 64 in which hashes of candidates differ; see docs/audit.md
-_MOST_PRODUCT = 10_000  # pairs listed of pictures that are all the same
+_MOST_PRODUCT = 100_000  # pairs listed of pictures that are all the same
 _ROWS = 64  # of a block of hash distances
 
 
@@ -69,11 +69,11 @@ class TwinGallery:
         voted = self._index.candidates([query.descriptors for query in queries])
         shown = tqdm(voted, total=len(queries), desc="comparing", delay=2, disable=None)
         for query, near, candidates in zip(queries, self._near(queries), shown, strict=True):
-            close = [*near, *(j for j, _ in candidates)]
+            close = [*near, *candidates]
             known = {j for j in close if (query.picture, self._picture(j)) in done}
             found = self._by_hash(query, [j for j in near if j not in known])
             known |= found.keys()
-            rest = [(j, mirrored) for j, mirrored in candidates if j not in known]
+            rest = [j for j in candidates if j not in known]
             pairs += [*found.values(), *self._by_keypoints(query, rest)]
         return pairs
 
@@ -115,20 +115,21 @@ class TwinGallery:
                 found[position] = self._pair(query, other, "hash", None, correlation)
         return found
 
-    def _by_keypoints(
-        self, query: Fingerprint, candidates: Sequence[tuple[int, bool]]
-    ) -> Iterator[Pair]:
+    def _by_keypoints(self, query: Fingerprint, candidates: Sequence[int]) -> Iterator[Pair]:
         if not candidates:
             return
-        others = [self._fingerprints[position] for position, _ in candidates]
-        mirrored = [mirrored for _, mirrored in candidates]
-        points = [o.keypoints(mirrored=m) for o, m in zip(others, mirrored, strict=True)]
+        others = [self._fingerprints[position] for position in candidates]
+        points = [one.keypoints(mirrored=mirrored) for one in others for mirrored in (False, True)]
         gallery = Gallery(points, groups=range(len(points)))
         matches = gallery.all_matches(query.keypoints(), at_least=LEAST_INLIERS)
-        for position, match in matches.items():
-            if match.matrix is None:
+        for place, other in enumerate(others):
+            match = max(
+                (matches[i] for i in (2 * place, 2 * place + 1) if i in matches),
+                key=lambda match: match.inliers,
+                default=None,
+            )
+            if match is None or match.matrix is None:
                 continue
-            other = others[position]
             correlation = match_agreement(
                 self._see(other.picture), self._see(query.picture), match.matrix
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 # How a pair was found -> what that means; the surest first.
 HOW = {
     "source": "the data set names the same smear as the source of both",
+    "scene": "the data set names the same place of the slide as the scene of both",
     "bytes": "the files are identical",
     "pixels": "the decoded pixels are identical",
     "hash": "the same picture as a whole: scaled, recompressed, flipped or turned by quarters",
@@ -55,7 +56,7 @@ class Group:
     """Pictures of several parts that are joined by pairs: copies of one smear, as a rule.
 
     Attributes:
-        name: the source; where none is known, a number from 1.
+        name: the scene; where none is known, a number from 1.
         counts: part -> how many pictures of it belong to the group.
         pair: the surest one.
     """
@@ -77,7 +78,8 @@ class Findings:
         groups: in the order of their surest pairs.
         unreadable: (file, reason) of what could not be read.
         notes: what else a reader must know.
-        by_source: whether groups are smears by the data set's own word.
+        num_smears: how many smears are on two sides by the data set's own word; None where it
+            was not asked.
     """
 
     title: str
@@ -87,13 +89,16 @@ class Findings:
     groups: Sequence[Group]
     unreadable: Sequence[tuple[str, str]]
     notes: Sequence[str]
-    by_source: bool = False
+    num_smears: int | None = None
 
-    def group_words(self, count: int) -> str:
-        """Returns what so many groups are called."""
-        if self.by_source:
-            return "smear" if count == 1 else "smears"
-        return "group of like pictures" if count == 1 else "groups of like pictures"
+    @property
+    def headline(self) -> str:
+        """How much is on two sides."""
+        count = len(self.groups)
+        groups = f"{count:,} group{'' if count == 1 else 's'} of like pictures on two sides"
+        if self.num_smears is None:
+            return groups
+        return f"{self.num_smears:,} smear{'' if self.num_smears == 1 else 's'}, {groups}"
 
     @property
     def counts_by_how(self) -> dict[str, int]:

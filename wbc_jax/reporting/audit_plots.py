@@ -59,7 +59,12 @@ def pair_sheet(drawn: Sequence[tuple[Group, Image, Image]], *, columns: int = 2)
 
 def describe_pair(pair: Pair) -> str:
     """Returns how a pair was found and what was measured, in a few words."""
-    said = {"source": "same source", "bytes": "identical files", "pixels": "identical pixels"}
+    said = {
+        "source": "same smear",
+        "scene": "same place",
+        "bytes": "identical files",
+        "pixels": "identical pixels",
+    }
     words = [said.get(pair.how, "")]
     if pair.how == "hash":
         words = [f"{pair.hash_distance} of 64 bits differ"]

@@ -93,12 +93,11 @@ def audit_summary(findings: Findings, page: Path) -> str:
 
 def _pair_lines(findings: Findings) -> list[str]:
     counts = ", ".join(f"{n:,} by {how}" for how, n in findings.counts_by_how.items() if n)
-    num = len(findings.groups)
+    more = len(findings.groups) - _MOST_PRINTED
     shown = findings.groups[:_MOST_PRINTED]
     width = max(len("group"), *(len(printable(group.name)) for group in shown))
     lines = [
-        f"{len(findings.pairs):,} pairs ({counts}); {num:,} {findings.group_words(num)} on two "
-        "sides, each with its surest pair:",
+        f"{len(findings.pairs):,} pairs ({counts}); {findings.headline}, each with its surest pair:",
         f"  {'group':<{width}}  pictures",
     ]
     for group in shown:
@@ -108,8 +107,8 @@ def _pair_lines(findings: Findings) -> list[str]:
             f"  {printable(group.name):<{width}}  {sides}: {first} = {second} "
             f"({describe_pair(group.pair)})"
         )
-    if num > len(shown):
-        lines.append(f"  and {num - len(shown):,} more; all pairs are in pairs.tsv")
+    if more > 0:
+        lines.append(f"  and {more:,} more; all pairs are in pairs.tsv")
     return lines
 
 
@@ -143,6 +142,7 @@ def _as_json(findings: Findings, rules: Mapping[str, Any]) -> dict[str, Any]:
         "num_pairs": len(findings.pairs),
         "num_pairs_by_how": findings.counts_by_how,
         "num_groups_on_two_sides": len(findings.groups),
+        "num_smears_on_two_sides": findings.num_smears,
         "groups": [
             {
                 "name": printable(group.name),
