@@ -135,7 +135,7 @@ def test_a_broken_picture_is_named_and_the_rest_goes_on(clean: Path) -> None:
     ("place", "wanted", "parts"),
     [
         ("nowhere", (), ("input=", "nowhere does not exist")),
-        ("test/eosinophil/smear4_0.jpeg", (), ("neither a folder nor a readable zip",)),
+        ("test/eosinophil/smear4_5.jpeg", (), ("neither a folder nor a readable zip",)),
         ("test", (), ("at least two folders", "there is eosinophil, lymphocyte")),
         ("test/eosinophil", (), ("at least two folders", "there is none")),
         ("", ("test", "dev"), ("parts=dev is not a folder of", "there are: test, train")),

@@ -88,8 +88,8 @@ def audit_division(parts: Mapping[str, Examples], read: Callable[[], Read], titl
     notes = []
     if count := sum(map(len, unknown.values())):
         notes.append(
-            f"{count:,} pictures of unknown smears were compared with all pictures of the other parts "
-            "by content."
+            f"{count:,} pictures of unknown smears were compared with all pictures of the other "
+            "parts by content."
         )
         by_content, unreadable = _pairs_of_unknown(parts, unknown, read())
         pairs += by_content

@@ -97,7 +97,8 @@ def _pair_lines(findings: Findings) -> list[str]:
     shown = findings.groups[:_MOST_PRINTED]
     width = max(len("group"), *(len(printable(group.name)) for group in shown))
     lines = [
-        f"{len(findings.pairs):,} pairs ({counts}); {findings.headline}, each with its surest pair:",
+        f"{len(findings.pairs):,} pairs ({counts}); {findings.headline}, "
+        "each with its surest pair:",
         f"  {'group':<{width}}  pictures",
     ]
     for group in shown:
