@@ -39,7 +39,7 @@ def require_one_message(result: subprocess.CompletedProcess[str], *parts: str) -
         (("--mode=describe",), ("--mode=describe needs a configuration",)),
         (("--mode=prepare",), ("--mode=prepare needs a configuration",)),
         (("--mode=evaluate",), ("--mode=evaluate needs the run's directory", "--workdir=")),
-        (("--mode=trian",), ("train|evaluate|compare|describe|prepare",)),
+        (("--mode=trian",), ("train|evaluate|compare|pool|describe|prepare|audit",)),
         (("--epochs=3",), ("Unknown command line flag 'epochs'",)),
         (("--config=configs/lenet.py",), ("configs/lenet.py", "configs/cnn.py")),
         (("--config=configs/cnn.txt",), ("configs/cnn.txt cannot be read", "configs/cnn.py")),

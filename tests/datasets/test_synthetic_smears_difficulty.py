@@ -24,7 +24,7 @@ def smears(default_cache: Path) -> Data:
 
 
 def test_a_linear_model_on_the_gray_pixels_stays_below_70_percent(smears: Data) -> None:
-    train_part, test_part = smears.partition
+    train_part, _, test_part = smears.partition
     assert train_part.image.shape[1:] == (50, 50, 1)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
     model.fit(train_part.image.reshape(len(train_part.label), -1), train_part.label)

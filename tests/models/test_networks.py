@@ -173,7 +173,7 @@ def test_what_is_not_known_is_refused(name: str, fields: dict[str, Any], message
     [
         ("alexnet", {"conv_features": (4, 4)}, "one entry per convolution each"),
         ("vgg19", {"stage_features": (4,)}, "one entry per stage each"),
-        ("cnn", {"norm": "group"}, "norm='group' is not known"),
+        ("cnn", {"norm": "instance"}, "norm='instance' is not known"),
     ],
 )
 def test_layers_that_do_not_fit_are_refused(name: str, fields: dict, message: str) -> None:

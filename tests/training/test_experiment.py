@@ -24,9 +24,10 @@ def test_validation_and_test_are_predicted_in_their_order_and_with_flips_where_a
     # The last layer starts at zero: without this all logits would be alike.
     random = np.random.default_rng(0)
     variables = jax.tree.map(
-        lambda leaf: random.uniform(0.1, 0.6, leaf.shape).astype(leaf.dtype),
+        lambda leaf: random.uniform(-0.3, 0.3, leaf.shape).astype(leaf.dtype),
         experiment.abstract_state().variables,
     )
+    variables["batch_stats"] = jax.tree.map(lambda leaf: np.abs(leaf) + 1, variables["batch_stats"])
     logits = make_predict_parts(config, experiment)(variables)
     partition, apply = experiment.data.partition, jax.jit(experiment.model.apply)
     assert logits.validation.shape == (len(partition.validation.label), 4)

@@ -98,7 +98,7 @@ def _save_figures(
             "lists the same.",
         ),
     }
-    if run.config["data"]["view"] != "whole":
+    if run.config.get("data", {}).get("view") == "white_cell":
         drawn["windows"] = Drawn(
             window_sheet(images, predictions.labels, run.results["classes"]),
             "Test images of every class as the network gets them: windows around the white cell.",
