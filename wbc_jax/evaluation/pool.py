@@ -13,8 +13,9 @@ import numpy as np
 from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.intervals import CONFIDENCE, METHOD, RESAMPLES, SEED, cautions
-from wbc_jax.evaluation.pooled_figures import Answers, pooled_figures
+from wbc_jax.evaluation.pooled_figures import Answers, over_seeds, pooled_figures
 from wbc_jax.nested import flatten
+from wbc_jax.reporting.epochs import TRAIN_PARTS, train_test_gap
 from wbc_jax.reporting.pooled_page import write_pooled
 from wbc_jax.reporting.run_files import Run, read_predictions, read_run
 
@@ -159,6 +160,7 @@ def _pool_group(runs: Sequence[Run]) -> dict[str, Any]:
         "num_smears": int(figures.smears_per_class.sum()),
         "num_smears_per_class": per_class,
         **figures.levels,
+        "train_test_gap": {part: _gap(folds, part) for part in TRAIN_PARTS},
         "notes": _missing_folds(first, folds) + cautions(per_class, num_wrong=figures.num_wrong),
     }
 
@@ -202,6 +204,18 @@ def _answers(folds: Mapping[int, Run]) -> Answers:
             "share no image: run them again with the same version of the code and the data"
         )
     return answers
+
+
+def _gap(folds: Mapping[int, Mapping[int, Run]], part: str) -> dict[str, Any] | None:
+    """Returns the gap between the curves over the seeds; None where a run did not measure it."""
+    gaps = {
+        seed: [train_test_gap(run.results["epochs"], part) for run in own.values()]
+        for seed, own in folds.items()
+    }
+    known = {seed: [gap for gap in own if gap is not None] for seed, own in gaps.items()}
+    if any(len(known[seed]) < len(gaps[seed]) for seed in gaps):
+        return None
+    return over_seeds({seed: float(np.mean(own)) for seed, own in known.items()})
 
 
 def _missing_folds(run: Run, folds: Mapping[int, Mapping[int, Run]]) -> list[str]:

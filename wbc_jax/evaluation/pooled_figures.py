@@ -112,11 +112,15 @@ def _part(answers: Answers, smears: Smears, level: str) -> SmearPart:
     return SmearPart(*rows, num_smears=len(smears.name))
 
 
-def _summary(per_seed: Mapping[int, float], resampled: Float[np.ndarray, " r"]) -> dict[str, Any]:
+def over_seeds(per_seed: Mapping[int, float]) -> dict[str, Any]:
+    """Returns `mean`, `sd` (None for a single seed) and the values `per_seed`."""
     values = np.array(list(per_seed.values()))
     return {
         "mean": float(values.mean()),
         "sd": float(values.std(ddof=1)) if values.size > 1 else None,
         "per_seed": {str(seed): value for seed, value in per_seed.items()},
-        "interval": percentile_interval(resampled),
     }
+
+
+def _summary(per_seed: Mapping[int, float], resampled: Float[np.ndarray, " r"]) -> dict[str, Any]:
+    return over_seeds(per_seed) | {"interval": percentile_interval(resampled)}

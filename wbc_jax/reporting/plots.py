@@ -30,7 +30,12 @@ from wbc_jax.reporting.figure_style import (
 from wbc_jax.reporting.number_text import percent
 
 # Line and filling of the markers, by part.
-_SPLIT_LOOKS = {"test": ("-", "full"), "validation": (":", "left"), "train": ("--", "none")}
+_SPLIT_LOOKS = {
+    "test": ("-", "full"),
+    "validation": (":", "left"),
+    "train": ("--", "none"),
+    "train_at_rest": ("-.", "bottom"),
+}
 
 
 @styled
@@ -187,7 +192,7 @@ def _curves(epochs: Epochs, metrics: Sequence[str], title: str) -> Figure:
                 linestyle=line,
                 fillstyle=fill,
                 markerfacecoloralt="white",
-                label=f"{METRIC_NAMES[metric]}, {split}",
+                label=f"{METRIC_NAMES[metric]}, {split.replace('_', ' ')}",
                 clip_on=False,
             )
             if fill == "none":  # white inside, so that lines do not shine through

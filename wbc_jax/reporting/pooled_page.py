@@ -9,6 +9,7 @@ from typing import Any
 
 from wbc_jax.atomic_files import write_json, write_text
 from wbc_jax.reporting import leaky, pages, pool_plots
+from wbc_jax.reporting.epochs import TRAIN_PARTS
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.number_text import NO_VALUE, interval, percent
 from wbc_jax.reporting.pool_plots import network_name, protocol_name
@@ -24,6 +25,8 @@ _HEADINGS = (
     "Accuracy, smears",
     "Balanced accuracy, images",
     "Macro F1, images",
+    "Train less test",
+    "Train at rest less test",
 )
 _NUM_TEXTS = 2  # the first columns are words
 _FIGURES = (
@@ -41,6 +44,9 @@ DEFINITIONS = (
     "by class; a smear is drawn for all seeds at once. More test smears narrow it, more seeds of "
     "the same smears hardly.",
     "Folds: their test parts are put together seed by seed, so that every smear is tested once.",
+    "Train less test: categorical accuracy on training images less that on test images, mean over "
+    "the last half of the epochs. While training, images are augmented and the weights still "
+    "change; at rest they are measured as the test is (`--config.eval.train_at_rest=True`).",
     "Test images: per seed. Test smears: different ones over all seeds.",
 )
 
@@ -91,7 +97,16 @@ def _row(group: Mapping[str, Any]) -> list[str]:
         images,
         f"{group['num_smears']:,}",
         *(_figure(group[level][name]) for level, name in _FIGURES),
+        *(_points(group["train_test_gap"][part]) for part in TRAIN_PARTS),
     ]
+
+
+def _points(summary: Mapping[str, Any] | None) -> str:
+    """Returns a difference of accuracies, in percentage points."""
+    if summary is None:
+        return NO_VALUE
+    mean = f"{100 * summary['mean']:+.1f}"
+    return mean if summary["sd"] is None else f"{mean} ± {100 * summary['sd']:.1f}"
 
 
 def _figure(summary: Mapping[str, Any]) -> str:

@@ -89,6 +89,7 @@ SCHEMAS: dict[str, Any] = {
                 "epoch": int,
                 "seconds": _Number,
                 "train": _EPOCH_METRICS,
+                "train_at_rest?": _EPOCH_METRICS,
                 "validation?": _EPOCH_METRICS,
                 "test": _EPOCH_METRICS,
             }
