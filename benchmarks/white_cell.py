@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
         UserError: the images or the boxes are not there.
     """
     options = _parse(arguments)
-    load = load_before()
+    load, share = load_before(), options.window_side
     boxes = {} if options.bccd_dir is None else read_boxes(options.bccd_dir)
     tree = originals.find_originals(options.data_dir)
     division = originals.division(originals.load_labels(tree), originals.names(tree))
@@ -62,38 +62,51 @@ def main(arguments: Sequence[str]) -> None:
     figures: dict[str, Any] = {}
     if boxes:
         with_box = {name: boxes[name] for name in names if boxes.get(name)}
-        figures["originals"] = measure_originals(options.bccd_dir, with_box)
+        figures["originals"] = measure_originals(options.bccd_dir, with_box, share)
     cells = {name: cells_of(originals.read(tree, name), boxes.get(name, [])) for name in names}
     copies = _read_copies(options.data_dir, options.split)
-    figures["copies"], misses = measure_copies(copies, cells)
+    figures["copies"], misses = measure_copies(copies, cells, share)
     figures["copies"]["smears with a box"] = sum(bool(boxes.get(name)) for name in names)
-    figures["time"] = measure_time(list(copies.values())[:: -(-len(copies) // _NUM_TIMED)])
+    figures["time"] = measure_time(list(copies.values())[:: -(-len(copies) // _NUM_TIMED)], share)
     for title, of_title in figures.items():
         print(aligned([title, options.split], [[k, _text(v)] for k, v in of_title.items()]))
         print()
     if options.output and misses:
-        write_sheet(options.output, {path: copies[path] for path in misses})
+        write_sheet(options.output, {path: copies[path] for path in misses}, share)
         say(f"wrote {len(misses)} misses to {options.output}")
     if options.json:
         from benchmarks.outputs import write_result
 
-        result = {"benchmark": "white_cell", "machine": describe_machine(load), **figures}
+        result = {
+            "benchmark": "white_cell",
+            "window_side": share,
+            "machine": describe_machine(load),
+            **figures,
+        }
         write_result(options.json, {**result, "split": options.split, "misses": misses})
 
 
-def measure_originals(bccd_dir: Path, boxes: Mapping[str, Sequence[Box]]) -> dict[str, float]:
+def measure_originals(
+    bccd_dir: Path, boxes: Mapping[str, Sequence[Box]], share: float
+) -> dict[str, float]:
     """Returns how many windows hold a box's centre, and how much of that box.
 
     Args:
         bccd_dir: holds the photographs.
         boxes: of white cells, by the photograph's name; at least one each.
+        share: side of the window, of the image's height.
     """
     files = {file.stem: file for file in bccd_dir.rglob("BloodImage_*.jpg")}
+    if missing := sorted(boxes.keys() - files.keys()):
+        raise UserError(
+            f"bccd_dir={bccd_dir} has boxes for {missing[0]} but no photograph {missing[0]}.jpg; "
+            "name the folder that holds both, Annotations and JPEGImages"
+        )
     found, in_box, held = 0, 0, []
     for name, of_name in boxes.items():
         image = Image.open(files[name]).convert("RGB")
         found += find_nucleus(np.asarray(image)) is not None
-        top, left, side = white_cell_window(image)
+        top, left, side = white_cell_window(image, share)
         x, y = left + side / 2, top + side / 2
         in_box += any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for box in of_name)
         held.append(max(_share_of_box(box, (top, left, side)) for box in of_name))
@@ -109,13 +122,14 @@ def measure_originals(bccd_dir: Path, boxes: Mapping[str, Sequence[Box]]) -> dic
 
 
 def measure_copies(
-    copies: Mapping[str, bytes], cells: Mapping[str, Sequence[Cell]]
+    copies: Mapping[str, bytes], cells: Mapping[str, Sequence[Cell]], share: float
 ) -> tuple[dict[str, float], list[str]]:
     """Returns the figures, and the copies with a cell in view whose window holds none.
 
     Args:
         copies: encoded, by path.
         cells: of every original, by its name.
+        share: side of the window, of the image's height.
     """
     num_mapped = num_in_view = num_held = num_whole = num_nuclei = unfound = 0
     misses = []
@@ -130,7 +144,7 @@ def measure_copies(
             body = moved(cell.body, matrix)
             if inside(body, (0, 0, *image.size)).mean() >= IN_VIEW:
                 in_view.append(cell)
-        top, left, side = white_cell_window(image)
+        top, left, side = white_cell_window(image, share)
         window = (left, top, left + side, top + side)
         if not in_view:
             unfound += find_nucleus(np.asarray(image)) is None
@@ -156,25 +170,26 @@ def measure_copies(
     return figures, misses
 
 
-def measure_time(encoded: Sequence[bytes]) -> dict[str, float]:
+def measure_time(encoded: Sequence[bytes], share: float) -> dict[str, float]:
     """Returns milliseconds per image on one core, and images per second of both views."""
     images = [_decode(one) for one in encoded]
-    white_cell_window(images[0])
-    figures = {"finding the window, ms": 1e3 * _seconds(white_cell_window, images)}
+    find = functools.partial(white_cell_window, share=share)
+    find(images[0])
+    figures = {"finding the window, ms": 1e3 * _seconds(find, images)}
     for view in VIEWS:
-        settings = Settings(first_size=300, image_size=50, gray=False, view=view)
+        settings = Settings(first_size=300, image_size=50, gray=False, view=view, window_side=share)
         prepare = functools.partial(preprocess, settings=settings)
         figures[f"{view}, images per second"] = 1 / _seconds(prepare, encoded)
     return figures
 
 
-def write_sheet(path: Path, encoded: Mapping[str, bytes]) -> None:
+def write_sheet(path: Path, encoded: Mapping[str, bytes], share: float) -> None:
     """Writes images with their windows, in rows."""
     width, height = _THUMBNAIL
     sheet = Image.new("RGB", (_PER_ROW * width, -(-len(encoded) // _PER_ROW) * height))
     for place, one in enumerate(encoded.values()):
         image = _decode(one)
-        top, left, side = white_cell_window(image)
+        top, left, side = white_cell_window(image, share)
         draw = ImageDraw.Draw(image)
         draw.rectangle((left, top, left + side, top + side), outline=(0, 255, 0), width=3)
         row, column = divmod(place, _PER_ROW)
@@ -188,6 +203,8 @@ def _read_copies(data_dir: Path, split: str) -> dict[str, bytes]:
     if tree is None:
         raise UserError(f"blood_cells: no such set in data_dir={data_dir}; see README.md")
     paths = sorted(path for path in tree.files() if path.startswith(f"{split}/"))
+    if not paths:
+        raise UserError(f"data_dir={data_dir} holds no image of {split}; see README.md")
     return {path: tree.read(path) for path in paths}
 
 
@@ -224,6 +241,9 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     add_data_dir(parser)
     parser.add_argument("--bccd_dir", type=_folder, metavar="DIR", help="Folder of BCCD.")
     parser.add_argument("--split", choices=["TRAIN", "TEST"], default="TRAIN")
+    parser.add_argument(
+        "--window_side", type=float, default=0.6, help="As a share of the image's height."
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="Sheet of misses, PNG.")
     add_outputs(parser, plot=False)
     return parser.parse_args(arguments)

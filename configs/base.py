@@ -44,6 +44,7 @@ def get_base_config(preset: str) -> ConfigDict:
     config.data.image_size = 50  # pixels; side of the network's input
     config.data.bands = "nonlinear"  # (g, g^2, sqrt g); or repeat (g, g, g), or rgb
     config.data.view = "whole"  # the image as it is; or white_cell, a window around the nucleus
+    config.data.window_side = 0.6  # of white_cell's window, as a share of the image's height
     config.data.validation_share = 0.2 if preset in VALIDATED else 0.0  # of the training smears
     config.data.fold = 0  # which fold crossval tests on, from 0
     config.data.balance = "none"  # every image once an epoch; or classes, smears: drawn evenly

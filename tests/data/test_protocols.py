@@ -46,6 +46,12 @@ def draw_splits(name: str, seed: int, *, num_unresolved: int = 0) -> dict[str, E
     }
 
 
+def divided(name: str, splits: dict[str, Examples]) -> dict[str, Examples]:
+    """The splits whose examples a protocol hands out."""
+    names = ("TRAIN",) if name.endswith("_dev") else get_protocol(name).splits
+    return {split: splits[split] for split in names}
+
+
 def smears(examples: Examples) -> set[str]:
     return set(examples.source.tolist())
 
@@ -101,14 +107,14 @@ def test_the_papers_division() -> None:
 
 def test_paper_dev_divides_as_many_smears_of_train_as_test_has() -> None:
     protocol = get_protocol("paper_dev")
-    assert protocol.splits == ("TRAIN",)
     # 36 copies of each smear, as TRAIN has: the 71 that are drawn have some too many.
     names = [(label, f"{label}-{i}") for label, n in enumerate((40, 20, 17, 200)) for i in range(n)]
     labels, sources = zip(*[*names * 36, *[(0, UNRESOLVED)] * 50], strict=True)
     examples = make_examples(labels, sources)
     drawn = []
     for seed in (0, 1):
-        train, _, test = protocol.divide({"TRAIN": examples}, Draw(seed))
+        splits = {"TRAIN": examples, "TEST": own_smears([0, 1, 2, 3], "TEST")}
+        train, _, test = protocol.divide(splits, Draw(seed))
         assert (len(train.label), len(test.label)) == (1987, 500)
         assert len({*train.filename, *test.filename}) == 2487
         for part in (train, test):
@@ -119,6 +125,17 @@ def test_paper_dev_divides_as_many_smears_of_train_as_test_has() -> None:
         assert UNRESOLVED not in smears(both)
         drawn.append(smears(both))
     assert len(drawn[0] & drawn[1]) < 40
+
+
+@pytest.mark.parametrize("name", ["paper_dev", "official_dev"])
+def test_settings_are_chosen_without_a_cell_of_test(name: str) -> None:
+    apart = draw_splits(name, seed=3)
+    splits = join_scenes(apart, num_scenes=12, seed=3)
+    assert scenes(splits["TRAIN"]) & scenes(splits["TEST"])
+    train, _, test = get_protocol(name).divide(splits, Draw(seed=0))
+    for part in (train, test):
+        assert not scenes(part) & scenes(splits["TEST"])
+        assert smears(part) <= smears(apart["TRAIN"])
 
 
 @pytest.mark.parametrize("num_classes", [4, 5])
@@ -174,7 +191,7 @@ def test_no_smear_is_on_two_sides(name: str, validation_share: float) -> None:
     protocol = get_protocol(name)
     for seed in range(20):
         splits = draw_splits(name, seed, num_unresolved=7)
-        whole = concatenate(list(splits.values()))
+        whole = concatenate(list(divided(name, splits).values()))
         for fold in range(protocol.num_folds):
             parts = protocol.divide(splits, Draw(seed, validation_share, fold))
             known = [smears(part) - {UNRESOLVED} for part in parts]
@@ -187,7 +204,9 @@ def test_no_smear_is_on_two_sides(name: str, validation_share: float) -> None:
 @pytest.mark.parametrize("name", ["paper_grouped", "official_dev", "crossval", "lisc"])
 def test_copies_of_unknown_smears_are_in_no_part_of_a_division_by_smear(name: str) -> None:
     splits = draw_splits(name, seed=0, num_unresolved=20)
-    num_known = sum(int((part.source != UNRESOLVED).sum()) for part in splits.values())
+    num_known = sum(
+        int((part.source != UNRESOLVED).sum()) for part in divided(name, splits).values()
+    )
     for validation_share in (0.0, 0.2):
         parts = get_protocol(name).divide(splits, Draw(0, validation_share))
         assert not any(UNRESOLVED in part.source for part in parts)
@@ -245,7 +264,7 @@ def test_the_folds_test_on_every_smear_once_and_are_balanced(name: str) -> None:
     protocol = get_protocol(name)
     for seed in range(10):
         splits = draw_splits(name, seed, num_unresolved=11)
-        whole = smears_by_class(concatenate(list(splits.values())))
+        whole = smears_by_class(concatenate(list(divided(name, splits).values())))
         tests = [protocol.divide(splits, Draw(seed, 0.2, fold)).test for fold in range(5)]
         tested = Counter(smear for test in tests for smear in smears(test))
         assert tested == dict.fromkeys(set.union(*whole.values()), 1)
@@ -288,7 +307,7 @@ def test_no_scene_is_on_two_sides_and_only_training_images_are_left_out_for_it(
     protocol, num_left_out = get_protocol(name), 0
     for seed in range(10):
         apart = draw_splits(name, seed, num_unresolved=5)
-        splits = join_scenes(apart, num_scenes=12, seed=seed)
+        splits = apart | join_scenes(divided(name, apart), num_scenes=12, seed=seed)
         for fold in range(protocol.num_folds):
             without = protocol.divide(apart, Draw(seed, 0.0, fold))
             parts = protocol.divide(splits, Draw(seed, validation_share, fold))
@@ -298,7 +317,7 @@ def test_no_scene_is_on_two_sides_and_only_training_images_are_left_out_for_it(
             assert not scenes(validation) & scenes(test)
             # The test is that of smears which overlap no other.
             assert test.filename.tolist() == without.test.filename.tolist()
-            whole = concatenate(list(splits.values()))
+            whole = concatenate(list(divided(name, splits).values()))
             used = {*train.filename, *validation.filename}
             left = {*without.train.filename} - used
             assert used < {*without.train.filename} or not left

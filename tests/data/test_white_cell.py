@@ -12,7 +12,6 @@ from PIL import Image
 from tests.data.fake_dataset import encode
 from wbc_jax.data.preprocessing import Settings, preprocess
 from wbc_jax.data.white_cell import (
-    WINDOW_SIDE,
     crop_white_cell,
     find_nucleus,
     white_cell_window,
@@ -23,6 +22,7 @@ from wbc_jax.errors import UserError
 
 KINDS = tuple(WHITE_RADIUS)
 NUM_DRAWN = 24  # of each kind
+SIDE = 0.6  # of a window, as a share of the height
 SLIDE = (214, 212, 206)
 RED_CELL = (196, 158, 150)
 NUCLEUS = (104, 66, 168)
@@ -60,7 +60,7 @@ def test_the_nucleus_and_the_window_are_the_white_cells(kind: str) -> None:
         own = copy.instances == cell + 1
         nucleus = find_nucleus(copy.picture)
         hits.append(nucleus is not None and own[nucleus].mean() > 0.9)
-        top, left, side = white_cell_window(Image.fromarray(copy.picture))
+        top, left, side = white_cell_window(Image.fromarray(copy.picture), SIDE)
         inside = own[max(top, 0) : top + side, max(left, 0) : left + side]
         shares.append(inside.sum() / own.sum())
     assert np.mean(hits) >= 0.95
@@ -130,8 +130,12 @@ def test_the_colour_of_the_lamp_does_not_matter(light: tuple[float, float, float
 def test_without_a_white_cell_the_window_lies_in_the_middle() -> None:
     image = painted(*RED_CELLS)
     assert find_nucleus(image) is None
-    side = round(WINDOW_SIDE * 240)
-    assert white_cell_window(Image.fromarray(image)) == (120 - side // 2, 160 - side // 2, side)
+    side = round(SIDE * 240)
+    assert white_cell_window(Image.fromarray(image), SIDE) == (
+        120 - side // 2,
+        160 - side // 2,
+        side,
+    )
 
 
 @pytest.mark.parametrize("quality", [50, 75, 95])
@@ -175,8 +179,8 @@ def test_no_white_cell_is_seen_among_drawn_red_ones() -> None:
 
 def test_beyond_the_image_the_window_is_black() -> None:
     image = painted((8, 12, 20, NUCLEUS))
-    window = np.asarray(crop_white_cell(Image.fromarray(image)))
-    top, left, side = white_cell_window(Image.fromarray(image))
+    window = np.asarray(crop_white_cell(Image.fromarray(image), SIDE))
+    top, left, side = white_cell_window(Image.fromarray(image), SIDE)
     assert window.shape == (side, side, 3)
     assert top < 0
     assert left < 0
@@ -196,8 +200,8 @@ def test_an_image_of_any_size_has_a_window(
     image = Image.new("RGB", size, colour)
     nucleus = find_nucleus(np.asarray(image))
     assert nucleus is None
-    window = crop_white_cell(image)
-    assert window.width == window.height == max(1, round(WINDOW_SIDE * size[1]))
+    window = crop_white_cell(image, SIDE)
+    assert window.width == window.height == max(1, round(SIDE * size[1]))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P", "1"])
@@ -215,7 +219,7 @@ def test_the_window_is_resized_once_and_the_whole_is_left_as_it_was() -> None:
     picture.save(buffer, "PNG")
     for first_size in (0, 300):
         settings = Settings(first_size, 50, False, "white_cell")
-        expected = crop_white_cell(picture).resize((50, 50), Image.Resampling.BICUBIC)
+        expected = crop_white_cell(picture, SIDE).resize((50, 50), Image.Resampling.BICUBIC)
         np.testing.assert_array_equal(preprocess(buffer.getvalue(), settings), expected)
     whole = Settings(300, 50, False)
     assert whole.view == "whole"
@@ -244,7 +248,7 @@ def test_windows_of_real_smears_lie_on_the_boxes_that_people_drew(real_data: Pat
         (photograph,) = (real_data / "bccd").rglob(f"{file.stem}.jpg")
         if not boxes:
             continue
-        top, left, side = white_cell_window(Image.open(photograph).convert("RGB"))
+        top, left, side = white_cell_window(Image.open(photograph).convert("RGB"), SIDE)
         x, y = left + side / 2, top + side / 2
         hit = [box for box in boxes if box[0] <= x <= box[2] and box[1] <= y <= box[3]]
         hits.append(bool(hit))

@@ -47,18 +47,25 @@ class Settings:
         image_size: side of the square the network sees, pixels.
         gray: convert to one channel; else three.
         view: what of the image is fed, one of `VIEWS`.
+        window_side: of the view white_cell, as a share of the image's height.
     """
 
     first_size: int
     image_size: int
     gray: bool
     view: str = "whole"
+    window_side: float = 0.6
 
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
             raise UserError(
                 f"data.view={self.view!r} must be one of {', '.join(VIEWS)}; "
                 "the paper's is whole, and white_cell is a window around the white cell"
+            )
+        if not 0 < self.window_side <= 2:
+            raise UserError(
+                f"data.window_side={self.window_side} must lie in (0, 2]: the side of the window "
+                "as a share of the image's height; a large white cell has 0.5"
             )
         if self.image_size < 1 or self.first_size < 0:
             raise UserError(
@@ -102,7 +109,7 @@ def preprocess(encoded: bytes, settings: Settings) -> UInt8[np.ndarray, "h w c"]
         # Here, because what it imports takes longer to load than the paper's view to begin.
         from wbc_jax.data.white_cell import crop_white_cell
 
-        image, sides = crop_white_cell(image), (settings.image_size,)
+        image, sides = crop_white_cell(image, settings.window_side), (settings.image_size,)
     for side in sides:
         if side:
             image = image.resize((side, side), Image.Resampling.BICUBIC)

@@ -4,7 +4,6 @@ protocol = get_protocol("official")
 partition = protocol.divide({"TRAIN": examples, ...}, Draw(seed=0, validation_share=0.2))
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from wbc_jax.data.splitting import (
     PAPER_NUM_TEST,
     TEST_SHARE,
     Draw,
+    Split,
     Splits,
     as_given,
     one_fold,
@@ -25,6 +25,7 @@ from wbc_jax.data.splitting import (
     random_holdout_of_some_smears,
     smear_holdout,
     stratified_rows,
+    within,
     without_scenes_of,
 )
 from wbc_jax.errors import UserError
@@ -58,7 +59,7 @@ class Protocol:
     splits: tuple[str, ...]
     description: str
     warnings: tuple[str, ...]
-    split: Callable[[Splits, Draw], tuple[Examples, Examples]]
+    split: Split
     is_leaky: bool = False
     num_folds: int = 1
 
@@ -160,14 +161,14 @@ PROTOCOLS = {
         Protocol(
             name="paper_dev",
             dataset="blood_cells",
-            splits=("TRAIN",),
+            splits=("TRAIN", "TEST"),
             description=(
                 "The paper's division of the copies of 71 smears drawn by seed from TRAIN, as many "
-                "of each class as TEST has: to choose settings by, without seeing an image that "
-                ":paper or :official tests on."
+                "of each class as TEST has: to choose settings by, without seeing an image or a "
+                "cell of TEST."
             ),
             warnings=(_LEAK_WARNING.format(num_smears=71),),
-            split=random_holdout_of_some_smears,
+            split=within("TRAIN", random_holdout_of_some_smears, apart_from="TEST"),
             is_leaky=True,
         ),
         Protocol(
@@ -185,13 +186,13 @@ PROTOCOLS = {
         Protocol(
             name="official_dev",
             dataset="blood_cells",
-            splits=("TRAIN",),
+            splits=("TRAIN", "TEST"),
             description=(
                 f"One of {NUM_FOLDS} folds over the smears of TRAIN, drawn by seed, to test, the "
-                "others to train: to choose settings by, without seeing an image of TEST."
+                "others to train: to choose settings by, without seeing an image or a cell of TEST."
             ),
             warnings=(),
-            split=one_fold,
+            split=within("TRAIN", one_fold, apart_from="TEST"),
             num_folds=NUM_FOLDS,
         ),
         Protocol(

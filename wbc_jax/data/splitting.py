@@ -37,6 +37,10 @@ class Draw:
     fold: int = 0
 
 
+# Returns training and test examples.
+Split = Callable[[Splits, Draw], tuple[Examples, Examples]]
+
+
 def without_scenes_of(tested: Examples, trained: Examples) -> Examples:
     """Leaves out what shows a place that is tested on, in another photograph of it.
 
@@ -46,7 +50,7 @@ def without_scenes_of(tested: Examples, trained: Examples) -> Examples:
     return trained.take(np.flatnonzero(~overlaps))
 
 
-def as_given(train_split: str, test_split: str) -> Callable[[Splits, Draw], tuple]:
+def as_given(train_split: str, test_split: str) -> Split:
     """Trains on one split of the data set and tests on another."""
 
     def split(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
@@ -54,6 +58,21 @@ def as_given(train_split: str, test_split: str) -> Callable[[Splits, Draw], tupl
         return splits[train_split], splits[test_split]
 
     return split
+
+
+def within(split_name: str, split: Split, *, apart_from: str) -> Split:
+    """Divides one split of the data set, less what shows a place of another split.
+
+    Args:
+        split_name: the one that is divided.
+        split: the way to divide it.
+        apart_from: the other one.
+    """
+
+    def split_within(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
+        return split({split_name: without_scenes_of(splits[apart_from], splits[split_name])}, draw)
+
+    return split_within
 
 
 def random_holdout(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:

@@ -1,6 +1,6 @@
 """Finds the white cell of a smear by its stained nucleus, and cuts a window around it.
 
-    window = crop_white_cell(Image.open("smear.jpeg").convert("RGB"))       # square, the cell in it
+    window = crop_white_cell(Image.open("smear.jpeg").convert("RGB"), 0.6)  # square, the cell in it
     nucleus = find_nucleus(np.asarray(image))                               # mask, or None
 
 Only the nucleus takes up the stain's dye that absorbs red and green and lets blue pass. Red cells
@@ -17,8 +17,7 @@ from skimage.measure import label
 from skimage.morphology import disk
 
 # Lengths are shares of the image's height, areas of its height squared: the magnification is part
-# of a data set, the number of pixels is not. All were chosen on TRAIN of the blood cell images.
-WINDOW_SIDE = 0.6
+# of a data set, the number of pixels is not. docs/white_cell.md: on what they were chosen.
 _GRID = 120  # rows of the image in which the nucleus is looked for; more find no other cells
 _LOBE_GAP = 0.06  # lobes that are nearer than this belong to one nucleus
 _LEAST_AREA = 0.004  # of a nucleus; what is smaller is a platelet
@@ -44,18 +43,19 @@ def find_nucleus(image: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"] |
     return nucleus.repeat(step, axis=0).repeat(step, axis=1)[:height, :width]
 
 
-def white_cell_window(image: Image.Image) -> tuple[int, int, int]:
+def white_cell_window(image: Image.Image, share: float) -> tuple[int, int, int]:
     """Returns the square window around the white cell: its first row, first column and side.
 
-    The side is `WINDOW_SIDE` of the image's height whatever the cell: fitted to each cell, the
-    window would hide that a lymphocyte is small and a monocyte large. The window may reach beyond
-    the image. Where no nucleus is found it lies in the middle.
+    The side is the same whatever the cell: fitted to each cell, the window would hide that a
+    lymphocyte is small and a monocyte large. The window may reach beyond the image. Where no
+    nucleus is found it lies in the middle.
 
     Args:
         image: RGB.
+        share: side of the window as a share of the image's height, above 0.
     """
     width, height = image.size
-    side = max(1, round(WINDOW_SIDE * height))
+    side = max(1, round(share * height))
     step = _step(height)
     nucleus = _find(image, step)
     row, column = height / 2, width / 2
@@ -65,7 +65,7 @@ def white_cell_window(image: Image.Image) -> tuple[int, int, int]:
     return round(row - side / 2), round(column - side / 2), side
 
 
-def crop_white_cell(image: Image.Image) -> Image.Image:
+def crop_white_cell(image: Image.Image, share: float) -> Image.Image:
     """Returns the window around the white cell at the image's own resolution.
 
     What lies beyond the image is black, as in the published copies where they were turned or
@@ -73,8 +73,9 @@ def crop_white_cell(image: Image.Image) -> Image.Image:
 
     Args:
         image: RGB.
+        share: side of the window as a share of the image's height, above 0.
     """
-    top, left, side = white_cell_window(image)
+    top, left, side = white_cell_window(image, share)
     return image.crop((left, top, left + side, top + side))
 
 

@@ -51,4 +51,5 @@ def image_settings(config: ConfigDict) -> Settings:
         image_size=config.data.image_size,
         gray=is_gray(bands),
         view=config.data.view,
+        window_side=config.data.window_side,
     )
