@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wbc_jax.evaluation.intervals import draw_smears, percentile_interval
+from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.pooled_figures import POOLED, Answers, pooled_figures
 
 SMEARS = np.repeat([f"s{smear}" for smear in range(8)], 3)
@@ -59,27 +59,49 @@ def test_seeds_may_test_different_smears() -> None:
     assert figures.smears_per_class.tolist() == [4, 4]
     of_images = figures.levels["image"]["categorical_accuracy"]
     assert list(of_images["per_seed"].values()) == pytest.approx([10 / 12, 15 / 18])
-    # By hand: smear s is drawn as often for both seeds as it is drawn; a seed of whose smears
-    # none is drawn is left out of that mean.
+    # By hand: smear s is drawn as often for both seeds as it is drawn; within a seed every class
+    # keeps its number of smears, and a seed without one of its classes is left out.
     draws = draw_smears(np.array([0, 0, 0, 0, 1, 1, 1, 1]))[:, [0, 4, 1, 5, 2, 6, 3, 7]]
     shares = []
     for wrong, rows in (((0, 7), first), ((7, 8, 20), second)):
         right = np.ones(24)
         right[list(wrong)] = 0
-        weights = np.repeat(draws, 3, axis=1)[:, rows]
-        total = np.where(weights.any(axis=1), weights.sum(axis=1), np.nan)
-        shares.append((weights * right[rows]).sum(axis=1) / total)
+        of_smear = right.reshape(8, 3).mean(axis=1)
+        own = range(rows.start // 3, rows.stop // 3)
+        classes = [[s for s in own if s % 2 == label] for label in (0, 1)]
+        sums = [draws[:, smears].sum(axis=1) for smears in classes]
+        of_class = [
+            draws[:, smears] @ of_smear[smears] / np.where(total > 0, total, np.nan)
+            for smears, total in zip(classes, sums, strict=True)
+        ]
+        counts = [len(smears) for smears in classes]
+        shares.append(np.average(of_class, axis=0, weights=counts))
     assert np.isnan(shares[0]).any()
-    expected = percentile_interval(np.nanmean(shares, axis=0))
+    drawn = np.random.default_rng(SEED).integers(2, size=(len(draws), 2))
+    of_drawn = np.take_along_axis(np.stack(shares, axis=1), drawn, axis=1)
+    of_drawn = of_drawn[~np.isnan(of_drawn).all(axis=1)]
+    expected = percentile_interval(np.nanmean(of_drawn, axis=1))
     assert of_images["interval"] == pytest.approx(expected)
 
 
+def test_seeds_that_differ_widen_the_interval() -> None:
+    """Every smear is answered alike, so that nothing but the seeds can make an interval."""
+    first, second = tuple(range(0, 24, 3)), tuple(range(1, 24, 3))
+    alike = dict.fromkeys(range(3), answers(first))
+    unlike = {0: answers(()), 1: answers(first), 2: answers(first + second)}
+    for seeds, ends in ((alike, [2 / 3, 2 / 3]), (unlike, [1 / 3, 1])):
+        figure = pooled_figures(seeds, num_classes=2).levels["image"]["categorical_accuracy"]
+        assert figure["mean"] == pytest.approx(2 / 3)
+        assert figure["interval"] == pytest.approx(ends)
+
+
 def test_a_class_that_a_resample_lacks_does_not_undo_the_interval() -> None:
-    """Each seed tests one smear of class 1: some resamples hold it for the other seed alone."""
-    first, second = slice(0, 6), slice(6, 12)
+    """Each seed tests one smear of a class: some resamples hold it for the other seed alone."""
+    first, second = slice(0, 9), slice(9, 18)
     levels = pooled_figures(
-        {0: answers((0,), first), 1: answers((9,), second)}, num_classes=2
+        {0: answers((0, 1), first), 1: answers((9, 10), second)}, num_classes=2
     ).levels
     for name in POOLED:
         low, high = levels["image"][name]["interval"]
-        assert 0 < low < levels["image"][name]["mean"] < high <= 1
+        assert 0 < low <= levels["image"][name]["mean"] <= high <= 1
+        assert low < high

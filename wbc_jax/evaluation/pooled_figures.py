@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Num, Shaped
 
-from wbc_jax.evaluation.intervals import draw_smears, percentile_interval
+from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
 from wbc_jax.evaluation.weighted import (
     SmearPart,
@@ -56,8 +56,12 @@ class PooledFigures(NamedTuple):
 def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledFigures:
     """Returns the mean over the seeds of each figure, with its interval over smears.
 
-    A smear is drawn for all seeds at once: they were tested on the same smears, so their errors
-    go together, and a mean over seeds knows the smears no better than one seed does.
+    Smears and seeds are drawn, both with replacement. A smear is drawn for all seeds at once:
+    they were tested on the same smears, so their errors go together, and a mean over seeds knows
+    the smears no better than one seed does. Seeds are drawn because other weights, and under some
+    protocols another division, would have given another mean. A seed that tests on smears of its
+    own keeps its number of smears of every class; a resample without any of a class leaves that
+    seed out.
 
     Args:
         seeds: answers by seed, at least one.
@@ -66,28 +70,52 @@ def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledF
     smears = {seed: group_by_smear(a.sources, a.labels, a.filenames) for seed, a in seeds.items()}
     union, places = _union(smears)
     draws = draw_smears(union)
+    seeds_drawn = np.random.default_rng(SEED).integers(len(seeds), size=(len(draws), len(seeds)))
     levels: dict[str, dict[str, Any]] = {}
     is_wrong = np.zeros(len(union), bool)
     for level in ("image", "smear"):
         points, resampled = [], []
         for seed, answers in seeds.items():
             part = _part(answers, smears[seed], level)
-            weights = draws[:, places[seed]]
+            weights, is_whole = _stratified(draws[:, places[seed]], smears[seed].label)
             points.append(confusion_figures(weighted_confusion(part, np.ones_like(weights[:1]))))
-            resampled.append(confusion_figures(weighted_confusion(part, weights)))
+            figures = confusion_figures(weighted_confusion(part, weights))
+            resampled.append({name: np.where(is_whole, figures[name], np.nan) for name in POOLED})
             if level == "smear":
                 is_wrong[places[seed]] |= part.probabilities.argmax(axis=1) != part.labels
         levels[level] = {
             name: _summary(
                 dict(zip(seeds, (float(figures[name][0]) for figures in points), strict=True)),
-                # A seed of whose classes a resample holds none has no figure in it.
-                nan_mean(np.stack([figures[name] for figures in resampled], axis=1)),
+                nan_mean(
+                    np.take_along_axis(
+                        np.stack([figures[name] for figures in resampled], axis=1), seeds_drawn, 1
+                    )
+                ),
             )
             for name in POOLED
         }
     return PooledFigures(
         levels, np.bincount(union, minlength=num_classes), num_wrong=int(is_wrong.sum())
     )
+
+
+def _stratified(
+    weights: Num[np.ndarray, "r s"], labels: Int[np.ndarray, " s"]
+) -> tuple[Float[np.ndarray, "r s"], Bool[np.ndarray, " r"]]:
+    """Returns draws with every class at its own number of smears, and which have all classes.
+
+    Args:
+        weights: how often each of a seed's smears is drawn, from among those of all seeds.
+        labels: their classes.
+    """
+    stratified = weights.astype(np.float64)
+    is_whole = np.ones(len(weights), bool)
+    for label in np.unique(labels):
+        of_class = labels == label
+        drawn = stratified[:, of_class].sum(axis=1, keepdims=True)
+        is_whole &= drawn[:, 0] > 0
+        stratified[:, of_class] *= of_class.sum() / np.maximum(drawn, 1)
+    return stratified, is_whole
 
 
 def _union(

@@ -41,8 +41,8 @@ DEFINITIONS = (
     "Mean ± standard deviation over the seeds: of the weights, the order and, where a protocol "
     "divides at random, of the division. A single seed has no deviation.",
     "In brackets: 95 % interval of the mean over the seeds, by bootstrap over smears, stratified "
-    "by class; a smear is drawn for all seeds at once. More test smears narrow it, more seeds of "
-    "the same smears hardly.",
+    "by class, and over seeds; a smear is drawn for all seeds at once. More seeds of the same test "
+    "smears narrow it only as far as the seeds differ.",
     "Folds: their test parts are put together seed by seed, so that every smear is tested once.",
     "Train less test: categorical accuracy on training images less that on test images, mean over "
     "the last half of the epochs. While training, images are augmented and the weights still "
