@@ -24,7 +24,9 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     config.model.dropout_rate = (
         0.0  # not named for AlexNet; 0.25 stops it from learning in 5 epochs
     )
-    config.model.norm = "batch"  # the paper says "normalized layers"; or layer, local_response
+    config.model.norm = (
+        "batch"  # the paper says "normalized layers"; or group, layer, local_response
+    )
     config.augment.mirror = True  # the paper: mirror images
     config.augment.crop_margin = 4  # the paper: random crops; margin ours
     config.optim.name = "sgd"

@@ -17,7 +17,7 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     config.model.num_pools = 3
     config.model.dense_features = (128,)  # one, as stated; width ours
     config.model.dropout_rate = 0.25  # the paper names dropout; rate ours
-    config.model.norm = "batch"  # ours; or layer, local_response
+    config.model.norm = "batch"  # ours; or group, layer, local_response
     config.optim.name = "adam"
     config.optim.learning_rate = 1e-3  # ours: Adam's published default
     return config

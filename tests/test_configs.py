@@ -158,9 +158,9 @@ def test_a_recipe_changes_settings_of_every_network_and_adds_none(recipe: str) -
             fields, before = flatten(config.to_dict()), flatten(plain.to_dict())
             assert fields.keys() == before.keys()
             assert fields != before
-            assert {k: v for k, v in fields.items() if k.startswith("model.")} == {
-                k: v for k, v in before.items() if k.startswith("model.")
-            }
+            # A recipe may change rates, never how many layers of which width there are.
+            layers = [k for k in fields if k.startswith("model.") and "dropout" not in k]
+            assert [fields[k] for k in layers] == [before[k] for k in layers]
             assert {type(fields[k]) for k in fields} == {type(before[k]) for k in before}
             Augmentation(**config.augment.to_dict())
             image_settings(config)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wbc_jax.data.divisions import UNRESOLVED
 from wbc_jax.data.examples import Examples
+from wbc_jax.datasets.catalog import UNRESOLVED
 
 
 def make_examples(labels: Sequence[int], sources: Sequence[str], prefix: str = "image") -> Examples:

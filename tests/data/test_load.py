@@ -10,12 +10,12 @@ import pytest
 from tests.data.fake_dataset import FakeDataset, encode
 from tests.data.random_smears import make_examples
 from wbc_jax.data import load
-from wbc_jax.data.divisions import UNRESOLVED
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data, class_names, load_data
 from wbc_jax.data.preprocessing import Settings
 from wbc_jax.data.protocols import PROTOCOLS, Draw, Partition, get_protocol
 from wbc_jax.datasets import catalog
+from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.datasets.prepare import Example
 from wbc_jax.errors import UserError
 

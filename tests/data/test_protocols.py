@@ -13,10 +13,10 @@ from tests.data.random_smears import (
     smears_by_class,
 )
 from wbc_jax.data import protocols
-from wbc_jax.data.divisions import UNRESOLVED
 from wbc_jax.data.examples import Examples, concatenate
 from wbc_jax.data.protocols import PROTOCOLS, Draw, Partition, get_protocol, stratified_rows
 from wbc_jax.datasets import catalog
+from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.errors import UserError
 
 

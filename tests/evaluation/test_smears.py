@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wbc_jax.data.divisions import UNRESOLVED
+from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.evaluation.smears import group_by_smear, mean_over_copies
 
 SOURCES = np.array(["b", "a", "b", UNRESOLVED, "a", UNRESOLVED])

@@ -191,7 +191,9 @@ def test_a_division_is_audited_by_its_sources_and_reads_nothing() -> None:
         "validation": examples([], []),
         "test": examples(["a2", "c0"], ["a", "c"]),
     }
-    findings = audit_division(parts, lambda: pytest.fail("nothing is to be read"), "drawn")
+    findings = audit_division(
+        parts, lambda: pytest.fail("nothing is to be read"), "drawn", knows_copies=True
+    )
     assert [(p.file_a, p.file_b, p.how) for p in findings.pairs] == [
         ("a0", "a2", "source"),
         ("a1", "a2", "source"),
@@ -206,7 +208,9 @@ def test_photographs_of_one_place_are_a_leak_too() -> None:
         "train": examples(["a0", "b0", "c0"], ["a", "b", "c"], ["a", "a", "c"]),
         "test": examples(["b1", "d0"], ["b", "d"], ["a", "d"]),
     }
-    findings = audit_division(parts, lambda: pytest.fail("nothing is to be read"), "drawn")
+    findings = audit_division(
+        parts, lambda: pytest.fail("nothing is to be read"), "drawn", knows_copies=True
+    )
     assert [(p.file_a, p.file_b, p.how) for p in findings.pairs] == [
         ("b0", "b1", "source"),
         ("a0", "b1", "scene"),
@@ -220,7 +224,9 @@ def test_copies_of_unknown_source_are_compared_by_content() -> None:
         "train": examples(["0_0", "1_0", "2_0"], ["zero", "one", "unresolved"]),
         "test": examples(["0_1", "2_1", "3_0"], ["unresolved", "two", "three"]),
     }
-    findings = audit_division(parts, lambda: lambda picture: files[picture.file], "drawn")
+    findings = audit_division(
+        parts, lambda: lambda picture: files[picture.file], "drawn", knows_copies=True
+    )
     assert [(p.file_a, p.file_b, p.how) for p in sorted(findings.pairs, key=lambda p: p.ends)] == [
         ("0_0", "0_1", "keypoints"),
         ("2_0", "2_1", "keypoints"),

@@ -266,5 +266,5 @@ def test_comparing_loads_neither_jax_nor_the_rooms_below():
 
 def test_an_output_that_is_a_file_is_refused(make_run, tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(UserError, match="is a file; name a folder for the comparison"):
+    with pytest.raises(UserError, match="is a file; name a folder that is new"):
         compare([make_run("a")], tmp_path / "out")

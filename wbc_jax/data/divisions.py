@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.errors import UserError
-
-UNRESOLVED = "unresolved"  # source of a copy whose smear is not known; see docs/provenance.md
 
 
 def hold_out_smears(

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from wbc_jax.data.divisions import UNRESOLVED, shared_smears
+from wbc_jax.data.divisions import shared_smears
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.preprocessing import Settings, load_split
 from wbc_jax.data.protocols import Draw, Partition, Protocol, get_protocol
 from wbc_jax.datasets import catalog
+from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.datasets.prepare import PreparedDataset, prepare
 from wbc_jax.errors import UserError
 

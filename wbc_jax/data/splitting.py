@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from wbc_jax.data.divisions import UNRESOLVED, draw_smears, hold_out_smears, smear_folds
+from wbc_jax.data.divisions import draw_smears, hold_out_smears, smear_folds
 from wbc_jax.data.examples import Examples, concatenate
+from wbc_jax.datasets.catalog import UNRESOLVED
 
 Splits = Mapping[str, Examples]
 

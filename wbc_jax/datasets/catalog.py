@@ -13,6 +13,7 @@ from wbc_jax.errors import UserError
 # Labels 0-3 are the paper's; a fifth class, where a set has one, follows them.
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 CLASSES_WITH_BASOPHIL = (*CLASSES, "basophil")
+UNRESOLVED = "unresolved"  # source of an image whose smear is not known; see docs/provenance.md
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class DatasetSpec:
         title: one line for a reader: what the images are.
         user_supplied: the images are the user's own copy, looked for under `--data_dir` by
             `locate` in the module `source` beside the builder.
+        knows_copies: whether `source` is the same for all images of one smear; elsewhere it is the
+            image's own name, and images of one smear can be found by content only.
     """
 
     name: str
@@ -35,6 +38,7 @@ class DatasetSpec:
     classes: tuple[str, ...]
     title: str
     user_supplied: bool
+    knows_copies: bool = True
 
 
 def _folder(name: str) -> str:
@@ -75,6 +79,7 @@ DATASETS = {
             classes=CLASSES_WITH_BASOPHIL,
             title="LISC (Rezatofighi and Soltanian-Zadeh 2011): real smears, one white cell each",
             user_supplied=True,
+            knows_copies=False,
         ),
     )
 }

@@ -16,8 +16,9 @@ from wbc_jax.evaluation.intervals import CONFIDENCE, METHOD, RESAMPLES, SEED, ca
 from wbc_jax.evaluation.pooled_figures import Answers, over_seeds, pooled_figures
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import TRAIN_PARTS, train_test_gap
+from wbc_jax.reporting.output_folder import make_output_folder
 from wbc_jax.reporting.pooled_page import write_pooled
-from wbc_jax.reporting.run_files import Run, read_predictions, read_run
+from wbc_jax.reporting.run_files import Run, read_predictions, read_runs
 
 # Two runs that differ in these alone are of one setting: what is drawn, and what changes no result.
 _NO_SETTING = (
@@ -47,11 +48,9 @@ def pool(runs: Sequence[Path], output: Path) -> Path:
 
     Raises:
         UserError: no run is given, one is given twice, one cannot be read, runs of one setting
-            do not go together, or `output` is a file.
+            do not go together, or `output` cannot be written.
     """
-    if output.exists() and not output.is_dir():
-        raise UserError(f"workdir={output} is a file; name a folder for the pooled figures")
-    groups = _groups(_read_runs(runs))
+    groups = _groups(read_runs(runs))
     settings = [_settings(group[0]) for group in groups]
     differing = _differing(settings)
     pooled = [
@@ -65,18 +64,8 @@ def pool(runs: Sequence[Path], output: Path) -> Path:
     protocols = sorted(
         {group["protocol"] for group in pooled}, key=lambda name: _rank(name, _PROTOCOL_ORDER)
     )
+    make_output_folder(output)
     return write_pooled({"intervals": intervals, "protocols": protocols, "groups": pooled}, output)
-
-
-def _read_runs(paths: Sequence[Path]) -> list[Run]:
-    if not paths:
-        raise UserError("no run is given; name at least one directory of a finished run in --runs")
-    seen: set[Path] = set()
-    for path in paths:
-        if path.resolve() in seen:
-            raise UserError(f"run {path} is given twice; name each run once")
-        seen.add(path.resolve())
-    return [read_run(path) for path in paths]
 
 
 def _groups(runs: Sequence[Run]) -> list[list[Run]]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from wbc_jax.data.divisions import UNRESOLVED
+from wbc_jax.datasets.catalog import UNRESOLVED
 
 
 class Smears(NamedTuple):

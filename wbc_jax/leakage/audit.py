@@ -17,8 +17,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from wbc_jax.data.divisions import UNRESOLVED, shared_smears
+from wbc_jax.data.divisions import shared_smears
 from wbc_jax.data.examples import Examples
+from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.comparison import View, look_at
 from wbc_jax.leakage.fingerprints import Fingerprint, decode, shrink, take_fingerprints
@@ -68,7 +69,9 @@ def audit_folder(place: Path, wanted: Sequence[str] = ()) -> Findings:
     )
 
 
-def audit_division(parts: Mapping[str, Examples], read: Callable[[], Read], title: str) -> Findings:
+def audit_division(
+    parts: Mapping[str, Examples], read: Callable[[], Read], title: str, *, knows_copies: bool
+) -> Findings:
     """Compares the parts of a division by the smears and places that their examples show.
 
     Copies of unknown smears are compared with all pictures of the other parts by content.
@@ -77,11 +80,15 @@ def audit_division(parts: Mapping[str, Examples], read: Callable[[], Read], titl
         parts: name -> examples; empty ones are left out.
         read: called only where there are such copies; returns what reads a file's bytes.
         title: what was divided.
+        knows_copies: whether examples of one smear have the same source; else all of them count as
+            of unknown smears.
     """
     parts = {name: examples for name, examples in parts.items() if len(examples.label)}
     pairs, scenes = _pairs_by_source(parts)
     unknown = {
-        name: set(examples.filename[examples.source == UNRESOLVED].tolist())
+        name: set(
+            examples.filename[~np.array(knows_copies) | (examples.source == UNRESOLVED)].tolist()
+        )
         for name, examples in parts.items()
     }
     unreadable: dict[Picture, str] = {}

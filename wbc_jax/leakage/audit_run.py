@@ -16,7 +16,8 @@ from wbc_jax.leakage import comparison, fingerprints, shortlist, twins
 from wbc_jax.leakage.audit import Read, audit_division, audit_folder
 from wbc_jax.leakage.picture_parts import Picture, open_parts
 from wbc_jax.reporting.audit_findings import Findings, Pair
-from wbc_jax.reporting.audit_report import audit_summary, check_output, write_audit
+from wbc_jax.reporting.audit_report import audit_summary, write_audit
+from wbc_jax.reporting.output_folder import make_output_folder
 
 RULES = {
     "bytes": "identical files",
@@ -52,10 +53,10 @@ def run_on_input(place: Path, *, parts: list[str], workdir: Path | None) -> tupl
         What the terminal shows, and whether any pair was found.
 
     Raises:
-        UserError: there are not two parts with pictures, or `workdir` is a file.
+        UserError: there are not two parts with pictures, or `workdir` cannot be written.
     """
     output = workdir or Path("runs") / f"audit-{place.resolve().stem}"
-    check_output(output)
+    make_output_folder(output)
     return _write(audit_folder(place, parts), output, open_parts(place, parts).read)
 
 
@@ -72,11 +73,11 @@ def run_on_division(data: Data, *, seed: int, fold: int, workdir: Path | None) -
         What the terminal shows, and whether any pair was found.
 
     Raises:
-        UserError: `workdir` is a file.
+        UserError: `workdir` cannot be written.
     """
     name = f"{data.protocol.name}-seed{seed}" + (f"-fold{fold}" if fold else "")
     output = workdir or Path("runs") / f"audit-{name}"
-    check_output(output)
+    make_output_folder(output)
 
     @cache
     def reader() -> Read:
@@ -89,7 +90,9 @@ def run_on_division(data: Data, *, seed: int, fold: int, workdir: Path | None) -
         f"protocol {data.protocol.name} of {data.prepared.spec.name}, seed {seed}, fold {fold}: "
         f"{data.protocol.description}"
     )
-    findings = audit_division(data.partition._asdict(), reader, title)
+    findings = audit_division(
+        data.partition._asdict(), reader, title, knows_copies=data.prepared.spec.knows_copies
+    )
     # The encoded images are read only where there is a pair to be drawn.
     return _write(findings, output, lambda picture: reader()(picture))
 

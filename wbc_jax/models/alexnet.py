@@ -26,7 +26,7 @@ class AlexNet(nn.Module):
         norm_after: indices of the convolutions that a normalization follows.
         dense_features: width of each fully connected layer before the softmax layer.
         dropout_rate: share of units dropped after each fully connected layer in training.
-        norm: "batch", "layer" or "local_response"; the paper says "normalized layers" only.
+        norm: "batch", "group", "layer" or "local_response"; the paper says "normalized layers".
         dtype: of the computation.
     """
 

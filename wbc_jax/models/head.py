@@ -24,7 +24,7 @@ class Head(nn.Module):
         dense_features: width of each fully connected layer before the softmax layer.
         dropout_rate: share of units dropped before the softmax layer in training. For ResNet50
             this is our reading of the paper's "one additional layer".
-        norm: "batch", "layer" or "local_response". On a 1x1 map a
+        norm: "batch", "group", "layer" or "local_response". On a 1x1 map a
             channel has as few values as the batch has images, so batch norm's running statistics
             are noisy; yet without it VGG19 does not begin to learn in two epochs.
         dtype: of the computation.

@@ -12,7 +12,6 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from wbc_jax.atomic_files import write_json, write_text
-from wbc_jax.errors import UserError
 from wbc_jax.reporting import pages
 from wbc_jax.reporting.audit_findings import HOW, Findings, Group, Pair, printable
 from wbc_jax.reporting.audit_plots import choose_groups, describe_pair, pair_sheet
@@ -27,16 +26,6 @@ _MOST_ON_PAGE = 500  # groups; all pairs are in pairs.tsv
 
 Image = UInt8[ndarray, "_ _ 3"]
 Show = Callable[[Pair], tuple[Image, Image]]
-
-
-def check_output(output: Path) -> None:
-    """Makes sure that the files can be written, before the work is done.
-
-    Raises:
-        UserError: `output` is a file.
-    """
-    if output.exists() and not output.is_dir():
-        raise UserError(f"workdir={output} is a file; name a folder for the audit")
 
 
 def write_audit(findings: Findings, output: Path, show: Show, *, rules: Mapping[str, Any]) -> Path:

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from wbc_jax.atomic_files import write_text
-from wbc_jax.errors import UserError
 from wbc_jax.reporting import comparison_plots, leaky, notes, pages, paper
 from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.markdown import markdown_row
 from wbc_jax.reporting.number_text import NO_VALUE, duration, grouped, number, percent
-from wbc_jax.reporting.run_files import Run, read_run
+from wbc_jax.reporting.output_folder import make_output_folder
+from wbc_jax.reporting.run_files import Run, read_runs
 
 Row = dict[str, Any]
 
@@ -86,11 +87,11 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
         The path of compare.html.
 
     Raises:
-        UserError: no run is given, one is given twice, one cannot be read, or `output` is a file.
+        UserError: no run is given, one is given twice or cannot be read, or `output` cannot be
+            written.
     """
-    if output.exists() and not output.is_dir():
-        raise UserError(f"workdir={output} is a file; name a folder for the comparison")
-    read = _read_runs(runs)
+    read = read_runs(runs)
+    make_output_folder(output)
     named = dict(zip(run_labels(read), read, strict=True))
     rows = [table_row(run) for run in read]
     remarks = notes.remarks(named)
@@ -169,17 +170,6 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
     return labels
 
 
-def _read_runs(paths: Sequence[Path]) -> list[Run]:
-    if not paths:
-        raise UserError("no run is given; name at least one directory of a finished run")
-    seen: set[Path] = set()
-    for path in paths:
-        if path.resolve() in seen:
-            raise UserError(f"run {path} is given twice; name each run once")
-        seen.add(path.resolve())
-    return [read_run(path) for path in paths]
-
-
 def _mean(run: Run, metric: str) -> float | None:
     """Returns the mean of a test metric over the epochs, None where an epoch has no value."""
     mean = float(np.mean(metric_values(run.results["epochs"], "test", metric)))
@@ -205,17 +195,12 @@ def _markdown(rows: Sequence[Row], remarks: Sequence[str]) -> str:
     lines += [f"> **Note:** {remark}\n" for remark in remarks]
     # Markdown has no heading over several columns, so each column says its group itself.
     titles = [c.title + (f" ({c.group.lower()})" if c.group else "") for c in COLUMNS]
-    lines.append(_markdown_row([title[0].upper() + title[1:] for title in titles]))
-    lines.append(_markdown_row([":--" if column.is_text else "--:" for column in COLUMNS]))
-    lines += [_markdown_row(_shown(row)) for row in rows]
+    lines.append(markdown_row([title[0].upper() + title[1:] for title in titles]))
+    lines.append(markdown_row([":--" if column.is_text else "--:" for column in COLUMNS]))
+    lines += [markdown_row(_shown(row)) for row in rows]
     lines += ["", *(f"- {text}" for text in notes.DEFINITIONS)]
     lines += ["", "Research use only, not for diagnosis.", ""]
     return "\n".join(lines)
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    # An unescaped bar in a directory's name would open a column of its own.
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def _save_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, SavedFigure]:

@@ -11,6 +11,7 @@ from wbc_jax.atomic_files import write_json, write_text
 from wbc_jax.reporting import leaky, pages, pool_plots
 from wbc_jax.reporting.epochs import TRAIN_PARTS
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.markdown import markdown_row
 from wbc_jax.reporting.number_text import NO_VALUE, interval, percent
 from wbc_jax.reporting.pool_plots import network_name, protocol_name
 
@@ -155,18 +156,14 @@ def _markdown(
     lines = ["# Pooled figures: each network under each protocol", ""]
     lines += [f"> **Note:** {remark}\n" for remark in remarks]
     aligns = [":--" if place < _NUM_TEXTS else "--:" for place in range(len(_HEADINGS))]
-    lines += [_markdown_row(cells) for cells in (_HEADINGS, aligns, *rows)]
+    lines += [markdown_row(cells) for cells in (_HEADINGS, aligns, *rows)]
     lines += ["", *(f"- {text}" for text in DEFINITIONS)]
     if settings:
         lines += ["", "## Fields of the config in which they differ", ""]
         aligns = [":--"] * len(settings[0])
-        lines += [_markdown_row(cells) for cells in (settings[0], aligns, *settings[1:])]
+        lines += [markdown_row(cells) for cells in (settings[0], aligns, *settings[1:])]
     lines += ["", "Research use only, not for diagnosis.", ""]
     return "\n".join(lines)
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def _save_gap(

@@ -80,6 +80,22 @@ class SmearPredictions:
     probabilities: Float32[np.ndarray, "s k"]
 
 
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Reads and checks several runs.
+
+    Raises:
+        UserError: none is given, one is given twice, or one cannot be read.
+    """
+    if not paths:
+        raise UserError("no run is given; name at least one directory of a finished run in --runs")
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise UserError(f"run {path} is given twice; name each run once")
+        seen.add(path.resolve())
+    return [read_run(path) for path in paths]
+
+
 def read_run(path: Path) -> Run:
     """Reads and checks the run at `path`.
 

@@ -118,6 +118,11 @@ def build_experiment(
             "average, 0.999 is usual"
         )
     _choice("data.balance", config.data.balance, BALANCES)
+    if config.augment.stain and config.data.bands != "rgb":
+        raise UserError(
+            f"augment.stain={config.augment.stain} needs data.bands=rgb: a gray image "
+            f"(data.bands={config.data.bands}) has no stains; set it to 0, or see augment.light"
+        )
     loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
     loss = smoothed(loss, config.train.label_smoothing)
     data = prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)

@@ -16,7 +16,8 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float64
 
-UNRESOLVED = "unresolved"
+from wbc_jax.datasets.catalog import UNRESOLVED
+
 TABLES = ("sources.tsv", "sources_simple.tsv")  # of TRAIN and TEST, and of TEST_SIMPLE
 MAPS = "maps.tsv"
 OVERLAPS = "overlaps.tsv"
