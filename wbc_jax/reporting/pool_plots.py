@@ -81,6 +81,7 @@ def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure
         axes.axhline(chance, color=GREY, linestyle="--", linewidth=1, label=label)
     names = [plain_text(name).replace(", ", "\n") for name in networks]
     axes.set_xticks(range(len(networks)), names, fontsize=8)
+    axes.set_xlim(-0.6, len(networks) - 0.4)  # also where the last lacks a protocol
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
     axes.set(ylim=(0, 1), ylabel="Categorical accuracy, test (%)")
