@@ -158,7 +158,7 @@ def measure_copies(
         visible = [nucleus[inside(nucleus, (0, 0, *image.size))] for nucleus in nuclei]
         shares = [inside(points, window).mean() for points in visible if len(points)]
         num_nuclei += bool(shares)
-        num_whole += any(share >= WHOLE for share in shares)
+        num_whole += any(seen >= WHOLE for seen in shares)
     figures = {
         "copies": len(copies),
         "copies of known originals": num_mapped,

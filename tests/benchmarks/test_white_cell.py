@@ -15,6 +15,7 @@ from wbc_jax.errors import UserError
 
 NUCLEUS = (104, 66, 168)
 SLIDE = (214, 212, 206)
+SHARE = 0.6  # side of the window, of the image's height
 BOX = """<annotation><object><name>WBC</name><bndbox><xmin>100</xmin><ymin>60</ymin>
 <xmax>220</xmax><ymax>180</ymax></bndbox></object><object><name>RBC</name><bndbox>
 <xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4</ymax></bndbox></object></annotation>"""
@@ -46,7 +47,7 @@ def test_a_window_is_held_to_the_box(x: int, in_box: float, tmp_path: Path) -> N
     write_bccd(tmp_path, x=x)
     boxes = read_boxes(tmp_path)
     assert boxes == {"BloodImage_00001": [(100.0, 60.0, 220.0, 180.0)]}
-    figures = white_cell.measure_originals(tmp_path, boxes)
+    figures = white_cell.measure_originals(tmp_path, boxes, SHARE)
     assert figures["window's centre in a box"] == in_box
     assert figures["nucleus found"] == 1.0
     assert figures["box wholly in the window"] == in_box
@@ -84,7 +85,7 @@ def test_copies_are_held_to_the_cell_of_their_original(monkeypatch: pytest.Monke
     right, wrong = encoded(smear(239, 60)), encoded(smear(60, 180))
     empty = encoded(np.full((240, 320, 3), SLIDE, np.uint8))
     copies = {"TEST/one-a": right, "TEST/one-b": wrong, "TEST/off": empty, "TEST/??": empty}
-    figures, misses = white_cell.measure_copies(copies, cells)
+    figures, misses = white_cell.measure_copies(copies, cells, SHARE)
     assert misses == ["TEST/one-b"]
     assert figures == {
         "copies": 4,
@@ -97,7 +98,7 @@ def test_copies_are_held_to_the_cell_of_their_original(monkeypatch: pytest.Monke
 
 
 def test_times_are_of_every_view() -> None:
-    figures = white_cell.measure_time([encoded(smear(80, 60))] * 3)
+    figures = white_cell.measure_time([encoded(smear(80, 60))] * 3, SHARE)
     assert set(figures) == {
         "finding the window, ms",
         "whole, images per second",
@@ -108,7 +109,9 @@ def test_times_are_of_every_view() -> None:
 
 def test_the_sheet_shows_every_miss_with_its_window(tmp_path: Path) -> None:
     image = encoded(smear(160, 120))
-    white_cell.write_sheet(tmp_path / "new" / "sheet.png", {str(i): image for i in range(11)})
+    white_cell.write_sheet(
+        tmp_path / "new" / "sheet.png", {str(i): image for i in range(11)}, SHARE
+    )
     sheet = np.asarray(Image.open(tmp_path / "new" / "sheet.png"))
     assert sheet.shape == (240, 1600, 3)
     green = (sheet[..., 1] > 200) & (sheet[..., 0] < 120)
