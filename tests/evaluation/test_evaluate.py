@@ -1,5 +1,6 @@
 """A finished run, evaluated again from its checkpoint."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -65,4 +66,16 @@ def test_a_run_whose_config_was_changed_by_hand_is_refused(run_copy: Path, cache
     assert '"num_norms": 1' in config
     path.write_text(config.replace('"num_norms": 1', '"num_norms": 2'), encoding="utf-8")
     with pytest.raises(UserError, match="is of another model or optimizer"):
+        evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+
+
+@pytest.mark.parametrize(("group", "field"), [("data", "window_side"), ("train", "mixup")])
+def test_a_run_made_before_a_field_is_told_which(
+    group: str, field: str, run_copy: Path, cache_dir: Path
+) -> None:
+    path = run_copy / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    del config[group][field]
+    path.write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(UserError, match=f"lacks a field .*{field}.*train it again"):
         evaluate(run_copy, data_dir=None, cache_dir=cache_dir)

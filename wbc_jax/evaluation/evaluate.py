@@ -62,7 +62,13 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
     """
     run = RunDirectory(workdir)
     config = run.load_config()
-    experiment = build_experiment(config, data_dir=data_dir, cache_dir=cache_dir)
+    try:
+        experiment = build_experiment(config, data_dir=data_dir, cache_dir=cache_dir)
+    except (AttributeError, KeyError) as error:  # what a ConfigDict raises of a missing field
+        raise UserError(
+            f"{workdir}/config.json lacks a field that this version reads ({error.args[0]}); "
+            "evaluate the run with the version that trained it, or train it again"
+        ) from error
     run.require_same_data(experiment.data.describe())
     with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
         epochs_done, state = checkpoints.restore_latest(experiment.abstract_state())
