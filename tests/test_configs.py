@@ -151,7 +151,7 @@ def test_every_protocol_is_a_preset() -> None:
 def test_a_recipe_changes_settings_of_every_network_and_adds_none(recipe: str) -> None:
     module = importlib.import_module(f"configs.recipes.{recipe}")
     for preset in PRESETS:
-        assert module.get_config(preset).model.name == "cnn"
+        assert module.get_config(preset).model.name in CONFIGS
         for name in CONFIGS:
             config, plain = module.get_config(f"{name}-{preset}"), get_config(name, preset)
             assert (config.model.name, config.data.protocol) == (name, preset)
