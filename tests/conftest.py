@@ -210,6 +210,8 @@ def quick_compilation() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+    # Else a later test that compares bits would be served by functions compiled here.
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
