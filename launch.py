@@ -24,6 +24,7 @@ gc.set_threshold(100_000)
 import logging
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,8 +35,10 @@ from ml_collections import ConfigDict, config_flags
 
 from wbc_jax.errors import UserError
 from wbc_jax.training.compilation_cache import keep_compiled_programs
+from wbc_jax.training.interruption import Interrupted
 
 _LEAK, _USER_MISTAKE = 1, 2
+_HOW_TO_GO_ON = "the state is saved: the same command goes on from there"
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
@@ -208,6 +211,12 @@ def main(argv: list[str]) -> None:
         _dispatch()
     except UserError as error:
         _exit(str(error))
+    except Interrupted as interrupted:
+        print(f"stopped by {interrupted}; {_HOW_TO_GO_ON}", file=sys.stderr)
+        sys.exit(interrupted.exit_code)
+    except KeyboardInterrupt:
+        print("stopped by SIGINT", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from wbc_jax.data.input_pipeline import epoch_order, put_examples
 from wbc_jax.training.epoch import run_epoch
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import replicated
-from wbc_jax.training.train_state import TrainState
+from wbc_jax.training.train_state import Progress, TrainState
 from wbc_jax.training.train_step import zero_sums
 
 _LOSS = "binary_cross_entropy"
@@ -93,7 +93,7 @@ class CompiledSteps:
         """Trains for one epoch as a run does; returns its seconds as a run reports them."""
         result = run_epoch(
             self._run_steps,
-            self.state,
+            Progress(self.state, jax.device_put(zero_sums(), self._order.sharding)),
             self._examples,
             self._order,
             self._keys,
@@ -101,7 +101,7 @@ class CompiledSteps:
             loss_name=_LOSS,
             title="epoch",
         )
-        self.state = result.state
+        self.state = result.progress.state
         return result.seconds
 
     def run_epoch_in_one_call(self) -> None:

@@ -83,6 +83,7 @@ def get_base_config(preset: str) -> ConfigDict:
 
     config.checkpoint = ConfigDict()
     config.checkpoint.every_epochs = 1  # epochs between two checkpoints; the last is always saved
+    config.checkpoint.every_steps = 0  # the same in training steps, within an epoch too; 0: none
     config.checkpoint.num_best = 1  # kept beside the latest, by lowest training loss
 
     config.mesh = ConfigDict()

@@ -215,13 +215,14 @@ def quick_compilation() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def saved_leaves() -> Callable[[Path, int], dict[str, np.ndarray]]:
-    """Returns what reads every array of a run's checkpoint by its path, as Orbax wrote it."""
+def saved_leaves() -> Callable[[Path], dict[str, np.ndarray]]:
+    """Returns what reads a run's latest checkpoint by Orbax alone: every array by its path."""
     import jax
     import orbax.checkpoint as ocp
 
-    def read(workdir: Path, epoch: int) -> dict[str, np.ndarray]:
-        folder = workdir.absolute() / "checkpoints" / str(epoch) / "default"
+    def read(workdir: Path) -> dict[str, np.ndarray]:
+        steps = [int(path.name) for path in (workdir / "checkpoints").iterdir()]
+        folder = workdir.absolute() / "checkpoints" / str(max(steps)) / "state"
         with ocp.PyTreeCheckpointer() as checkpointer:
             tree = checkpointer.restore(folder)
         leaves = jax.tree_util.tree_leaves_with_path(tree)

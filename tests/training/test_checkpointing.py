@@ -1,7 +1,12 @@
 """Which checkpoints are kept, and what comes back from them."""
 
+import errno
 import math
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,21 +14,34 @@ import numpy as np
 import pytest
 
 from wbc_jax.errors import UserError
-from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.train_state import TrainState
+from wbc_jax.training import checkpointing
+from wbc_jax.training.checkpointing import Checkpoint, Checkpoints
+from wbc_jax.training.train_state import Progress, TrainState
 
 
-def make_state(step: int, *, width: int = 3) -> TrainState:
-    return TrainState(
+def make_state(step: int, *, width: int = 3) -> Progress:
+    state = TrainState(
         step=jnp.asarray(step, jnp.int32),
         params={"Dense_0": {"kernel": jnp.arange(2.0 * width).reshape(2, width) + step}},
         batch_stats={},
         opt_state=({"momentum": jnp.full((2,), step / 7)}, ()),
         average={"params": {"w": jnp.full((3,), step / 3)}, "batch_stats": {}},
     )
+    return Progress(state, {"loss": jnp.asarray(step / 9)})
 
 
-def like(state: TrainState) -> TrainState:
+def save(checkpoints: Checkpoints, step: int, loss: float = 0.5, **facts: Any) -> None:
+    checkpoints.save(step, make_state(step), facts=facts, train_loss=loss)
+
+
+def restore(folder: Path, target: Progress | None = None) -> Checkpoint:
+    with Checkpoints(folder) as checkpoints:
+        checkpoint = checkpoints.restore_latest(like(target or make_state(0)))
+    assert checkpoint is not None
+    return checkpoint
+
+
+def like(state: Progress) -> Progress:
     """What is expected, as a run gives it: shapes, dtypes and where they shall lie."""
     where = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     return jax.tree.map(
@@ -31,121 +49,212 @@ def like(state: TrainState) -> TrainState:
     )
 
 
-def kept(folder: Path) -> list[int]:
-    return sorted(int(path.name) for path in folder.iterdir())
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A folder of two checkpoints, of steps 1 and 2."""
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        for step in (1, 2):
+            save(checkpoints, step, epochs=[{"epoch": step}])
+    return tmp_path / "c"
 
 
-def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
-    state = make_state(7)
-    with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, state, train_loss=0.5)
-    with Checkpoints(tmp_path / "c") as checkpoints:
-        epoch, restored = checkpoints.restore_latest(like(state))
-    assert epoch == 1
-    assert jax.tree.structure(restored) == jax.tree.structure(state)
-    for leaf, expected in zip(jax.tree.leaves(restored), jax.tree.leaves(state), strict=True):
-        assert leaf.dtype == expected.dtype
-        assert np.asarray(leaf).tobytes() == np.asarray(expected).tobytes()
+def require_state(progress: Progress, step: int) -> None:
+    expected = make_state(step)
+    assert jax.tree.structure(progress) == jax.tree.structure(expected)
+    for leaf, other in zip(jax.tree.leaves(progress), jax.tree.leaves(expected), strict=True):
+        assert leaf.dtype == other.dtype
+        assert np.asarray(leaf).tobytes() == np.asarray(other).tobytes()
+
+
+def test_a_state_comes_back_bit_for_bit_with_its_facts(saved: Path) -> None:
+    checkpoint = restore(saved)
+    assert checkpoint.step == 2
+    assert checkpoint.facts == {"epochs": [{"epoch": 2}]}
+    require_state(checkpoint.progress, 2)
 
 
 def test_a_step_that_overwrites_the_state_does_not_reach_what_is_being_saved(
     tmp_path: Path,
 ) -> None:
-    def make_large_state() -> TrainState:
+    def make_large() -> Progress:
         weights = jnp.arange(2.0**20)
-        return TrainState(
+        state = TrainState(
             jnp.asarray(3), params={"w": weights}, batch_stats={}, opt_state=(), average={}
         )
+        return Progress(state, {})
 
-    step = jax.jit(lambda state: jax.tree.map(lambda leaf: -leaf, state), donate_argnums=0)
-    state = make_large_state()
+    step = jax.jit(lambda tree: jax.tree.map(lambda leaf: -leaf, tree), donate_argnums=0)
+    progress = make_large()
     with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, state, train_loss=0.5)
+        checkpoints.save(1, progress, facts={})
         for _ in range(20):
-            state = step(state)
-        _, restored = checkpoints.restore_latest(like(make_large_state()))
-    np.testing.assert_array_equal(restored.params["w"], make_large_state().params["w"])
+            progress = step(progress)
+    restored = restore(tmp_path / "c", make_large()).progress.state
+    np.testing.assert_array_equal(restored.params["w"], make_large().state.params["w"])
     assert int(restored.step) == 3
 
 
 @pytest.mark.parametrize(
     ("losses", "num_best", "expected"),
     [
-        ([0.5, 0.2, 0.4, 0.3], 1, [2, 4]),
-        ([0.5, 0.2, 0.4, 0.3], 2, [2, 4]),
-        ([0.2, 0.5, 0.1, 0.3], 2, [1, 3, 4]),
-        ([0.5, 0.4, 0.3], 1, [3]),
-        ([0.1, 0.4, 0.3], 0, [3]),
-        ([0.5, math.nan, 0.9], 1, [1, 3]),
-        ([math.nan, 0.9, math.inf], 1, [2, 3]),
+        ([0.5, 0.2, 0.4, 0.3], 1, [2, 3, 4]),
+        ([0.5, 0.2, 0.4, 0.6, 0.3], 2, [2, 4, 5]),
+        ([0.2, 0.5, 0.1, 0.3, 0.4], 2, [1, 3, 4, 5]),
+        ([0.5, 0.4, 0.3], 1, [2, 3]),
+        ([0.1, 0.4, 0.3], 0, [2, 3]),
+        ([0.5, math.nan, 0.9], 1, [1, 2, 3]),
+        ([math.nan, math.inf, 0.9, math.nan], 1, [3, 4]),
     ],
 )
-def test_the_latest_and_the_lowest_finite_loss_are_kept(
+def test_the_last_two_and_the_lowest_finite_losses_are_kept(
     losses: list[float], num_best: int, expected: list[int], tmp_path: Path
 ) -> None:
     with Checkpoints(tmp_path / "c", num_best=num_best) as checkpoints:
-        for epoch, loss in enumerate(losses, start=1):
-            checkpoints.save(epoch, make_state(epoch), train_loss=loss)
-        assert checkpoints.latest() == len(losses)
-        epoch, state = checkpoints.restore_latest(like(make_state(0)))
-    assert kept(tmp_path / "c") == expected
-    assert epoch == int(state.step) == len(losses)
+        for step, loss in enumerate(losses, start=1):
+            save(checkpoints, step, loss)
+    assert Checkpoints(tmp_path / "c").steps() == expected
+    assert restore(tmp_path / "c").step == len(losses)
 
 
-def test_a_folder_without_checkpoints_says_to_train_first(tmp_path: Path) -> None:
+def test_the_best_of_an_earlier_start_outlives_a_resume(tmp_path: Path) -> None:
+    for step, loss in ((1, 0.1), (2, 0.5), (3, 0.4), (4, 0.3)):
+        with Checkpoints(tmp_path / "c") as checkpoints:
+            save(checkpoints, step, loss)
+    assert Checkpoints(tmp_path / "c").steps() == [1, 3, 4]
+
+
+def test_a_folder_without_checkpoints_gives_none_and_is_not_made(tmp_path: Path) -> None:
     with Checkpoints(tmp_path / "c") as checkpoints:
-        assert checkpoints.latest() is None
-        with pytest.raises(UserError, match="holds no checkpoint; train first"):
-            checkpoints.restore_latest(like(make_state(0)))
+        assert checkpoints.restore_latest(like(make_state(0))) is None
+    assert not (tmp_path / "c").exists()
 
 
 @pytest.mark.parametrize("width", [2, 4])
-def test_another_shape_is_refused_with_both_shapes(width: int, tmp_path: Path) -> None:
-    with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, make_state(1), train_loss=0.5)
-        with pytest.raises(UserError) as raised:
-            checkpoints.restore_latest(like(make_state(1, width=width)))
+def test_another_shape_is_refused_with_both_shapes(width: int, saved: Path) -> None:
+    with pytest.raises(UserError) as raised:
+        restore(saved, make_state(1, width=width))
     message = str(raised.value)
-    assert "1 arrays differ, first params/Dense_0/kernel" in message
+    assert "1 arrays differ, first state/params/Dense_0/kernel" in message
     assert "saved (2, 3) float32" in message
     assert f"expected (2, {width}) float32" in message
 
 
-def test_another_dtype_is_refused_and_not_cast(tmp_path: Path) -> None:
-    state = make_state(1)
-    wanted = like(state.replace(step=jnp.zeros((), jnp.float32)))
-    with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, state, train_loss=0.5)
-        with pytest.raises(UserError, match=r"first step: saved \(\) int32, expected \(\) float32"):
-            checkpoints.restore_latest(wanted)
+def test_another_dtype_is_refused_and_not_cast(saved: Path) -> None:
+    wanted = make_state(1)
+    wanted = wanted.replace(state=wanted.state.replace(step=jnp.zeros((), jnp.float32)))
+    with pytest.raises(UserError, match=r"state/step: saved \(\) int32, expected \(\) float32"):
+        restore(saved, wanted)
 
 
-def test_an_array_that_was_not_saved_is_named(tmp_path: Path) -> None:
-    state = make_state(1)
-    more = state.replace(params=state.params | {"Dense_1": {"kernel": jnp.zeros(2)}})
-    with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, state, train_loss=0.5)
-    with (
-        Checkpoints(tmp_path / "c") as checkpoints,
-        pytest.raises(UserError, match="first params/Dense_1/kernel: saved nothing"),
-    ):
-        checkpoints.restore_latest(like(more))
+def test_an_array_that_was_not_saved_is_named(saved: Path) -> None:
+    wanted = make_state(1)
+    params = wanted.state.params | {"Dense_1": {"kernel": jnp.zeros(2)}}
+    wanted = wanted.replace(state=wanted.state.replace(params=params))
+    with pytest.raises(UserError, match="first state/params/Dense_1/kernel: saved nothing"):
+        restore(saved, wanted)
 
 
-def test_the_best_of_an_earlier_start_outlives_a_resume(tmp_path: Path) -> None:
-    for epoch, loss in ((1, 0.1), (2, 0.5), (3, 0.3)):
-        with Checkpoints(tmp_path / "c") as checkpoints:
-            checkpoints.save(epoch, make_state(epoch), train_loss=loss)
-    assert kept(tmp_path / "c") == [1, 3]
+def files_of(checkpoint: Path) -> list[Path]:
+    return sorted(path for path in checkpoint.rglob("*") if path.is_file())
 
 
-def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
-    state = make_state(7)
-    with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, state, train_loss=0.5)
-    (tmp_path / "c" / "2").mkdir()
-    with (
-        Checkpoints(tmp_path / "c") as checkpoints,
-        pytest.raises(UserError, match=r"c/2 is damaged .* move that folder away"),
-    ):
-        checkpoints.restore_latest(like(state))
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def zero_a_block(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 3 + 16] = bytes(16)
+    path.write_bytes(content)
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES = [truncate, zero_a_block, flip_a_bit, Path.unlink]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_of_any_file_is_noticed_named_and_set_aside(
+    damage: Callable[[Path], None], saved: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [path.relative_to(saved / "2") for path in files_of(saved / "2")]
+    assert len(names) > 5
+    for number, name in enumerate(names):
+        folder = Path(shutil.copytree(saved, saved.with_name(f"{number}") / "c"))
+        before = (folder / "2" / name).read_bytes()
+        damage(folder / "2" / name)
+        assert not (folder / "2" / name).exists() or (folder / "2" / name).read_bytes() != before
+        caplog.clear()
+        checkpoint = restore(folder)
+        assert checkpoint.step == 1
+        require_state(checkpoint.progress, 1)
+        assert str(folder / "2" / name) in caplog.text
+        assert not (folder / "2").exists()
+        aside = folder.with_name("damaged_checkpoints") / "2-1"
+        assert len(files_of(aside)) == len(names) - (damage is Path.unlink)
+
+
+def test_a_file_that_was_not_written_is_noticed(saved: Path) -> None:
+    (saved / "2" / "state" / "more").write_bytes(b"x")
+    assert restore(saved).step == 1
+
+
+def test_an_empty_folder_named_like_a_step_is_no_checkpoint(saved: Path) -> None:
+    (saved / "3").mkdir()
+    assert restore(saved).step == 2
+
+
+def test_an_array_that_reads_as_another_is_noticed(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Files as written, and still other values: what stands between them and us failed."""
+    digests = checkpointing.leaf_digests
+
+    def wrong_once(progress: Progress) -> dict[str, Any]:
+        monkeypatch.setattr(checkpointing, "leaf_digests", digests)
+        return digests(progress) | {"sums/loss": {}}
+
+    monkeypatch.setattr(checkpointing, "leaf_digests", wrong_once)
+    assert restore(saved).step == 1
+    assert "sums/loss" in caplog.text
+
+
+def test_without_a_good_checkpoint_every_damage_is_told(saved: Path) -> None:
+    for step in ("1", "2"):
+        flip_a_bit(saved / step / "state" / "_METADATA")
+    with pytest.raises(UserError, match="is left that is not damaged") as raised:
+        restore(saved)
+    assert str(saved / "1" / "state" / "_METADATA") in str(raised.value)
+    assert str(saved / "2" / "state" / "_METADATA") in str(raised.value)
+    assert "another --workdir" in str(raised.value)
+    assert {path.name for path in saved.with_name("damaged_checkpoints").iterdir()} == {
+        "1-1",
+        "2-1",
+    }
+
+
+def test_a_save_that_was_cut_off_leaves_the_earlier_ones_and_is_cleared_away(saved: Path) -> None:
+    shutil.copytree(saved / "2" / "state", saved / ".saving-3" / "state")
+    assert restore(saved).step == 2
+    with Checkpoints(saved) as checkpoints:
+        save(checkpoints, 4)
+    # Step 1 is the best one of equals.
+    assert {path.name for path in saved.iterdir()} == {"1", "2", "4"}
+
+
+def test_a_save_that_fails_says_so_and_leaves_the_earlier_ones(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpointing, "write_manifest", fail)
+    checkpoints = Checkpoints(saved)
+    save(checkpoints, 3)
+    with pytest.raises(UserError, match=r"cannot be written .*No space left.* is intact"):
+        checkpoints.wait()
+    assert restore(saved).step == 2

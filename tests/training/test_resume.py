@@ -18,6 +18,8 @@ from wbc_jax.training import train as train_module
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.train import train
 
+STEPS_PER_EPOCH = 6  # of the tiny run: 96 images in batches of 16
+
 
 class Interruption(BaseException):
     """Stands for what no `except Exception` catches: a signal, a machine that stops."""
@@ -36,10 +38,10 @@ def interrupt_after_the_first_checkpoint(monkeypatch: pytest.MonkeyPatch) -> Non
 def interrupt_before_the_second_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     save = Checkpoints.save
 
-    def stop_or_save(self: Checkpoints, epoch: int, *args: Any, **kwargs: Any) -> None:
-        if epoch == 2:
+    def stop_or_save(self: Checkpoints, step: int, *args: Any, **kwargs: Any) -> None:
+        if step == 2 * STEPS_PER_EPOCH:
             raise Interruption
-        save(self, epoch, *args, **kwargs)
+        save(self, step, *args, **kwargs)
 
     monkeypatch.setattr(Checkpoints, "save", stop_or_save)
 
@@ -60,9 +62,9 @@ def history(workdir: Path) -> list[dict[str, Any]]:
 
 def require_same_run(workdir: Path, uninterrupted: Path, saved_leaves: Any) -> None:
     """Weights, batch statistics, optimizer state, history and predictions, bit for bit."""
-    resumed, expected = saved_leaves(workdir, 2), saved_leaves(uninterrupted, 2)
+    resumed, expected = saved_leaves(workdir), saved_leaves(uninterrupted)
     assert resumed.keys() == expected.keys()
-    kinds = {name.partition("/")[0] for name in expected}
+    kinds = {name.split("/")[1] for name in expected if name.startswith("state/")}
     assert kinds == {"step", "params", "batch_stats", "opt_state", "average"}
     for name, leaf in expected.items():
         assert resumed[name].tobytes() == leaf.tobytes(), name
@@ -83,14 +85,14 @@ def require_same_run(workdir: Path, uninterrupted: Path, saved_leaves: Any) -> N
     ("interrupt", "lines_left", "checkpoints_left"),
     [
         (interrupt_before_the_first_checkpoint, 1, []),
-        (interrupt_after_the_first_checkpoint, 1, ["1"]),
-        (interrupt_before_the_second_checkpoint, 2, ["1"]),
+        (interrupt_after_the_first_checkpoint, 1, [STEPS_PER_EPOCH]),
+        (interrupt_before_the_second_checkpoint, 2, [STEPS_PER_EPOCH]),
     ],
 )
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
     interrupt: Callable[[pytest.MonkeyPatch], None],
     lines_left: int,
-    checkpoints_left: list[str],
+    checkpoints_left: list[int],
     finished_run: Path,
     tiny_config: Any,
     cache_dir: Path,
@@ -103,7 +105,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
         with pytest.raises(Interruption):
             train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
     assert len(history(workdir)) == lines_left
-    assert [path.name for path in (workdir / "checkpoints").iterdir()] == checkpoints_left
+    assert Checkpoints(workdir / "checkpoints").steps() == checkpoints_left
     assert not (workdir / "results.json").exists()
     train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
     require_same_run(workdir, finished_run, saved_leaves)
@@ -127,8 +129,8 @@ def test_a_killed_process_is_resumed(
         "from wbc_jax.training.run_directory import RunDirectory\n"
         "from wbc_jax.training.train import train\n"
         "save = Checkpoints.save\n"
-        "def save_and_wait(self, epoch, *args, **kwargs):\n"
-        "    save(self, epoch, *args, **kwargs)\n"
+        "def save_and_wait(self, *args, **kwargs):\n"
+        "    save(self, *args, **kwargs)\n"
         "    time.sleep(300)\n"
         "Checkpoints.save = save_and_wait\n"
         "like, workdir, cache = map(Path, sys.argv[1:])\n"
@@ -142,7 +144,7 @@ def test_a_killed_process_is_resumed(
     )
     try:
         deadline = time.monotonic() + 120
-        while not (workdir / "checkpoints" / "1").is_dir():
+        while not (workdir / "checkpoints" / str(STEPS_PER_EPOCH)).is_dir():
             assert process.poll() is None, "the run ended before its first checkpoint"
             assert time.monotonic() < deadline, "no checkpoint within two minutes"
             time.sleep(0.05)
@@ -162,13 +164,14 @@ def test_resuming_between_rare_checkpoints_repeats_the_epochs_since_the_last(
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     train(config, workdir=whole, data_dir=None, cache_dir=cache_dir)
     # Every second epoch, and the last in any case.
-    assert {path.name for path in (whole / "checkpoints").iterdir()} == {"2", "3"}
+    steps = [2 * STEPS_PER_EPOCH, 3 * STEPS_PER_EPOCH]
+    assert Checkpoints(whole / "checkpoints").steps() == steps
     shutil.copytree(whole, resumed)
-    shutil.rmtree(resumed / "checkpoints" / "3")
+    shutil.rmtree(resumed / "checkpoints" / str(steps[-1]))
     train(config, workdir=resumed, data_dir=None, cache_dir=cache_dir)
     assert history(resumed) == history(whole)
-    expected = saved_leaves(whole, 3)
-    for name, leaf in saved_leaves(resumed, 3).items():
+    expected = saved_leaves(whole)
+    for name, leaf in saved_leaves(resumed).items():
         assert leaf.tobytes() == expected[name].tobytes(), name
 
 
@@ -210,9 +213,9 @@ def test_a_directory_of_another_config_is_refused_with_every_differing_field(
 @pytest.mark.parametrize(
     ("changes", "array"),
     [
-        ({"model.dense_features": (9,)}, "average/params/Dense_0/bias"),
-        ({"optim.name": "sgd"}, "opt_state/0/count"),
-        ({"train.average_decay": 0.0}, "average/batch_stats/BatchNorm_0/mean"),
+        ({"model.dense_features": (9,)}, "state/average/params/Dense_0/bias"),
+        ({"optim.name": "sgd"}, "state/opt_state/0/count"),
+        ({"train.average_decay": 0.0}, "state/average/batch_stats/BatchNorm_0/mean"),
     ],
 )
 def test_a_checkpoint_of_another_model_or_optimizer_is_refused_with_the_first_array(
@@ -233,9 +236,68 @@ def test_a_checkpoint_of_another_model_or_optimizer_is_refused_with_the_first_ar
     assert f"first {array}" in str(raised.value)
 
 
-def test_a_checkpoint_without_its_history_is_refused(
-    run_copy: Path, tiny_config: Any, cache_dir: Path
+@pytest.mark.parametrize("damaged", [None, "", "{", '{"epoch": 1}\n'])
+def test_the_history_is_brought_back_from_the_checkpoint(
+    damaged: str | None, run_copy: Path, finished_run: Path, tiny_config: Any, cache_dir: Path
 ) -> None:
-    (run_copy / "metrics.jsonl").unlink()
-    with pytest.raises(UserError, match="no unbroken history of the 2 epochs"):
-        train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+    path = run_copy / "metrics.jsonl"
+    path.unlink()
+    if damaged is not None:
+        path.write_text(damaged, encoding="utf-8")
+    train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+    assert path.read_bytes() == (finished_run / "metrics.jsonl").read_bytes()
+
+
+@pytest.mark.usefixtures("no_report")
+@pytest.mark.parametrize("stop_at", [1, 3, 5, 7, 11])
+def test_a_run_is_resumed_in_the_middle_of_an_epoch(
+    stop_at: int,
+    finished_run: Path,
+    tiny_config: Any,
+    cache_dir: Path,
+    tmp_path: Path,
+    saved_leaves: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Saved after every step, interrupted after some; an epoch's means count its every step."""
+    config = tiny_config(changes={"checkpoint.every_steps": 1})
+    with pytest.MonkeyPatch.context() as patch:
+        save = Checkpoints.save
+
+        def save_or_stop(self: Checkpoints, step: int, *args: Any, **kwargs: Any) -> None:
+            save(self, step, *args, **kwargs)
+            if step == stop_at:
+                raise Interruption
+
+        patch.setattr(Checkpoints, "save", save_or_stop)
+        with pytest.raises(Interruption):
+            train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    assert Checkpoints(tmp_path / "r" / "checkpoints").steps()[-1] == stop_at
+    calls: list[tuple[int, int]] = []
+    run_epoch = train_module.run_epoch
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        calls.append((int(args[1].state.step), kwargs.get("first", 0)))
+        return run_epoch(*args, **kwargs)
+
+    monkeypatch.setattr(train_module, "run_epoch", record)
+    train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    assert calls[0] == (stop_at, stop_at % STEPS_PER_EPOCH)
+    require_same_run(tmp_path / "r", finished_run, saved_leaves)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_damaged_checkpoint_is_set_aside_and_the_run_ends_as_it_would_have(
+    run_copy: Path,
+    finished_run: Path,
+    tiny_config: Any,
+    cache_dir: Path,
+    saved_leaves: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    last = run_copy / "checkpoints" / str(2 * STEPS_PER_EPOCH)
+    (last / "state" / "_METADATA").write_bytes(b"")
+    train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+    assert "state/_METADATA is damaged" in caplog.text
+    assert (run_copy / "damaged_checkpoints" / f"{2 * STEPS_PER_EPOCH}-1" / "state").is_dir()
+    require_same_run(run_copy, finished_run, saved_leaves)

@@ -18,16 +18,16 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def epoch_line(epoch: int) -> dict[str, Any]:
-    return {"epoch": epoch, "train": {"loss": 1 / (epoch + 2)}, "test": {"loss": 0.1 * epoch}}
-
-
 DATA: dict[str, Any] = {
     "dataset": "lisc",
     "splits": {"all": {"num_examples": 250, "digest": "ab12"}},
     "num_train": 200,
     "warnings": [],
 }
+
+
+def epoch_line(epoch: int) -> dict[str, Any]:
+    return {"epoch": epoch, "train": {"loss": 1 / (epoch + 2)}, "test": {"loss": 0.1 * epoch}}
 
 
 def opened(path: Path, config: dict[str, Any] = CONFIG) -> RunDirectory:
@@ -38,11 +38,9 @@ def opened(path: Path, config: dict[str, Any] = CONFIG) -> RunDirectory:
     return run
 
 
-def kept(run: RunDirectory, num_epochs: int) -> list[dict[str, Any]]:
-    """What training does when it goes on from a checkpoint."""
-    epochs = run.read_epochs(num_epochs)
-    run.drop_epochs_after(num_epochs)
-    return epochs
+def lines(run: RunDirectory) -> list[dict[str, Any]]:
+    text = (run.path / "metrics.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.fixture
@@ -64,7 +62,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
 def test_the_same_config_opens_it_again_tuples_being_lists_on_disk(run: RunDirectory) -> None:
     run.append_epoch(epoch_line(1))
     again = opened(run.path, CONFIG)
-    assert kept(again, 1) == [epoch_line(1)]
+    assert lines(again) == [epoch_line(1)]
 
 
 @pytest.mark.parametrize(
@@ -127,55 +125,45 @@ def test_the_config_of_no_run_is_asked_for_in_vain(tmp_path: Path) -> None:
         RunDirectory(tmp_path).load_config()
 
 
-def test_lines_after_the_checkpoint_are_dropped_from_the_file(run: RunDirectory) -> None:
-    for epoch in (1, 2, 3):
-        run.append_epoch(epoch_line(epoch))
-    assert kept(run, 2) == [epoch_line(1), epoch_line(2)]
-    run.append_epoch(epoch_line(3))
-    assert kept(run, 3) == [epoch_line(1), epoch_line(2), epoch_line(3)]
+@pytest.mark.parametrize(
+    "left",
+    [
+        "",
+        '{"epoch": 1, "tra',
+        f"{json.dumps(epoch_line(1))}\n{json.dumps(epoch_line(2))}\n" + '{"epoch": 3, "tra',
+        f"{json.dumps(epoch_line(2))}\n",
+        "\x00\x00\x00\n",
+    ],
+)
+@pytest.mark.parametrize("num_epochs", [0, 1, 2])
+def test_the_history_of_the_checkpoint_replaces_what_an_interruption_or_damage_left(
+    left: str, num_epochs: int, run: RunDirectory
+) -> None:
+    (run.path / "metrics.jsonl").write_text(left, encoding="utf-8")
+    history = [epoch_line(epoch) for epoch in range(1, num_epochs + 1)]
+    run.write_epochs(history)
+    assert lines(run) == history
+    run.append_epoch(epoch_line(num_epochs + 1))
+    assert lines(run) == [*history, epoch_line(num_epochs + 1)]
 
 
-def test_without_a_checkpoint_every_line_is_dropped(run: RunDirectory) -> None:
+def test_a_history_that_is_right_is_left_as_it_is(run: RunDirectory) -> None:
     run.append_epoch(epoch_line(1))
-    assert kept(run, 0) == []
-    assert (run.path / "metrics.jsonl").read_text(encoding="utf-8") == ""
+    before = (run.path / "metrics.jsonl").stat()
+    run.write_epochs([epoch_line(1)])
+    after = (run.path / "metrics.jsonl").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_a_line_cut_in_two_after_the_checkpoint_is_dropped(run: RunDirectory) -> None:
-    run.append_epoch(epoch_line(1))
-    with (run.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-        file.write('{"epoch": 2, "tra')
-    assert kept(run, 1) == [epoch_line(1)]
-    run.append_epoch(epoch_line(2))
-    assert kept(run, 2) == [epoch_line(1), epoch_line(2)]
-
-
-def test_a_damaged_line_before_the_checkpoint_is_refused(run: RunDirectory) -> None:
-    (run.path / "metrics.jsonl").write_text('{"epoch": 1, "tra\n', encoding="utf-8")
-    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged"):
-        kept(run, 1)
-
-
-@pytest.mark.parametrize("epochs", [[], [1], [2, 1], [1, 1], [1, 3]])
-def test_a_history_with_a_hole_is_refused(run: RunDirectory, epochs: list[int]) -> None:
-    for epoch in epochs:
-        run.append_epoch(epoch_line(epoch))
-    with pytest.raises(UserError, match="no unbroken history of the 2 epochs"):
-        kept(run, 2)
+def test_a_run_without_an_epoch_gets_no_history(run: RunDirectory) -> None:
+    run.write_epochs([])
+    assert not (run.path / "metrics.jsonl").exists()
 
 
 def test_a_metric_that_is_no_number_is_written_as_json(run: RunDirectory) -> None:
     run.append_epoch({"epoch": 1, "train": {"loss": math.nan}})
     line = (run.path / "metrics.jsonl").read_text(encoding="utf-8")
     assert json.loads(line, parse_constant=pytest.fail) == {"epoch": 1, "train": {"loss": None}}
-
-
-def test_reading_the_history_changes_nothing(run: RunDirectory) -> None:
-    for epoch in (1, 2):
-        run.append_epoch(epoch_line(epoch))
-    before = (run.path / "metrics.jsonl").read_bytes()
-    assert run.read_epochs(1) == [epoch_line(1)]
-    assert (run.path / "metrics.jsonl").read_bytes() == before
 
 
 def test_asking_whether_a_place_is_usable_makes_nothing(tmp_path: Path) -> None:

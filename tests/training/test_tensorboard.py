@@ -45,7 +45,8 @@ def test_every_metric_of_every_epoch_is_a_scalar(
 def test_every_array_of_weights_has_a_histogram_in_every_epoch(
     events: EventAccumulator, finished_run: Path, saved_leaves: Any
 ) -> None:
-    params = {k: v for k, v in saved_leaves(finished_run, 2).items() if k.startswith("params/")}
+    leaves = saved_leaves(finished_run).items()
+    params = {k.removeprefix("state/"): v for k, v in leaves if k.startswith("state/params/")}
     assert set(events.Tags()["histograms"]) == set(params)
     for tag, leaf in params.items():
         first, last = events.Histograms(tag)

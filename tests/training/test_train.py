@@ -113,7 +113,7 @@ def test_the_other_networks_leave_every_file_and_their_figures_agree(
 def test_the_number_of_parameters_is_that_of_the_saved_weights(
     finished_run: Path, saved_leaves: Any
 ) -> None:
-    params = {k: v for k, v in saved_leaves(finished_run, 2).items() if k.startswith("params/")}
+    params = {k: v for k, v in saved_leaves(finished_run).items() if k.startswith("state/params/")}
     assert read_results(finished_run)["num_params"] == sum(leaf.size for leaf in params.values())
 
 
@@ -144,7 +144,7 @@ def test_another_process_gives_bit_identical_weights_and_predictions(
     assert (second / "predictions.npz").read_bytes() == (
         finished_run / "predictions.npz"
     ).read_bytes()
-    first_leaves, second_leaves = saved_leaves(finished_run, 2), saved_leaves(second, 2)
+    first_leaves, second_leaves = saved_leaves(finished_run), saved_leaves(second)
     assert first_leaves.keys() == second_leaves.keys()
     for name, leaf in first_leaves.items():
         assert leaf.tobytes() == second_leaves[name].tobytes(), name

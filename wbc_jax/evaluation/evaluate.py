@@ -71,14 +71,19 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
         ) from error
     run.require_same_data(experiment.data.describe())
     with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
-        epochs_done, state = checkpoints.restore_latest(experiment.abstract_state())
-    if epochs_done < config.train.num_epochs:
+        checkpoint = checkpoints.restore_latest(experiment.abstract_progress())
+    if checkpoint is None:
         raise UserError(
-            f"the run in {workdir} has done {epochs_done} of {config.train.num_epochs} epochs; "
+            f"{workdir}/checkpoints holds no checkpoint; train first, with the same --workdir"
+        )
+    epochs, state = checkpoint.facts["epochs"], checkpoint.progress.state
+    if len(epochs) < config.train.num_epochs:
+        raise UserError(
+            f"the run in {workdir} has done {len(epochs)} of {config.train.num_epochs} epochs; "
             "finish it first: the command that started it resumes it"
         )
     logits = make_predict_parts(config, experiment)(state.variables)
-    return finish_run(config, experiment, workdir, run.read_epochs(epochs_done), state, logits)
+    return finish_run(config, experiment, workdir, epochs, state, logits)
 
 
 def finish_run(

@@ -1,74 +1,76 @@
-"""The training state on disk, by Orbax: the latest epoch and the best one.
+"""The training state on disk, by Orbax: the last two saved steps and the best epochs.
 
 checkpoints = Checkpoints(workdir / "checkpoints")
-checkpoints.save(epoch, state, train_loss=0.31)
-epoch, state = checkpoints.restore_latest(abstract_state)
+checkpoints.save(step, progress, facts={"epochs": history}, train_loss=0.31)
+checkpoint = checkpoints.restore_latest(abstract_progress)      # None where nothing was saved yet
 """
 
 import logging
 import math
-from functools import cached_property
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from wbc_jax.errors import UserError
-from wbc_jax.training.train_state import TrainState
+from wbc_jax.training.manifest import (
+    Damage,
+    leaf_digests,
+    leaf_types,
+    read_manifest,
+    sync,
+    write_manifest,
+)
+from wbc_jax.training.train_state import Progress
 
 _log = logging.getLogger(__name__)
-_METRIC = "train/loss"
+_STATE = "state"
+_SAVING = ".saving-"
+NUM_LATEST = 2  # where the last is damaged, the run goes on from the one before
 
 
-def _negative_loss(metrics: dict[str, float]) -> float:
-    """Orbax keeps the highest; a loss that is no number must never be the best."""
-    loss = metrics[_METRIC]
-    return -loss if math.isfinite(loss) else -math.inf
+class Checkpoint(NamedTuple):
+    """What was saved at one step.
+
+    Attributes:
+        step: training steps done.
+        progress: the state then, and the sums of the epoch in which it was saved.
+        facts: as given to `save`.
+    """
+
+    step: int
+    progress: Progress
+    facts: dict[str, Any]
 
 
 @jax.jit
-def _copy(state: TrainState) -> TrainState:
+def _copy(progress: Progress) -> Progress:
     """The next step overwrites the donated state while what is returned goes to disk."""
-    return jax.tree.map(jnp.copy, state)
+    return jax.tree.map(jnp.copy, progress)
 
 
 class Checkpoints:
-    """A folder of checkpoints, one per epoch; the latest and those of the lowest loss are kept.
+    """A folder of checkpoints named by their steps; the last two and the lowest losses are kept.
 
     The best is chosen by the training loss, never by the test: results always come from the last
-    epoch, and a state picked by its test score would be a tuned one. Saving goes on while the next
-    epoch trains; leaving the `with` block waits for it.
+    epoch, and a state picked by its test score would be a tuned one. Saving goes on while training
+    does; leaving the `with` block waits for it. A checkpoint gets its name when it is complete and
+    on the disk, so that an interrupted save leaves the earlier ones and nothing that looks like
+    one. A damaged one is set aside in the folder `damaged_checkpoints` beside this one.
     """
 
     def __init__(self, folder: Path, *, num_best: int = 1) -> None:
-        """Opens `folder`, making it where it is not there."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Names `folder`; the first save makes it."""
         self._folder = folder
         self._num_best = num_best
-
-    @cached_property
-    def _manager(self) -> Any:
-        # A quarter of a second of imports that a new run's first step does not wait for.
-        import orbax.checkpoint as ocp
-        from orbax.checkpoint.checkpoint_managers import preservation_policy
-
-        policy = preservation_policy.AnyPreservationPolicy(
-            [
-                preservation_policy.LatestN(1),
-                preservation_policy.BestN(get_metric_fn=_negative_loss, n=self._num_best),
-            ]
-        )
-        return ocp.CheckpointManager(
-            self._folder.absolute(),
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=policy,
-                # Only with this does Orbax write the losses down, for a later start to compare.
-                best_fn=_negative_loss,
-            ),
-            item_handlers=ocp.StandardCheckpointHandler(),
-        )
+        self._losses: dict[int, float] = {}
+        self._executor: ThreadPoolExecutor | None = None
+        self._saving: Future[None] | None = None
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -79,88 +81,160 @@ class Checkpoints:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if "_manager" in vars(self):
-            self._manager.close()
+        if self._executor is not None:
+            self._executor.shutdown()
+        if error is None:
+            self.wait()
 
-    def latest(self) -> int | None:
-        """Returns the number of epochs done at the latest checkpoint, None without any."""
-        if not any(self._folder.iterdir()):
-            return None
-        return self._manager.latest_step()
+    def steps(self) -> list[int]:
+        """Returns the steps saved, damaged ones included, from the first to the last."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(int(path.name) for path in self._folder.iterdir() if path.name.isdecimal())
 
-    def save(self, epoch: int, state: TrainState, *, train_loss: float) -> None:
-        """Begins to save the state after `epoch` epochs; what failed in the save before raises."""
-        from orbax.checkpoint.args import StandardSave
-
-        args = StandardSave(_copy(state))
-        self._manager.save(epoch, args=args, metrics={_METRIC: train_loss})
-
-    def restore_latest(self, target: TrainState) -> tuple[int, TrainState]:
-        """Returns the number of epochs done and the state.
-
-        Args:
-            target: shapes, dtypes and shardings of the state expected.
+    def wait(self) -> None:
+        """Waits for the save that is going on.
 
         Raises:
-            UserError: there is no checkpoint, or it is of another model or optimizer.
+            UserError: it failed; those before it are as they were.
         """
-        from orbax.checkpoint.args import StandardRestore
-
-        epoch = self.latest()
-        if epoch is None:
+        saving, self._saving = self._saving, None
+        if saving is None:
+            return
+        try:
+            saving.result()
+        except OSError as error:
             raise UserError(
-                f"{self._folder} holds no checkpoint; train first, with the same --workdir"
-            )
-        self._manager.wait_until_finished()
-        try:
-            saved = _leaves(self._manager.item_metadata(epoch))
-        except Exception as error:  # Orbax raises what the damaged file happens to cause
-            raise self._damaged(epoch, error) from error
-        self._require_same_leaves(epoch, saved, _leaves(target))
-        try:
-            state = self._manager.restore(epoch, args=StandardRestore(target))
-        except Exception as error:
-            raise self._damaged(epoch, error) from error
-        _log.info("restored the state after epoch %d from %s", epoch, self._folder)
-        return epoch, state
+                f"{self._folder} cannot be written ({error.strerror or error}); what was saved "
+                "before is intact: make room, or write access, and give the same command again"
+            ) from error
 
-    def _damaged(self, epoch: int, error: Exception) -> UserError:
-        folder = self._folder / str(epoch)
-        return UserError(
-            f"the checkpoint in {folder} is damaged ({type(error).__name__}: {str(error)[:200]}); "
-            "move that folder away to go on from the checkpoint before it, or from the start where "
-            "none is left"
-        )
+    def save(
+        self,
+        step: int,
+        progress: Progress,
+        *,
+        facts: Mapping[str, Any],
+        train_loss: float = math.nan,
+    ) -> None:
+        """Begins to save; what failed in the save before raises.
+
+        Args:
+            step: training steps done.
+            progress: as it is now; the caller may overwrite it afterwards.
+            facts: plain values that go with it.
+            train_loss: by which the best is chosen; no number where there is none.
+        """
+        self.wait()
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, "checkpoint")
+        copy, facts = _copy(progress), dict(facts)
+        self._saving = self._executor.submit(self._write, step, copy, facts, train_loss)
+
+    def restore_latest(self, target: Progress) -> Checkpoint | None:
+        """Returns the latest checkpoint that is not damaged; damaged ones are set aside.
+
+        Args:
+            target: shapes, dtypes and shardings of what is expected.
+
+        Raises:
+            UserError: it is of another model or optimizer, or none was left that is not damaged.
+        """
+        self.wait()
+        damages = []
+        for step in reversed(self.steps()):
+            try:
+                return self._restore(step, target)
+            except Damage as damage:
+                place = self._set_aside(step)
+                _log.warning("%s; the checkpoint was moved to %s", damage, place)
+                damages.append(str(damage))
+        if damages:
+            raise UserError(
+                f"no checkpoint in {self._folder} is left that is not damaged: "
+                f"{'; '.join(damages)}. They lie in {self._damaged}: bring back a copy of one, or "
+                "start anew in another --workdir"
+            )
+        return None
+
+    @property
+    def _damaged(self) -> Path:
+        return self._folder.with_name("damaged_checkpoints")
+
+    def _write(self, step: int, progress: Progress, facts: dict[str, Any], loss: float) -> None:
+        # A quarter of a second of imports that a new run's first step does not wait for.
+        import orbax.checkpoint as ocp
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for rest in self._folder.glob(f"{_SAVING}*"):
+            shutil.rmtree(rest)
+        new, final = self._folder / f"{_SAVING}{step}", self._folder / str(step)
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+            checkpointer.save((new / _STATE).absolute(), args=ocp.args.StandardSave(progress))
+        content = {"step": step, "train_loss": loss, "facts": facts}
+        write_manifest(new, {**content, "leaves": leaf_digests(progress)})
+        if final.exists():  # of a start whose later steps were set aside
+            shutil.rmtree(final)
+        new.rename(final)
+        sync(self._folder)
+        self._losses[step] = loss
+        self._prune()
+
+    def _prune(self) -> None:
+        steps = self.steps()
+        finite = [step for step in steps if math.isfinite(self._loss(step))]
+        best = sorted(finite, key=self._loss)[: self._num_best]
+        for step in set(steps[:-NUM_LATEST]) - set(best):
+            shutil.rmtree(self._folder / str(step))
+
+    def _loss(self, step: int) -> float:
+        if step not in self._losses:
+            try:
+                loss = read_manifest(self._folder / str(step))["train_loss"]
+            except Damage:
+                loss = None
+            self._losses[step] = math.nan if loss is None else loss
+        return self._losses[step]
+
+    def _restore(self, step: int, target: Progress) -> Checkpoint:
+        import orbax.checkpoint as ocp
+
+        folder = self._folder / str(step)
+        content = read_manifest(folder)
+        self._require_same_leaves(step, content["leaves"], leaf_types(target))
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+            progress = checkpointer.restore(
+                (folder / _STATE).absolute(), args=ocp.args.StandardRestore(target)
+            )
+        for name, leaf in leaf_digests(progress).items():
+            if leaf != content["leaves"][name]:
+                raise Damage(f"{name} in {folder / _STATE} is not what was saved")
+        _log.info("restored the state after step %d from %s", step, self._folder)
+        return Checkpoint(step, progress, content["facts"])
+
+    def _set_aside(self, step: int) -> Path:
+        self._damaged.mkdir(exist_ok=True)
+        number = 1 + sum(1 for _ in self._damaged.glob(f"{step}-*"))
+        return (self._folder / str(step)).rename(self._damaged / f"{step}-{number}")
 
     def _require_same_leaves(
-        self, epoch: int, saved: dict[str, str], expected: dict[str, str]
+        self, step: int, saved: Mapping[str, Any], expected: Mapping[str, Any]
     ) -> None:
         """Compares names, shapes and dtypes: Orbax itself casts and reorders silently."""
+
+        def text(leaf: Mapping[str, Any] | None) -> str:
+            return f"{tuple(leaf['shape'])} {leaf['dtype']}" if leaf else "nothing"
+
         differing = sorted(
-            name for name in saved.keys() | expected.keys() if saved.get(name) != expected.get(name)
+            name
+            for name in saved.keys() | expected.keys()
+            if text(saved.get(name)) != text(expected.get(name))
         )
         if differing:
             name = differing[0]
             raise UserError(
-                f"the checkpoint of epoch {epoch} in {self._folder} is of another model or "
+                f"the checkpoint of step {step} in {self._folder} is of another model or "
                 f"optimizer: {len(differing)} arrays differ, first {name}: saved "
-                f"{saved.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}; use the "
-                "config it was trained with or another --workdir"
+                f"{text(saved.get(name))}, expected {text(expected.get(name))}; use the config it "
+                "was trained with or another --workdir"
             )
-
-
-def _leaves(tree: Any) -> dict[str, str]:
-    """Returns "shape dtype" by path of every array, whatever containers hold them."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {
-        "/".join(_key_name(key) for key in path): f"{tuple(leaf.shape)} {leaf.dtype}"
-        for path, leaf in leaves
-    }
-
-
-def _key_name(key: Any) -> str:
-    """Returns what a dict key, an attribute and an index of the same name have in common."""
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)

@@ -1,9 +1,10 @@
 """One epoch: calls of many steps each, a progress bar, and the means of its metrics.
 
-state, metrics, seconds = run_epoch(run_steps, state, ...)
+progress, metrics, seconds = run_epoch(run_steps, progress, ...)
 """
 
 import time
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import jax
@@ -12,67 +13,96 @@ from tqdm import tqdm
 
 from wbc_jax.evaluation.metrics import METRICS
 from wbc_jax.training.profiling import span
-from wbc_jax.training.train_state import TrainState
-from wbc_jax.training.train_step import Batch, Keys, RunSteps, Sums, zero_sums
+from wbc_jax.training.train_state import Progress
+from wbc_jax.training.train_step import Batch, Keys, RunSteps, Sums
+
+_SECONDS_PER_CALL = 1.0
 
 
 class EpochResult(NamedTuple):
     """What an epoch leaves.
 
     Attributes:
-        state: after its last step.
+        progress: after its last step.
         metrics: means over its examples, each taken while the weights were moving, with dropout
             and augmentation on, as Keras reports training metrics.
         seconds: wall time of its steps.
     """
 
-    state: TrainState
+    progress: Progress
     metrics: dict[str, float]
     seconds: float
 
 
 def run_epoch(
     run_steps: RunSteps,
-    state: TrainState,
+    progress: Progress,
     examples: Batch,
     order: Int[Array, "steps b"],
     keys: Keys,
     *,
     steps_per_call: int,
+    first: int = 0,
+    seconds: float = 0.0,
+    save_after: Collection[int] = (),
+    save: Callable[[int, Progress, float], None] | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
     loss_name: str,
     title: str,
 ) -> EpochResult:
-    """Trains on every batch of `order` once.
+    """Trains on every batch of `order` from `first` on, once.
 
     Args:
         run_steps: from `make_run_steps`.
-        state: consumed.
+        progress: its state is consumed; its sums are those of the epoch's steps before `first`.
         examples: images and labels on the devices.
         order: row i holds the indices of batch i.
         keys: of the run.
-        steps_per_call: steps without Python between them.
+        steps_per_call: most steps without Python between them; fewer where they take long, so that
+            the bar moves and a signal is obeyed.
+        first: steps of the epoch that an earlier start has done.
+        seconds: that it took for them.
+        save_after: numbers of steps of the epoch after which `save` is called.
+        save: takes the steps of the epoch done, the progress and the epoch's seconds so far.
+        is_stopped: asked after every call; once it says so, the epoch is left where it is.
         loss_name: which metric the progress bar shows as the loss.
         title: of the progress bar.
     """
     num_steps, batch_size = order.shape
-    sums = jax.device_put(zero_sums(), order.sharding)
-    start = time.perf_counter()
-    with tqdm(total=num_steps * batch_size, desc=title, unit=" images", disable=None) as progress:
+    state, sums = progress.state, progress.sums
+    start = time.perf_counter() - seconds
+    with tqdm(
+        total=num_steps * batch_size,
+        initial=first * batch_size,
+        desc=title,
+        unit=" images",
+        disable=None,
+    ) as bar:
         previous: tuple[int, int, Sums] | None = None
-        for first in range(0, num_steps, steps_per_call):
-            last = min(first + steps_per_call, num_steps)
+        limit, waited_until = 1, time.perf_counter()
+        while first < num_steps and not is_stopped():
+            ends = [first + limit, num_steps, *(step for step in save_after if step > first)]
+            last = min(ends)
             with span(f"dispatch train steps {first}-{last - 1}"):
                 state, sums = run_steps(state, sums, examples, order, first, last, keys)
             # Read one call late, so that the next one is already on its way to the devices.
             if previous is not None:
-                _wait_and_show(progress, *previous, batch_size, loss_name)
+                _wait_and_show(bar, *previous, batch_size, loss_name)
+                seconds_per_step = (time.perf_counter() - waited_until) / (
+                    previous[1] - previous[0]
+                )
+                limit = max(1, min(steps_per_call, int(_SECONDS_PER_CALL / seconds_per_step)))
+            waited_until = time.perf_counter()
             previous = first, last, sums
+            if save is not None and last in save_after:
+                save(last, Progress(state, sums), time.perf_counter() - start)
+            first = last
         if previous is not None:
-            _wait_and_show(progress, *previous, batch_size, loss_name)
+            _wait_and_show(bar, *previous, batch_size, loss_name)
         jax.block_until_ready(state)
     seconds = time.perf_counter() - start
     means = {name: float(sums[name]) / (num_steps * batch_size) for name in METRICS}
-    return EpochResult(state, means, seconds)
+    return EpochResult(Progress(state, sums), means, seconds)
 
 
 def _wait_and_show(

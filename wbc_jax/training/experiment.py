@@ -36,8 +36,8 @@ from wbc_jax.training.sharding import (
     require_divisible,
     split_by_example,
 )
-from wbc_jax.training.train_state import TrainState, Variables, create_train_state
-from wbc_jax.training.train_step import make_run_steps, make_train_step
+from wbc_jax.training.train_state import Progress, TrainState, Variables, create_train_state
+from wbc_jax.training.train_step import make_run_steps, make_train_step, zero_sums
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,15 @@ class Experiment:
             self._traced_state.out_info,
         )
 
+    def abstract_progress(self) -> Progress:
+        """Returns the same of the state with an epoch's sums, as a checkpoint holds them."""
+        sharding = replicated(self.mesh)
+        sums = {
+            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+            for name, leaf in jax.eval_shape(zero_sums).items()
+        }
+        return Progress(self.abstract_state(), sums)
+
     @cached_property
     def _traced_state(self) -> Traced:
         """What creates the state, traced once for its shapes and its values."""
@@ -110,7 +119,7 @@ def build_experiment(
     require_divisible("eval.batch_size", config.eval.batch_size, mesh)
     for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
         _require_at_least(config, field, 1)
-    for field in ("checkpoint.num_best", "train.mixup"):
+    for field in ("checkpoint.num_best", "checkpoint.every_steps", "train.mixup"):
         _require_at_least(config, field, 0)
     if not 0 <= config.train.average_decay < 1:
         raise UserError(

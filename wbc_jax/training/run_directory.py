@@ -7,7 +7,7 @@ run.append_epoch({"epoch": 1, "train": {...}, "test": {...}})
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,35 +127,12 @@ class RunDirectory:
         with (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def read_epochs(self, num_epochs: int) -> list[dict[str, Any]]:
-        """Returns the first epochs of the history.
-
-        Raises:
-            UserError: fewer are there, or a line is damaged.
-        """
+    def write_epochs(self, epochs: Sequence[Mapping[str, Any]]) -> None:
+        """Replaces the history, where a start goes on from an earlier point or it was damaged."""
+        text = "".join(f"{to_json(epoch)}\n" for epoch in epochs)
         path = self.path / METRICS
-        try:
-            epochs = [json.loads(line) for line in self._history_lines()[:num_epochs]]
-        except ValueError as error:
-            raise UserError(
-                f"{path} is damaged ({error}); start anew in another --workdir"
-            ) from error
-        if [epoch["epoch"] for epoch in epochs] != list(range(1, num_epochs + 1)):
-            raise UserError(
-                f"{path} holds no unbroken history of the {num_epochs} epochs of the checkpoint; "
-                "start anew in another --workdir"
-            )
-        return epochs
-
-    def drop_epochs_after(self, num_epochs: int) -> None:
-        """Drops from the history what an interruption left after the checkpoint."""
-        lines = self._history_lines()
-        if len(lines) > num_epochs:
-            write_text(self.path / METRICS, "".join(f"{line}\n" for line in lines[:num_epochs]))
-
-    def _history_lines(self) -> list[str]:
-        path = self.path / METRICS
-        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if (path.read_bytes() if path.is_file() else b"") != text.encode("utf-8"):
+            write_text(path, text)
 
     def _require_same_config(self, config: Mapping[str, Any]) -> None:
         saved = flatten(self.read_config())

@@ -28,13 +28,19 @@ from wbc_jax.training.experiment import (
     make_predict_part,
     make_predict_parts,
 )
+from wbc_jax.training.interruption import Interrupted, Interruption, listening
 from wbc_jax.training.profiling import record_trace, span
+from wbc_jax.training.resume import (
+    is_due,
+    start_or_resume,
+    steps_to_save,
+    sums_before_an_epoch,
+)
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.sharding import replicated
 from wbc_jax.training.tensorboard import TensorBoard
-from wbc_jax.training.train_state import TrainState, Variables
-from wbc_jax.training.train_step import zero_sums
+from wbc_jax.training.train_state import Progress, TrainState, Variables
 
 _log = logging.getLogger(__name__)
 
@@ -66,24 +72,29 @@ def train(
 
     Raises:
         UserError: the config, the data or the directory cannot be used, or the loss is no number.
+        Interrupted: the process was asked to end; the state is saved.
     """
     started = time.perf_counter() if started is None else started
-    run = RunDirectory(workdir)
-    run.require_usable(config.to_dict())
-    experiment = build_experiment(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
-    run.create(config.to_dict(), experiment.data.describe())
-    write_json(workdir / "environment.json", describe_environment())
-    for warning in experiment.data.protocol.warnings:
-        _log.warning(warning)
-    predict_parts = make_predict_parts(config, experiment)
-    with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
-        state, epochs = _train_epochs(
-            config, experiment, run, checkpoints, predict_parts, profile, started
+    with listening() as interruption:
+        run = RunDirectory(workdir)
+        run.require_usable(config.to_dict())
+        experiment = build_experiment(
+            config, data_dir=data_dir, cache_dir=cache_dir, download=download
         )
-    # Drawing libraries: half a second of imports that the first step does not wait for.
-    from wbc_jax.evaluation.evaluate import finish_run
+        run.create(config.to_dict(), experiment.data.describe())
+        write_json(workdir / "environment.json", describe_environment())
+        for warning in experiment.data.protocol.warnings:
+            _log.warning(warning)
+        predict_parts = make_predict_parts(config, experiment)
+        with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as kept:
+            state, epochs = _train_epochs(
+                config, experiment, run, kept, predict_parts, interruption, profile, started
+            )
+        # Drawing libraries: half a second of imports that the first step does not wait for.
+        from wbc_jax.evaluation.evaluate import finish_run
 
-    return finish_run(config, experiment, workdir, epochs, state, predict_parts(state.variables))
+        logits = predict_parts(state.variables)
+        return finish_run(config, experiment, workdir, epochs, state, logits)
 
 
 def _train_epochs(
@@ -92,60 +103,105 @@ def _train_epochs(
     run: RunDirectory,
     checkpoints: Checkpoints,
     predict_parts: Callable[[Variables], PartLogits],
+    interruption: Interruption,
     profile: bool,
     started: float,
 ) -> tuple[TrainState, list[dict[str, Any]]]:
     """Runs the epochs that are still to do; returns the last state and the whole history."""
     num_epochs, loss_name = config.train.num_epochs, config.train.loss
-    state, history = _start_or_resume(experiment, run, checkpoints)
+    steps_per_epoch = experiment.steps_per_epoch
+    position = start_or_resume(experiment, checkpoints)
+    history, progress = position.history, position.progress
+    run.write_epochs(history)
     if len(history) == num_epochs:
         if profile:
             _log.warning("no epoch is left to train, so there is nothing to trace")
-        return state, history
-    train_epoch = _make_train_epoch(config, experiment, state)
-    train_part = experiment.data.partition.train
-    predict_train = None
-    if config.eval.train_at_rest:
-        predict_train = make_predict_part(config, experiment, train_part)
-    jax.block_until_ready(state)
+        return progress.state, history
+    train_epoch = _make_train_epoch(config, experiment, progress)
+    measure = _make_measure(config, experiment, predict_parts)
+    jax.block_until_ready(progress)
     _log.info("first step %.1f s after the start", time.perf_counter() - started)
     # Counted over all starts: what the run has cost, not what this start has.
-    started -= history[-1]["wall_seconds"] if history else 0.0
+    started -= position.wall_seconds
     first = len(history) + 1
     # A start's first epoch compiles what the test needs.
     traced = min(first + 1, num_epochs) if profile else None
+
+    def save(step: int, progress: Progress, epoch_seconds: float, **kwargs: float) -> None:
+        facts = {
+            "epochs": list(history),
+            "epoch_seconds": epoch_seconds,
+            "wall_seconds": time.perf_counter() - started,
+        }
+        checkpoints.save(step, progress, facts=facts, **kwargs)
+
+    begun = {"first": position.first, "seconds": position.seconds}
+    seconds = position.seconds
     with TensorBoard(run.path / "tensorboard", epochs_done=len(history)) as board:
         for epoch in range(first, num_epochs + 1):
             tracing = record_trace(run.path / "profile") if epoch == traced else nullcontext()
-            with tracing, span(f"epoch {epoch}"):
-                state, train_metrics, seconds = train_epoch(state, epoch)
-                with span("test images"):
-                    measured = _measure(experiment, predict_parts(state.variables))
-                if predict_train is not None:
-                    with span("training images at rest"):
-                        logits = predict_train(state.variables)
-                        measured["train_at_rest"] = mean_metrics(logits, train_part.label)
-                train_loss = train_metrics[loss_name]
-                # The test's too: the training loss is older than the epoch's last update.
-                _require_finite([train_loss, measured["test"][loss_name]], epoch)
-                record = {
-                    "epoch": epoch,
-                    "seconds": seconds,
-                    "wall_seconds": time.perf_counter() - started,
-                    "train": train_metrics,
-                    **measured,
-                }
-                history.append(record)
-                # The line first: a checkpoint without its line could not be resumed.
-                run.append_epoch(record)
-                _log_epoch(record, loss_name)
-                with span("tensorboard"):
-                    board.write_epoch(record, state.params)
-                # Last: it goes on beside the next epoch, which should not wait for the cores.
-                if epoch % config.checkpoint.every_epochs == 0 or epoch == num_epochs:
-                    with span("checkpoint"):
-                        checkpoints.save(epoch, state, train_loss=train_loss)
-    return state, history
+            try:
+                with tracing, span(f"epoch {epoch}"):
+                    before = (epoch - 1) * steps_per_epoch
+                    with interruption.held():
+                        progress, train_metrics, seconds = train_epoch(
+                            progress,
+                            epoch,
+                            save_after=steps_to_save(config, before, steps_per_epoch),
+                            save=lambda step, *rest, before=before: save(before + step, *rest),
+                            is_stopped=lambda: interruption.signal is not None,
+                            **(begun if epoch == first else {}),
+                        )
+                    record: dict[str, Any] = {
+                        "epoch": epoch,
+                        "seconds": seconds,
+                        "train": train_metrics,
+                        **measure(progress.state.variables),
+                    }
+                    # The test's too: the training loss is older than the epoch's last update.
+                    _require_finite([record[part][loss_name] for part in ("train", "test")], epoch)
+                    record["wall_seconds"] = time.perf_counter() - started
+                    history.append(record)
+                    run.append_epoch(record)
+                    _log_epoch(record, loss_name)
+                    with span("tensorboard"):
+                        board.write_epoch(record, progress.state.params)
+                    # Last: it goes on beside the next epoch, which should not wait for the cores.
+                    if is_due(config, epoch, steps_per_epoch):
+                        with span("checkpoint"):
+                            step = epoch * steps_per_epoch
+                            save(step, progress, 0.0, train_loss=train_metrics[loss_name])
+                    progress, seconds = (
+                        Progress(progress.state, sums_before_an_epoch(experiment)),
+                        0.0,
+                    )
+            except Interrupted:
+                save(int(progress.state.step), progress, seconds)
+                checkpoints.wait()
+                raise
+    return progress.state, history
+
+
+def _make_measure(
+    config: ConfigDict, experiment: Experiment, predict_parts: Callable[[Variables], PartLogits]
+) -> Callable[[Variables], dict[str, dict[str, float]]]:
+    """Returns what measures losses and accuracies of the parts that a config asks for."""
+    partition = experiment.data.partition
+    predict_train = None
+    if config.eval.train_at_rest:
+        predict_train = make_predict_part(config, experiment, partition.train)
+
+    def measure(variables: Variables) -> dict[str, dict[str, float]]:
+        with span("test images"):
+            measured = _measure(experiment, predict_parts(variables))
+        if predict_train is not None:
+            with span("training images at rest"):
+                measured["train_at_rest"] = mean_metrics(
+                    predict_train(variables), partition.train.label
+                )
+        return measured
+
+    return measure
 
 
 def _measure(experiment: Experiment, logits: PartLogits) -> dict[str, dict[str, float]]:
@@ -157,24 +213,13 @@ def _measure(experiment: Experiment, logits: PartLogits) -> dict[str, dict[str, 
     }
 
 
-def _start_or_resume(
-    experiment: Experiment, run: RunDirectory, checkpoints: Checkpoints
-) -> tuple[TrainState, list[dict[str, Any]]]:
-    """Returns the state to go on from and the history that led to it."""
-    epochs_done, state = 0, None
-    if checkpoints.latest() is not None:
-        epochs_done, state = checkpoints.restore_latest(experiment.abstract_state())
-    history = run.read_epochs(epochs_done)
-    run.drop_epochs_after(epochs_done)
-    return state or experiment.initial_state(), history
-
-
 def _make_train_epoch(
-    config: ConfigDict, experiment: Experiment, state: TrainState
-) -> Callable[[TrainState, int], EpochResult]:
+    config: ConfigDict, experiment: Experiment, progress: Progress
+) -> Callable[..., EpochResult]:
     """Puts the training images on the devices and returns what trains on them for one epoch.
 
-    The steps are compiled here, for states like `state`, so that an epoch's seconds are training.
+    The steps are compiled here, for states like that of `progress`, so that an epoch's seconds are
+    training.
     """
     everywhere = replicated(experiment.mesh)
     train_part = experiment.data.partition.train
@@ -198,20 +243,22 @@ def _make_train_epoch(
         return jax.device_put(order, everywhere)
 
     start = time.perf_counter()
-    sums = jax.device_put(zero_sums(), everywhere)
-    run_steps = experiment.run_steps.lower(state, sums, examples, order_of(1), 0, 1, keys).compile()
+    run_steps = experiment.run_steps.lower(
+        progress.state, progress.sums, examples, order_of(1), 0, 1, keys
+    ).compile()
     _log.info("compiled the training step in %.1f s", time.perf_counter() - start)
 
-    def train_epoch(state: TrainState, epoch: int) -> EpochResult:
+    def train_epoch(progress: Progress, epoch: int, **kwargs: Any) -> EpochResult:
         return run_epoch(
             run_steps,
-            state,
+            progress,
             examples,
             order_of(epoch),
             keys,
             steps_per_call=config.train.steps_per_call,
             loss_name=config.train.loss,
             title=f"epoch {epoch}/{config.train.num_epochs}",
+            **kwargs,
         )
 
     return train_epoch

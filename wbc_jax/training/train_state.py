@@ -14,7 +14,7 @@ Variables = dict[str, Any]
 
 
 class TrainState(struct.PyTreeNode):
-    """Weights and what goes with them; a checkpoint holds this and nothing else.
+    """Weights and what goes with them.
 
     Attributes:
         step: number of updates done, int32 scalar.
@@ -35,6 +35,18 @@ class TrainState(struct.PyTreeNode):
     def variables(self) -> Variables:
         """What `model.apply` takes to predict: the averages where they are kept."""
         return self.average or {"params": self.params, "batch_stats": self.batch_stats}
+
+
+class Progress(struct.PyTreeNode):
+    """Where a training is, in the middle of an epoch, too; a checkpoint holds this.
+
+    Attributes:
+        state: after the last step.
+        sums: of the metrics over the epoch's steps so far, float32 scalars by name.
+    """
+
+    state: Any
+    sums: Any
 
 
 def create_train_state(
