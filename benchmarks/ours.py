@@ -31,7 +31,7 @@ from wbc_jax.training.optimizers import create_optimizer, create_schedule
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import create_mesh, replicated, require_divisible, split_by_example
 from wbc_jax.training.train_state import TrainState, create_train_state
-from wbc_jax.training.train_step import make_run_steps, make_train_step
+from wbc_jax.training.train_step import make_feed, make_run_steps, make_train_step
 
 BATCHES_PER_PREDICTION = 4  # a run predicts its 500 test images in five
 
@@ -148,15 +148,13 @@ def build(config: ConfigDict, train: Examples) -> Ours:
     def to_input(image: Array) -> Array:
         return standardise(expand_bands(image, data.bands), statistics)
 
-    train_step = make_train_step(
-        model,
-        tx,
+    feed = make_feed(
         loss=smoothed(LOSSES[config.train.loss], config.train.label_smoothing),
         to_input=to_input,
         augment=Augmentation(**config.augment.to_dict()),
         mixup=config.train.mixup,
-        average_decay=config.train.average_decay,
     )
+    train_step = make_train_step(model, tx, feed, average_decay=config.train.average_decay)
 
     def create_state() -> TrainState:
         key = named_key(config.seed, "params")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from wbc_jax.errors import UserError
-from wbc_jax.training import train as train_module
+from wbc_jax.training import trainer as trainer_module
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.train import train
 
@@ -188,7 +188,7 @@ def test_a_finished_run_trains_nothing_and_gives_its_results_again(
     }
     (run_copy / "results.json").unlink()
     (run_copy / "predictions.npz").unlink()
-    monkeypatch.setattr(train_module, "run_epoch", train_no_more)
+    monkeypatch.setattr(trainer_module, "run_epoch", train_no_more)
     train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
     assert {name: (run_copy / name).read_bytes() for name in before} == before
 
@@ -274,13 +274,13 @@ def test_a_run_is_resumed_in_the_middle_of_an_epoch(
             train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
     assert Checkpoints(tmp_path / "r" / "checkpoints").steps()[-1] == stop_at
     calls: list[tuple[int, int]] = []
-    run_epoch = train_module.run_epoch
+    run_epoch = trainer_module.run_epoch
 
     def record(*args: Any, **kwargs: Any) -> Any:
         calls.append((int(args[1].state.step), kwargs.get("first", 0)))
         return run_epoch(*args, **kwargs)
 
-    monkeypatch.setattr(train_module, "run_epoch", record)
+    monkeypatch.setattr(trainer_module, "run_epoch", record)
     train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
     assert calls[0] == (stop_at, stop_at % STEPS_PER_EPOCH)
     require_same_run(tmp_path / "r", finished_run, saved_leaves)

@@ -28,6 +28,7 @@ from wbc_jax.training.train_step import (
     Batch,
     Keys,
     TrainStep,
+    make_feed,
     make_run_steps,
     make_train_step,
     zero_sums,
@@ -66,15 +67,13 @@ def make_step(
 ) -> tuple[TrainStep, TrainState]:
     """A step and a state to start from. Without changes, dropout is on and batch norm there."""
     model = tiny_model("cnn", **(LAYERS | layers))
-    step = make_train_step(
-        model,
-        TX,
+    feed = make_feed(
         loss=LOSSES[loss],
         to_input=lambda image: image.astype(jnp.float32) / 128 - 1,
         augment=Augmentation(mirror=augmented, crop_margin=2 if augmented else 0),
         mixup=mixup,
-        average_decay=average_decay,
     )
+    step = make_train_step(model, TX, feed, average_decay=average_decay)
     variables = draw_variables(model)
     weights = {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
     state = TrainState(

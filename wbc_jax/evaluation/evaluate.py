@@ -27,6 +27,7 @@ from wbc_jax.reporting.report import write_report
 from wbc_jax.reporting.report_figures import draw_scores
 from wbc_jax.reporting.run_files import read_run
 from wbc_jax.training.checkpointing import Checkpoints
+from wbc_jax.training.disk import disk_errors_named
 from wbc_jax.training.experiment import Experiment, build_experiment, make_predict_parts
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.tensorboard import TensorBoard
@@ -70,20 +71,21 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
             "evaluate the run with the version that trained it, or train it again"
         ) from error
     run.require_same_data(experiment.data.describe())
-    with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
-        checkpoint = checkpoints.restore_latest(experiment.abstract_progress())
-    if checkpoint is None:
-        raise UserError(
-            f"{workdir}/checkpoints holds no checkpoint; train first, with the same --workdir"
-        )
-    epochs, state = checkpoint.facts["epochs"], checkpoint.progress.state
-    if len(epochs) < config.train.num_epochs:
-        raise UserError(
-            f"the run in {workdir} has done {len(epochs)} of {config.train.num_epochs} epochs; "
-            "finish it first: the command that started it resumes it"
-        )
-    logits = make_predict_parts(config, experiment)(state.variables)
-    return finish_run(config, experiment, workdir, epochs, state, logits)
+    with run.locked(), disk_errors_named(workdir):
+        with Checkpoints(workdir / "checkpoints") as checkpoints:
+            checkpoint = checkpoints.restore_latest(experiment.abstract_progress())
+        if checkpoint is None:
+            raise UserError(
+                f"{workdir}/checkpoints holds no checkpoint; train first, with the same --workdir"
+            )
+        epochs, state = checkpoint.facts["epochs"], checkpoint.progress.state
+        if len(epochs) < config.train.num_epochs:
+            raise UserError(
+                f"the run in {workdir} has done {len(epochs)} of {config.train.num_epochs} epochs; "
+                "finish it first: the command that started it resumes it"
+            )
+        logits = make_predict_parts(config, experiment)(state.variables)
+        return finish_run(config, experiment, workdir, epochs, state, logits)
 
 
 def finish_run(

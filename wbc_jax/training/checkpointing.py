@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 
 from wbc_jax.errors import UserError
+from wbc_jax.training.disk import disk_error, disk_errors_named
+from wbc_jax.training.finite import NotFinite, all_finite
 from wbc_jax.training.manifest import (
     Damage,
     leaf_digests,
@@ -97,17 +99,12 @@ class Checkpoints:
 
         Raises:
             UserError: it failed; those before it are as they were.
+            NotFinite: what it was given is not worth keeping; nothing was written.
         """
         saving, self._saving = self._saving, None
-        if saving is None:
-            return
-        try:
-            saving.result()
-        except OSError as error:
-            raise UserError(
-                f"{self._folder} cannot be written ({error.strerror or error}); what was saved "
-                "before is intact: make room, or write access, and give the same command again"
-            ) from error
+        if saving is not None:
+            with disk_errors_named(self._folder):
+                saving.result()
 
     def save(
         self,
@@ -162,20 +159,22 @@ class Checkpoints:
         return self._folder.with_name("damaged_checkpoints")
 
     def _write(self, step: int, progress: Progress, facts: dict[str, Any], loss: float) -> None:
-        # A quarter of a second of imports that a new run's first step does not wait for.
-        import orbax.checkpoint as ocp
-
+        if not all_finite(progress):
+            raise NotFinite(f"a value in the state after step {step}")
+        new, final = self._folder / f"{_SAVING}{step}", self._folder / str(step)
         self._folder.mkdir(parents=True, exist_ok=True)
         for rest in self._folder.glob(f"{_SAVING}*"):
             shutil.rmtree(rest)
-        new, final = self._folder / f"{_SAVING}{step}", self._folder / str(step)
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
-            checkpointer.save((new / _STATE).absolute(), args=ocp.args.StandardSave(progress))
-        content = {"step": step, "train_loss": loss, "facts": facts}
-        write_manifest(new, {**content, "leaves": leaf_digests(progress)})
-        if final.exists():  # of a start whose later steps were set aside
-            shutil.rmtree(final)
-        new.rename(final)
+        try:
+            _write_state(new / _STATE, progress)
+            content = {"step": step, "train_loss": loss, "facts": facts}
+            write_manifest(new, {**content, "leaves": leaf_digests(progress)})
+            if final.exists():  # of a start whose later steps were set aside
+                shutil.rmtree(final)
+            new.rename(final)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)  # on a full disk, every byte counts
+            raise
         sync(self._folder)
         self._losses[step] = loss
         self._prune()
@@ -238,3 +237,14 @@ class Checkpoints:
                 f"{text(saved.get(name))}, expected {text(expected.get(name))}; use the config it "
                 "was trained with or another --workdir"
             )
+
+
+def _write_state(folder: Path, progress: Progress) -> None:
+    # A quarter of a second of imports that a new run's first step does not wait for.
+    import orbax.checkpoint as ocp
+
+    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        try:
+            checkpointer.save(folder.absolute(), args=ocp.args.StandardSave(progress))
+        except (ValueError, RuntimeError) as error:  # its storage speaks of the disk so
+            raise disk_error(folder, str(error)) from error

@@ -3,6 +3,7 @@
 progress, metrics, seconds = run_epoch(run_steps, progress, ...)
 """
 
+import math
 import time
 from collections.abc import Callable, Collection
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from jaxtyping import Array, Int
 from tqdm import tqdm
 
 from wbc_jax.evaluation.metrics import METRICS
+from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.profiling import span
 from wbc_jax.training.train_state import Progress
 from wbc_jax.training.train_step import Batch, Keys, RunSteps, Sums
@@ -67,6 +69,9 @@ def run_epoch(
         is_stopped: asked after every call; once it says so, the epoch is left where it is.
         loss_name: which metric the progress bar shows as the loss.
         title: of the progress bar.
+
+    Raises:
+        NotFinite: the loss is no longer a finite number; what was done before can be repeated.
     """
     num_steps, batch_size = order.shape
     state, sums = progress.state, progress.sums
@@ -114,6 +119,8 @@ def _wait_and_show(
     """
     with span(f"train steps {first}-{last - 1}"):
         jax.block_until_ready(sums)
+    if not math.isfinite(float(sums[loss_name])):
+        raise NotFinite(f"the loss of steps {first + 1} to {last} of the epoch")
     _show(progress, sums, last * batch_size, loss_name)
 
 

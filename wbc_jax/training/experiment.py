@@ -27,6 +27,7 @@ from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.models import create_model
 from wbc_jax.training.losses import LOSSES, smoothed
+from wbc_jax.training.non_finite import Look, make_look
 from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
 from wbc_jax.training.prepare_data import prepare_data
 from wbc_jax.training.rngs import named_key
@@ -37,7 +38,7 @@ from wbc_jax.training.sharding import (
     split_by_example,
 )
 from wbc_jax.training.train_state import Progress, TrainState, Variables, create_train_state
-from wbc_jax.training.train_step import make_run_steps, make_train_step, zero_sums
+from wbc_jax.training.train_step import make_feed, make_run_steps, make_train_step, zero_sums
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Experiment:
         mesh: its devices.
         to_input: uint8 images to standardised bands.
         run_steps: many training steps in one call.
+        look: what names the first value of a step that is no finite number.
         image_shape: rows, columns, bands of the network's input.
         steps_per_epoch: full batches in the training part.
         seed: of everything random.
@@ -63,6 +65,7 @@ class Experiment:
     mesh: Mesh
     to_input: Callable[[Array], Array]
     run_steps: Wrapped
+    look: Look
     image_shape: tuple[int, int, int]
     steps_per_epoch: int
     seed: int
@@ -149,15 +152,13 @@ def build_experiment(
     def to_input(image: Array) -> Array:
         return standardise(expand_bands(image, config.data.bands), statistics)
 
-    train_step = make_train_step(
-        model,
-        tx,
+    feed = make_feed(
         loss=loss,
         to_input=to_input,
         augment=Augmentation(**config.augment.to_dict()),
         mixup=config.train.mixup,
-        average_decay=config.train.average_decay,
     )
+    train_step = make_train_step(model, tx, feed, average_decay=config.train.average_decay)
     experiment = Experiment(
         data=data,
         model=model,
@@ -165,6 +166,7 @@ def build_experiment(
         mesh=mesh,
         to_input=to_input,
         run_steps=make_run_steps(train_step, split_by_example(mesh)),
+        look=make_look(model, tx, feed),
         image_shape=(config.data.image_size, config.data.image_size, 3),
         steps_per_epoch=steps_per_epoch,
         seed=config.seed,

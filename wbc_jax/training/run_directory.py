@@ -2,12 +2,14 @@
 
 run = RunDirectory(workdir)
 run.require_usable(config)                       # refuses a directory of another config
-run.create(config, data)
-run.append_epoch({"epoch": 1, "train": {...}, "test": {...}})
+with run.locked():                               # refuses a second process
+    run.create(config, data)
+    run.append_epoch({"epoch": 1, "train": {...}, "test": {...}})
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ from ml_collections import ConfigDict
 
 from wbc_jax.atomic_files import to_json, write_json, write_text
 from wbc_jax.errors import UserError
+from wbc_jax.file_lock import Held, only_one
 from wbc_jax.nested import flatten
 
 CONFIG = "config.json"
 DATASET = "dataset.json"
 METRICS = "metrics.jsonl"
+_LOCK = ".lock"
 
 
 class RunDirectory:
@@ -42,14 +46,35 @@ class RunDirectory:
         if (self.path / CONFIG).is_file():
             self._require_same_config(config)
             return
-        strangers = (
-            sorted(entry.name for entry in self.path.iterdir()) if self.path.exists() else []
+        strangers = sorted(
+            entry.name
+            for entry in (self.path.iterdir() if self.path.exists() else ())
+            if entry.name != _LOCK
         )
         if strangers:
             raise UserError(
                 f"workdir={self.path} is not a run directory (no {CONFIG}) and not empty "
                 f"({', '.join(strangers[:3])}...); name a new folder with --workdir"
             )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out of the directory, which is made where it is missing.
+
+        Raises:
+            UserError: another process is at work in it, or it cannot be written.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(only_one(self.path / _LOCK))
+            except Held as held:
+                raise UserError(
+                    f"workdir={self.path} is in use by {held}: wait for its end, stop it, or name "
+                    "another --workdir"
+                ) from held
+            except OSError as error:
+                raise self._cannot_be_written(error) from error
+            yield
 
     def create(self, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         """Makes the directory, or returns to it: writes which config and which data it is of.
@@ -62,15 +87,14 @@ class RunDirectory:
             UserError: it cannot be written, or was started on other images.
         """
         try:
-            if not (self.path / CONFIG).is_file():
+            if (self.path / CONFIG).is_file():  # of another process that was faster, perhaps
+                self._require_same_config(config)
+            else:
                 write_json(self.path / CONFIG, config)
             if not (self.path / DATASET).is_file():
                 write_json(self.path / DATASET, data)
         except OSError as error:
-            raise UserError(
-                f"workdir={self.path} cannot be written ({error.strerror}); name another with "
-                "--workdir"
-            ) from error
+            raise self._cannot_be_written(error) from error
         self.require_same_data(data)
 
     def require_same_data(self, data: Mapping[str, Any]) -> None:
@@ -133,6 +157,11 @@ class RunDirectory:
         path = self.path / METRICS
         if (path.read_bytes() if path.is_file() else b"") != text.encode("utf-8"):
             write_text(path, text)
+
+    def _cannot_be_written(self, error: OSError) -> UserError:
+        return UserError(
+            f"workdir={self.path} cannot be written ({error.strerror}); name another with --workdir"
+        )
 
     def _require_same_config(self, config: Mapping[str, Any]) -> None:
         saved = flatten(self.read_config())

@@ -1,6 +1,7 @@
 """The training step, pure and jitted, and many of them in one call.
 
-train_step = make_train_step(model, tx, loss=..., to_input=..., augment=...)
+feed = make_feed(loss=..., to_input=..., augment=...)
+train_step = make_train_step(model, tx, feed)
 state, sums = train_step(state, batch, keys)                # one step
 run_steps = make_run_steps(train_step, batch_sharding)
 state, sums = run_steps(state, sums, examples, order, first, last, keys)
@@ -28,17 +29,42 @@ Keys = dict[str, Key[Array, ""]]
 Sums = dict[str, Float[Array, ""]]
 RunSteps = Callable[..., tuple[TrainState, Sums]]
 TrainStep = Callable[[TrainState, Batch, Keys], tuple[TrainState, Sums]]
+Feed = Callable[[TrainState, Batch, Keys], tuple[Float[Array, "b h w 3"], Loss, Key[Array, ""]]]
 
 
-def make_train_step(
-    model: nn.Module,
-    tx: Optimizer,
+def make_feed(
     *,
     loss: Loss,
     to_input: Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]],
     augment: Callable[[UInt8[Array, "b h w c"], Key[Array, ""]], UInt8[Array, "b h w c"]],
     mixup: float = 0.0,
-    average_decay: float = 0.0,
+) -> Feed:
+    """Returns `feed(state, batch, keys)`: what a step gives the network, and what to reach.
+
+    Args:
+        loss: of each example, from logits and labels.
+        to_input: uint8 images to standardised bands.
+        augment: uint8 images to uint8 images.
+        mixup: parameter of the Beta distribution from which the weight of a batch's second images
+            is drawn; 0: no mixing. Metrics then compare with the first images' labels.
+
+    Returns:
+        A pure function that returns the input, the loss of its logits and the key of dropout.
+    """
+
+    def feed(state: TrainState, batch: Batch, keys: Keys) -> tuple[Array, Loss, Key[Array, ""]]:
+        step_keys = {name: jax.random.fold_in(key, state.step) for name, key in keys.items()}
+        augment_key, mixup_key = jax.random.split(step_keys["augment"])
+        image, target_loss = to_input(augment(batch["image"], augment_key)), loss
+        if mixup:
+            image, target_loss = mix_up(image, loss, mixup_key, mixup)
+        return image, target_loss, step_keys["dropout"]
+
+    return feed
+
+
+def make_train_step(
+    model: nn.Module, tx: Optimizer, feed: Feed, *, average_decay: float = 0.0
 ) -> TrainStep:
     """Returns `train_step(state, batch, keys) -> (state, sums)`, a pure function.
 
@@ -48,11 +74,7 @@ def make_train_step(
     Args:
         model: called with an image, `train` and the rng stream `dropout`.
         tx: optimizer.
-        loss: of each example, from logits and labels.
-        to_input: uint8 images to standardised bands.
-        augment: uint8 images to uint8 images.
-        mixup: parameter of the Beta distribution from which the weight of a batch's second images
-            is drawn; 0: no mixing. Metrics then compare with the first images' labels.
+        feed: from `make_feed`.
         average_decay: of the state's running mean; 0 where it keeps none.
 
     Returns:
@@ -62,18 +84,14 @@ def make_train_step(
     apply: Any = model.apply
 
     def train_step(state: TrainState, batch: Batch, keys: Keys) -> tuple[TrainState, Sums]:
-        step_keys = {name: jax.random.fold_in(key, state.step) for name, key in keys.items()}
-        augment_key, mixup_key = jax.random.split(step_keys["augment"])
-        image, target_loss = to_input(augment(batch["image"], augment_key)), loss
-        if mixup:
-            image, target_loss = mix_up(image, loss, mixup_key, mixup)
+        image, target_loss, dropout_key = feed(state, batch, keys)
 
         def mean_loss(params: Variables) -> tuple[Array, tuple[Array, Variables]]:
             logits, updated = apply(
                 {"params": params, "batch_stats": state.batch_stats},
                 image,
                 train=True,
-                rngs={"dropout": step_keys["dropout"]},
+                rngs={"dropout": dropout_key},
                 mutable=["batch_stats"],
             )
             return target_loss(logits, batch["label"]).mean(), (logits, updated)

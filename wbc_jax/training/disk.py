@@ -1,0 +1,48 @@
+"""A disk that is full, broken or not ours is the user's to mend: such errors become messages.
+
+with disk_errors_named(workdir):
+    ...                                # whatever writes into it
+"""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from wbc_jax.errors import UserError
+
+# What a place gives that cannot be written; any other error is a fault of ours.
+_OF_THE_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ESTALE,
+}
+
+
+def disk_error(place: Path, reason: str) -> UserError:
+    """Returns what to raise where `place` could not be written because of `reason`."""
+    return UserError(
+        f"{place} cannot be written ({reason}); what was saved before is intact: make room, or "
+        "write access, and give the same command again"
+    )
+
+
+@contextlib.contextmanager
+def disk_errors_named(place: Path) -> Iterator[None]:
+    """Raises a UserError for an error of the disk within the block.
+
+    Args:
+        place: the folder that the block writes into.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        where = Path(error.filename) if isinstance(error.filename, str) else place
+        raise disk_error(where, error.strerror or str(error)) from error

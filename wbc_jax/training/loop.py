@@ -1,0 +1,198 @@
+"""The epochs of a run: train, measure, write down, save; and the ways in which they end early.
+
+state, history = Loop(config, experiment, run, checkpoints, ...).run(position)
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from wbc_jax.errors import UserError
+from wbc_jax.training.checkpointing import Checkpoints
+from wbc_jax.training.experiment import Experiment
+from wbc_jax.training.finite import NotFinite
+from wbc_jax.training.interruption import Interrupted, Interruption
+from wbc_jax.training.non_finite import find_first
+from wbc_jax.training.profiling import record_trace, span
+from wbc_jax.training.resume import (
+    Position,
+    is_due,
+    start_or_resume,
+    steps_to_save,
+    sums_before_an_epoch,
+)
+from wbc_jax.training.run_directory import RunDirectory
+from wbc_jax.training.tensorboard import TensorBoard
+from wbc_jax.training.train_state import Progress, TrainState, Variables
+from wbc_jax.training.trainer import Trainer
+
+_log = logging.getLogger(__name__)
+Measure = Callable[[Variables], dict[str, dict[str, float]]]
+
+
+class Loop:
+    """Trains the epochs that are still to do.
+
+    Attributes:
+        history: of all epochs done, one entry each.
+    """
+
+    def __init__(
+        self,
+        config: ConfigDict,
+        experiment: Experiment,
+        run: RunDirectory,
+        checkpoints: Checkpoints,
+        interruption: Interruption,
+        measure: Measure,
+        position: Position,
+    ) -> None:
+        """Compiles the steps.
+
+        Args:
+            config: of the run.
+            experiment: built from it.
+            run: where the history is written.
+            checkpoints: where the state is saved.
+            interruption: looked at after every call.
+            measure: metrics of the parts that are measured after every epoch.
+            position: where to begin.
+        """
+        self._config = config
+        self._experiment = experiment
+        self._run = run
+        self._checkpoints = checkpoints
+        self._interruption = interruption
+        self._measure = measure
+        self._position = position
+        self._trainer = Trainer(config, experiment, position.progress)
+        self._started = 0.0
+        self.history = list(position.history)
+
+    def run(self, *, started: float, profile: bool) -> TrainState:
+        """Trains the epochs that are left and returns the state after the last.
+
+        Args:
+            started: `time.perf_counter()` from which this start's seconds count.
+            profile: record a trace of the second epoch, or of the only one.
+
+        Raises:
+            UserError: the loss is no finite number any more, or the disk cannot be written.
+            Interrupted: the process was asked to end; the state is saved.
+        """
+        # Counted over all starts: what the run has cost, not what this start has.
+        self._started = started - self._position.wall_seconds
+        num_epochs, first = self._config.train.num_epochs, len(self.history) + 1
+        # A start's first epoch compiles what the test needs.
+        traced = min(first + 1, num_epochs) if profile else None
+        progress = self._position.progress
+        epoch = first
+        try:
+            with TensorBoard(self._run.path / "tensorboard", epochs_done=first - 1) as board:
+                for epoch in range(first, num_epochs + 1):
+                    folder = self._run.path / "profile" if epoch == traced else None
+                    progress = self._train_epoch(progress, epoch, board, folder)
+        except NotFinite as found:
+            raise self._explain(found, epoch) from found
+        return progress.state
+
+    def _train_epoch(
+        self, progress: Progress, epoch: int, board: TensorBoard, trace: Path | None
+    ) -> Progress:
+        """Trains, measures and writes down one epoch; returns what the next one begins with."""
+        tracing = record_trace(trace) if trace else nullcontext()
+        loss_name, steps_per_epoch = self._config.train.loss, self._experiment.steps_per_epoch
+        before = (epoch - 1) * steps_per_epoch
+        begun = {}
+        if epoch == len(self._position.history) + 1:  # perhaps in its middle
+            begun = {"first": self._position.first, "seconds": self._position.seconds}
+        seconds = begun.get("seconds", 0.0)
+        try:
+            with tracing, span(f"epoch {epoch}"):
+                with self._interruption.held():
+                    progress, metrics, seconds = self._trainer.epoch(
+                        progress,
+                        epoch,
+                        save_after=steps_to_save(self._config, before, steps_per_epoch),
+                        save=lambda step, *rest: self._save(before + step, *rest),
+                        is_stopped=lambda: self._interruption.signal is not None,
+                        **begun,
+                    )
+                record: dict[str, Any] = {
+                    "epoch": epoch,
+                    "seconds": seconds,
+                    "train": metrics,
+                    **self._measure(progress.state.variables),
+                }
+                # The test's too: the training loss is older than the epoch's last update.
+                for part in ("train", "test"):
+                    if not math.isfinite(record[part][loss_name]):
+                        raise NotFinite(f"the {part} loss of epoch {epoch}")
+                record["wall_seconds"] = time.perf_counter() - self._started
+                self.history.append(record)
+                self._run.append_epoch(record)
+                _log_epoch(record, loss_name)
+                with span("tensorboard"):
+                    board.write_epoch(record, progress.state.params)
+                # Last: it goes on beside the next epoch, which should not wait for the cores.
+                if is_due(self._config, epoch, steps_per_epoch):
+                    with span("checkpoint"):
+                        step = epoch * steps_per_epoch
+                        self._save(step, progress, 0.0, train_loss=metrics[loss_name])
+        except Interrupted:
+            self._save(int(progress.state.step), progress, seconds)
+            self._checkpoints.wait()
+            raise
+        return Progress(progress.state, sums_before_an_epoch(self._experiment))
+
+    def _save(self, step: int, progress: Progress, epoch_seconds: float, **kwargs: float) -> None:
+        facts = {
+            "epochs": list(self.history),
+            "epoch_seconds": epoch_seconds,
+            "wall_seconds": time.perf_counter() - self._started,
+        }
+        self._checkpoints.save(step, progress, facts=facts, **kwargs)
+
+    def _explain(self, found: NotFinite, epoch: int) -> UserError:
+        """Repeats the steps since the last good checkpoint to say where it began."""
+        with suppress(NotFinite):  # what was being saved meanwhile
+            self._checkpoints.wait()
+        progress = start_or_resume(self._experiment, self._checkpoints).progress
+        step = int(progress.state.step)
+        good = f"the checkpoint of step {step}" if step else "nothing is saved: step 0"
+        _log.warning("%s is no finite number: repeating from step %d to find where", found, step)
+        first = find_first(
+            self._trainer,
+            progress,
+            step=step,
+            last=epoch * self._experiment.steps_per_epoch,
+            look=self._experiment.look,
+        )
+        where = f"{found} is no finite number; the training steps are"
+        if first is not None:
+            where = (
+                f"the loss is no longer a finite number: in step {first.step} (epoch {epoch}), "
+                f"{first.what} is the first value that is none"
+            )
+        return UserError(
+            f"{where}. The last good state is {good}. Lower optim.learning_rate="
+            f"{self._config.optim.learning_rate}, or warm up with optim.warmup_epochs, in a new "
+            "--workdir"
+        )
+
+
+def _log_epoch(record: Mapping[str, Any], loss_name: str) -> None:
+    parts = (
+        f"{part} loss {record[part][loss_name]:.4f}, categorical accuracy "
+        f"{record[part]['categorical_accuracy']:.1%}, binary accuracy "
+        f"{record[part]['binary_accuracy']:.1%}"
+        for part in ("train", "validation", "test")
+        if part in record
+    )
+    _log.info("epoch %d: %s", record["epoch"], "; ".join(parts))
