@@ -98,6 +98,8 @@ def kill_and_resume(
                 bar.update()
             go_on_to_the_end(workdir)
             found = run_differences(workdir, folder / "whole")
+            if not (workdir / "report.html").is_file():
+                found.append("report.html is missing")
             differences += [f"run {num_runs}: {difference}" for difference in found]
     return Outcome({name: kills[name] for name in NAMES}, done, num_runs, differences)
 

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any, runtime_checkable
 
 import flax.linen
-import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 from ml_collections import ConfigDict
@@ -212,26 +211,6 @@ def quick_compilation() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", before)
     # Else a later test that compares bits would be served by functions compiled here.
     jax.clear_caches()
-
-
-@pytest.fixture(scope="session")
-def saved_leaves() -> Callable[[Path], dict[str, np.ndarray]]:
-    """Returns what reads a run's latest checkpoint by Orbax alone: every array by its path."""
-    import jax
-    import orbax.checkpoint as ocp
-
-    def read(workdir: Path) -> dict[str, np.ndarray]:
-        steps = [int(path.name) for path in (workdir / "checkpoints").iterdir()]
-        folder = workdir.absolute() / "checkpoints" / str(max(steps)) / "state"
-        with ocp.PyTreeCheckpointer() as checkpointer:
-            tree = checkpointer.restore(folder)
-        leaves = jax.tree_util.tree_leaves_with_path(tree)
-        return {
-            jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
-            for path, leaf in leaves
-        }
-
-    return read
 
 
 @pytest.fixture(scope="session")

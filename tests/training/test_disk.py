@@ -60,7 +60,6 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
     finished_run: Path,
     tiny_config: Any,
     cache_dir: Path,
-    saved_leaves: Any,
 ) -> None:
     filler = leave(small_disk, kilobytes)
     workdir = small_disk / "r"
@@ -70,7 +69,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
     assert not list(small_disk.rglob("*.tmp"))
     filler.unlink()
     train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    require_same_run(workdir, finished_run, saved_leaves)
+    require_same_run(workdir, finished_run)
     assert not (workdir / "damaged_checkpoints").exists()
 
 
@@ -80,7 +79,6 @@ def test_a_disk_that_fills_up_later_keeps_the_checkpoints_before(
     finished_run: Path,
     tiny_config: Any,
     cache_dir: Path,
-    saved_leaves: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fillers = []
@@ -99,7 +97,7 @@ def test_a_disk_that_fills_up_later_keeps_the_checkpoints_before(
     fillers.pop().unlink()
     monkeypatch.undo()
     train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    require_same_run(workdir, finished_run, saved_leaves)
+    require_same_run(workdir, finished_run)
 
 
 def test_a_disk_that_became_read_only_is_named(

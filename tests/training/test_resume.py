@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks.run_differences import read_history, read_leaves, run_differences
 from wbc_jax.errors import UserError
+from wbc_jax.evaluation.evaluate import evaluate
 from wbc_jax.training import trainer as trainer_module
 from wbc_jax.training.checkpointing import Checkpoints
+from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.train import train
 
 STEPS_PER_EPOCH = 6  # of the tiny run: 96 images in batches of 16
@@ -53,31 +56,13 @@ def interrupt_before_the_first_checkpoint(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Checkpoints, "save", stop)
 
 
-def history(workdir: Path) -> list[dict[str, Any]]:
-    """The history without its times."""
-    lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    times = ("seconds", "wall_seconds")
-    return [{k: v for k, v in json.loads(line).items() if k not in times} for line in lines]
-
-
-def require_same_run(workdir: Path, uninterrupted: Path, saved_leaves: Any) -> None:
-    """Weights, batch statistics, optimizer state, history and predictions, bit for bit."""
-    resumed, expected = saved_leaves(workdir), saved_leaves(uninterrupted)
-    assert resumed.keys() == expected.keys()
-    kinds = {name.split("/")[1] for name in expected if name.startswith("state/")}
+def require_same_run(workdir: Path, uninterrupted: Path) -> None:
+    """The same bits in everything, and of everything that a state can hold."""
+    kinds = {name.split("/")[1] for name in read_leaves(uninterrupted) if name.startswith("state/")}
     assert kinds == {"step", "params", "batch_stats", "opt_state", "average"}
-    for name, leaf in expected.items():
-        assert resumed[name].tobytes() == leaf.tobytes(), name
-    assert history(workdir) == history(uninterrupted)
-    assert (workdir / "predictions.npz").read_bytes() == (
-        uninterrupted / "predictions.npz"
-    ).read_bytes()
-    ours, theirs = (
-        json.loads((path / "results.json").read_text(encoding="utf-8"))
-        for path in (workdir, uninterrupted)
-    )
-    assert ours["test"] == theirs["test"]
-    assert ours["epochs"][-1]["wall_seconds"] > ours["epochs"][0]["wall_seconds"]
+    assert run_differences(workdir, uninterrupted) == []
+    epochs = json.loads((workdir / "results.json").read_text(encoding="utf-8"))["epochs"]
+    assert epochs[-1]["wall_seconds"] > epochs[0]["wall_seconds"]
 
 
 @pytest.mark.usefixtures("no_report")
@@ -97,18 +82,17 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     tiny_config: Any,
     cache_dir: Path,
     tmp_path: Path,
-    saved_leaves: Any,
 ) -> None:
     workdir = tmp_path / "r"
     with pytest.MonkeyPatch.context() as patch:
         interrupt(patch)
         with pytest.raises(Interruption):
             train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    assert len(history(workdir)) == lines_left
+    assert len(read_history(workdir)) == lines_left
     assert Checkpoints(workdir / "checkpoints").steps() == checkpoints_left
     assert not (workdir / "results.json").exists()
     train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    require_same_run(workdir, finished_run, saved_leaves)
+    require_same_run(workdir, finished_run)
 
 
 @pytest.mark.usefixtures("no_report")
@@ -118,7 +102,6 @@ def test_a_killed_process_is_resumed(
     cache_dir: Path,
     compilation_cache: dict[str, str],
     tmp_path: Path,
-    saved_leaves: Any,
     checkout: Any,
 ) -> None:
     """Killed for good as soon as its first checkpoint is there, with its config's own words."""
@@ -152,12 +135,12 @@ def test_a_killed_process_is_resumed(
         process.kill()
         assert process.wait() in (-signal.SIGKILL, 1)
     train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    require_same_run(workdir, finished_run, saved_leaves)
+    require_same_run(workdir, finished_run)
 
 
 @pytest.mark.usefixtures("no_report", "quick_compilation")
 def test_resuming_between_rare_checkpoints_repeats_the_epochs_since_the_last(
-    tiny_config: Any, cache_dir: Path, tmp_path: Path, saved_leaves: Any
+    tiny_config: Any, cache_dir: Path, tmp_path: Path
 ) -> None:
     changes = {"train.num_epochs": 3, "checkpoint.every_epochs": 2, "checkpoint.num_best": 2}
     config = tiny_config(changes=changes)
@@ -169,9 +152,9 @@ def test_resuming_between_rare_checkpoints_repeats_the_epochs_since_the_last(
     shutil.copytree(whole, resumed)
     shutil.rmtree(resumed / "checkpoints" / str(steps[-1]))
     train(config, workdir=resumed, data_dir=None, cache_dir=cache_dir)
-    assert history(resumed) == history(whole)
-    expected = saved_leaves(whole)
-    for name, leaf in saved_leaves(resumed).items():
+    assert read_history(resumed) == read_history(whole)
+    expected = read_leaves(whole)
+    for name, leaf in read_leaves(resumed).items():
         assert leaf.tobytes() == expected[name].tobytes(), name
 
 
@@ -256,7 +239,6 @@ def test_a_run_is_resumed_in_the_middle_of_an_epoch(
     tiny_config: Any,
     cache_dir: Path,
     tmp_path: Path,
-    saved_leaves: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Saved after every step, interrupted after some; an epoch's means count its every step."""
@@ -283,7 +265,7 @@ def test_a_run_is_resumed_in_the_middle_of_an_epoch(
     monkeypatch.setattr(trainer_module, "run_epoch", record)
     train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
     assert calls[0] == (stop_at, stop_at % STEPS_PER_EPOCH)
-    require_same_run(tmp_path / "r", finished_run, saved_leaves)
+    require_same_run(tmp_path / "r", finished_run)
 
 
 @pytest.mark.usefixtures("no_report")
@@ -292,7 +274,6 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_run_ends_as_it_would_have(
     finished_run: Path,
     tiny_config: Any,
     cache_dir: Path,
-    saved_leaves: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     last = run_copy / "checkpoints" / str(2 * STEPS_PER_EPOCH)
@@ -300,4 +281,20 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_run_ends_as_it_would_have(
     train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
     assert "state/_METADATA is damaged" in caplog.text
     assert (run_copy / "damaged_checkpoints" / f"{2 * STEPS_PER_EPOCH}-1" / "state").is_dir()
-    require_same_run(run_copy, finished_run, saved_leaves)
+    require_same_run(run_copy, finished_run)
+
+
+def test_a_run_in_use_is_left_alone(run_copy: Path, tiny_config: Any, cache_dir: Path) -> None:
+    def content() -> list[tuple[Path, int]]:
+        paths = (path for path in run_copy.rglob("*") if path.name != ".lock")
+        return sorted((path, path.stat().st_mtime_ns) for path in paths)
+
+    before = content()
+    with RunDirectory(run_copy).locked():
+        for again in (
+            lambda: train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir),
+            lambda: evaluate(run_copy, data_dir=None, cache_dir=cache_dir),
+        ):
+            with pytest.raises(UserError, match="is in use by process"):
+                again()
+    assert content() == before

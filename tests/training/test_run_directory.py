@@ -184,3 +184,27 @@ def test_other_images_than_at_the_first_start_are_refused(
     with pytest.raises(UserError, match=rf"started on other images: {field} was"):
         run.create(CONFIG, DATA | changed)
     run.create(CONFIG, DATA | {"warnings": ["worded anew"]})
+
+
+def test_a_directory_in_use_is_refused_and_free_again_afterwards(run: RunDirectory) -> None:
+    with run.locked():
+        in_use = pytest.raises(UserError, match=r"is in use by process \d+ on .*--workdir")
+        with in_use, RunDirectory(run.path).locked():
+            pytest.fail("two are in it")
+    with RunDirectory(run.path).locked():
+        assert opened(run.path, CONFIG).load_config().seed == 0
+
+
+def test_a_lock_alone_makes_no_stranger_of_a_new_directory(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "r").locked():
+        pass
+    assert opened(tmp_path / "r", CONFIG).load_config().seed == 0
+
+
+def test_who_comes_second_into_a_new_directory_is_told_the_differing_fields(tmp_path: Path) -> None:
+    """Both found it empty; the other was faster."""
+    run = RunDirectory(tmp_path / "r")
+    run.require_usable(CONFIG)
+    opened(run.path, CONFIG | {"seed": 1})
+    with run.locked(), pytest.raises(UserError, match="seed: there 1, asked for 0"):
+        run.create(CONFIG, DATA)

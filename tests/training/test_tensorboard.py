@@ -11,6 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from benchmarks.run_differences import read_leaves
 from wbc_jax.evaluation.evaluate import HEADLINE
 from wbc_jax.training.tensorboard import TensorBoard
 
@@ -43,9 +44,9 @@ def test_every_metric_of_every_epoch_is_a_scalar(
 
 
 def test_every_array_of_weights_has_a_histogram_in_every_epoch(
-    events: EventAccumulator, finished_run: Path, saved_leaves: Any
+    events: EventAccumulator, finished_run: Path
 ) -> None:
-    leaves = saved_leaves(finished_run).items()
+    leaves = read_leaves(finished_run).items()
     params = {k.removeprefix("state/"): v for k, v in leaves if k.startswith("state/params/")}
     assert set(events.Tags()["histograms"]) == set(params)
     for tag, leaf in params.items():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.run_differences import read_leaves
 from tests.datasets.lisc_tree import write_lisc_tree
 from wbc_jax.atomic_files import to_json
 from wbc_jax.errors import UserError
@@ -110,15 +111,13 @@ def test_the_other_networks_leave_every_file_and_their_figures_agree(
     assert results["model"] == name
 
 
-def test_the_number_of_parameters_is_that_of_the_saved_weights(
-    finished_run: Path, saved_leaves: Any
-) -> None:
-    params = {k: v for k, v in saved_leaves(finished_run).items() if k.startswith("state/params/")}
+def test_the_number_of_parameters_is_that_of_the_saved_weights(finished_run: Path) -> None:
+    params = {k: v for k, v in read_leaves(finished_run).items() if k.startswith("state/params/")}
     assert read_results(finished_run)["num_params"] == sum(leaf.size for leaf in params.values())
 
 
 def test_another_process_gives_bit_identical_weights_and_predictions(
-    finished_run: Path, cache_dir: Path, tmp_path: Path, saved_leaves: Any, checkout: Any
+    finished_run: Path, cache_dir: Path, tmp_path: Path, checkout: Any
 ) -> None:
     """Compiled anew, with another salt of Python's hashes: nothing is shared but the config."""
     script = (
@@ -144,7 +143,7 @@ def test_another_process_gives_bit_identical_weights_and_predictions(
     assert (second / "predictions.npz").read_bytes() == (
         finished_run / "predictions.npz"
     ).read_bytes()
-    first_leaves, second_leaves = saved_leaves(finished_run), saved_leaves(second)
+    first_leaves, second_leaves = read_leaves(finished_run), read_leaves(second)
     assert first_leaves.keys() == second_leaves.keys()
     for name, leaf in first_leaves.items():
         assert leaf.tobytes() == second_leaves[name].tobytes(), name
