@@ -28,6 +28,8 @@ from wbc_jax.reporting.report_figures import draw_scores
 from wbc_jax.reporting.run_files import read_run
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.experiment import Experiment, build_experiment, make_predict_parts
+from wbc_jax.training.processes import from_first
+from wbc_jax.training.restoring import restore_everywhere
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.tensorboard import TensorBoard
 from wbc_jax.training.train_state import TrainState
@@ -71,7 +73,7 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
         ) from error
     run.require_same_data(experiment.data.describe())
     with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as checkpoints:
-        checkpoint = checkpoints.restore_latest(experiment.abstract_progress())
+        checkpoint = restore_everywhere(checkpoints, experiment.abstract_progress())
     if checkpoint is None:
         raise UserError(
             f"{workdir}/checkpoints holds no checkpoint; train first, with the same --workdir"
@@ -83,7 +85,7 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
             "finish it first: the command that started it resumes it"
         )
     logits = make_predict_parts(config, experiment)(state.variables)
-    return finish_run(config, experiment, workdir, epochs, state, logits)
+    return from_first(lambda: finish_run(config, experiment, workdir, epochs, state, logits))
 
 
 def finish_run(

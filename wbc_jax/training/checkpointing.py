@@ -26,6 +26,8 @@ from wbc_jax.training.manifest import (
     sync,
     write_manifest,
 )
+from wbc_jax.training.orbax_alone import for_orbax, on_this_process, open_checkpointer
+from wbc_jax.training.processes import is_first
 from wbc_jax.training.train_state import Progress
 
 _log = logging.getLogger(__name__)
@@ -119,6 +121,8 @@ class Checkpoints:
     ) -> None:
         """Begins to save; what failed in the save before raises.
 
+        Of several processes the first alone writes; the state is the same in all.
+
         Args:
             step: training steps done.
             progress: as it is now; the caller may overwrite it afterwards.
@@ -126,9 +130,11 @@ class Checkpoints:
             train_loss: by which the best is chosen; no number where there is none.
         """
         self.wait()
+        if not is_first():
+            return
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, "checkpoint")
-        copy, facts = _copy(progress), dict(facts)
+        copy, facts = _copy(on_this_process(progress)), dict(facts)
         self._saving = self._executor.submit(self._write, step, copy, facts, train_loss)
 
     def restore_latest(self, target: Progress) -> Checkpoint | None:
@@ -169,7 +175,8 @@ class Checkpoints:
         for rest in self._folder.glob(f"{_SAVING}*"):
             shutil.rmtree(rest)
         new, final = self._folder / f"{_SAVING}{step}", self._folder / str(step)
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        progress = for_orbax(progress)
+        with open_checkpointer() as checkpointer:
             checkpointer.save((new / _STATE).absolute(), args=ocp.args.StandardSave(progress))
         content = {"step": step, "train_loss": loss, "facts": facts}
         write_manifest(new, {**content, "leaves": leaf_digests(progress)})
@@ -202,7 +209,7 @@ class Checkpoints:
         folder = self._folder / str(step)
         content = read_manifest(folder)
         self._require_same_leaves(step, content["leaves"], leaf_types(target))
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        with open_checkpointer() as checkpointer:
             progress = checkpointer.restore(
                 (folder / _STATE).absolute(), args=ocp.args.StandardRestore(target)
             )

@@ -29,6 +29,7 @@ from wbc_jax.training.experiment import (
     make_predict_parts,
 )
 from wbc_jax.training.interruption import Interrupted, Interruption, listening
+from wbc_jax.training.processes import agree, from_first, is_first, is_shared
 from wbc_jax.training.profiling import record_trace, span
 from wbc_jax.training.resume import (
     is_due,
@@ -77,12 +78,13 @@ def train(
     started = time.perf_counter() if started is None else started
     with listening() as interruption:
         run = RunDirectory(workdir)
-        run.require_usable(config.to_dict())
+        from_first(lambda: run.require_usable(config.to_dict()))
         experiment = build_experiment(
             config, data_dir=data_dir, cache_dir=cache_dir, download=download
         )
-        run.create(config.to_dict(), experiment.data.describe())
-        write_json(workdir / "environment.json", describe_environment())
+        from_first(lambda: run.create(config.to_dict(), experiment.data.describe()))
+        if is_first():
+            write_json(workdir / "environment.json", describe_environment())
         for warning in experiment.data.protocol.warnings:
             _log.warning(warning)
         predict_parts = make_predict_parts(config, experiment)
@@ -94,7 +96,7 @@ def train(
         from wbc_jax.evaluation.evaluate import finish_run
 
         logits = predict_parts(state.variables)
-        return finish_run(config, experiment, workdir, epochs, state, logits)
+        return from_first(lambda: finish_run(config, experiment, workdir, epochs, state, logits))
 
 
 def _train_epochs(
@@ -112,7 +114,8 @@ def _train_epochs(
     steps_per_epoch = experiment.steps_per_epoch
     position = start_or_resume(experiment, checkpoints)
     history, progress = position.history, position.progress
-    run.write_epochs(history)
+    if is_first():
+        run.write_epochs(history)
     if len(history) == num_epochs:
         if profile:
             _log.warning("no epoch is left to train, so there is nothing to trace")
@@ -125,7 +128,8 @@ def _train_epochs(
     started -= position.wall_seconds
     first = len(history) + 1
     # A start's first epoch compiles what the test needs.
-    traced = min(first + 1, num_epochs) if profile else None
+    traced = min(first + 1, num_epochs) if profile and is_first() else None
+    interruption.agree_by(agree if is_shared() else None)
 
     def save(step: int, progress: Progress, epoch_seconds: float, **kwargs: float) -> None:
         facts = {
@@ -149,7 +153,7 @@ def _train_epochs(
                             epoch,
                             save_after=steps_to_save(config, before, steps_per_epoch),
                             save=lambda step, *rest, before=before: save(before + step, *rest),
-                            is_stopped=lambda: interruption.signal is not None,
+                            is_stopped=interruption.is_asked,
                             **(begun if epoch == first else {}),
                         )
                     record: dict[str, Any] = {
@@ -162,10 +166,11 @@ def _train_epochs(
                     _require_finite([record[part][loss_name] for part in ("train", "test")], epoch)
                     record["wall_seconds"] = time.perf_counter() - started
                     history.append(record)
-                    run.append_epoch(record)
                     _log_epoch(record, loss_name)
-                    with span("tensorboard"):
-                        board.write_epoch(record, progress.state.params)
+                    if is_first():
+                        run.append_epoch(record)
+                        with span("tensorboard"):
+                            board.write_epoch(record, progress.state.params)
                     # Last: it goes on beside the next epoch, which should not wait for the cores.
                     if is_due(config, epoch, steps_per_epoch):
                         with span("checkpoint"):
@@ -179,6 +184,7 @@ def _train_epochs(
                 save(int(progress.state.step), progress, seconds)
                 checkpoints.wait()
                 raise
+    interruption.agree_by(None)
     return progress.state, history
 
 
