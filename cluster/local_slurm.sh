@@ -42,7 +42,7 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$port
 SlurmdPort=$((port + 1))
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge/socket
+AuthInfo=socket=$folder/munge/socket,cred_expire=5
 CryptoType=crypto/munge
 SlurmUser=slurm
 SlurmctldPidFile=$folder/state/slurmctld.pid
