@@ -11,11 +11,13 @@ while (($#)) && [[ $1 != --config* ]]; do
     mpi+=("$1")
     shift
 done
-# root in a container, and more processes than cores, are refused by default.
+# By default mpirun refuses root and more processes than cores, and binds a process to one core: XLA
+# would train on that core alone, and add up in another order than with all of them.
+mpi+=(--oversubscribe --bind-to none)
 if ((EUID == 0)); then mpi+=(--allow-run-as-root); fi
 
 for ((restart = 0; ; restart++)); do
-    mpirun --oversubscribe "${mpi[@]}" "${PYTHON:-python}" -u launch.py "$@"
+    mpirun "${mpi[@]}" "${PYTHON:-python}" -u launch.py "$@"
     code=$?
     # 0: done. 2: a mistake in the command. 130, 143: asked to end.
     case $code in 0 | 2 | 130 | 143) exit "$code" ;; esac
