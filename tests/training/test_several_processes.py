@@ -1,5 +1,6 @@
 """Two processes train as one does; where one is lost or asked to end, both end."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -131,6 +132,19 @@ def test_a_signal_to_one_process_ends_both_after_the_same_step(
     group = start(workdir, processes=2, devices=2)
     assert group.wait() == [0, 0], group.said()
     require_same_run(workdir, uninterrupted, saved_leaves)
+
+
+def test_where_the_first_process_cannot_save_both_end(
+    start: Any, uninterrupted: Path, tmp_path: Path
+) -> None:
+    """The other would wait for it for ever."""
+    shutil.copy(uninterrupted / "config.json", tmp_path)
+    (tmp_path / "checkpoints").write_text("no folder")
+    group = start(tmp_path, processes=2, devices=2)
+    codes = group.wait(ENDED_WITHIN_SECONDS)
+    assert codes[0] == 2, group.said()
+    assert codes[1] != 0
+    assert "checkpoints cannot be written" in group.said()
 
 
 def test_a_mistake_that_the_first_process_sees_ends_both(start: Any, tmp_path: Path) -> None:
