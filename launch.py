@@ -36,6 +36,7 @@ from ml_collections import ConfigDict, config_flags
 from wbc_jax.errors import UserError
 from wbc_jax.training.compilation_cache import keep_compiled_programs
 from wbc_jax.training.interruption import Interrupted
+from wbc_jax.training.processes import find_place, is_first, join, leaving_together
 
 _LEAK, _USER_MISTAKE = 1, 2
 _HOW_TO_GO_ON = "the state is saved: the same command goes on from there"
@@ -75,6 +76,14 @@ _DOWNLOAD = flags.DEFINE_bool(
 _PROFILE = flags.DEFINE_bool(
     "profile", False, "Record a trace of one epoch's training in WORKDIR/profile; for Perfetto."
 )
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator",
+    None,
+    "HOST:PORT of process 0, where several processes train and no launcher (srun, mpirun) tells;"
+    " auto: on every machine of a TPU slice. See cluster/.",
+)
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many they are.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this one is, from 0.")
 
 
 def _workdir() -> Path:
@@ -123,6 +132,7 @@ def _dispatch() -> None:
         case "train":
             config, workdir = _config(), _workdir()
             keep_compiled_programs(cache_dir / "xla")
+            _join()
             from wbc_jax.training.train import train
 
             results = train(
@@ -138,6 +148,7 @@ def _dispatch() -> None:
         case "evaluate":
             workdir = _workdir()
             keep_compiled_programs(cache_dir / "xla")
+            _join()
             from wbc_jax.evaluation.evaluate import evaluate
 
             results = evaluate(workdir, data_dir=data_dir, cache_dir=cache_dir)
@@ -166,6 +177,17 @@ def _dispatch() -> None:
             print(data_summary(data.describe()))
         case "audit":
             _audit(data_dir, cache_dir)
+
+
+def _join() -> None:
+    join(
+        find_place(
+            os.environ,
+            coordinator=_COORDINATOR.value,
+            num_processes=_NUM_PROCESSES.value,
+            process_id=_PROCESS_ID.value,
+        )
+    )
 
 
 def _audit(data_dir: Path | None, cache_dir: Path) -> None:
@@ -198,10 +220,17 @@ def _audit(data_dir: Path | None, cache_dir: Path) -> None:
 def _print_summary(results: dict[str, Any], workdir: Path) -> None:
     from wbc_jax.reporting.summary import run_summary
 
-    print(run_summary(results, workdir))
+    if is_first():
+        print(run_summary(results, workdir))
 
 
 def main(argv: list[str]) -> None:
+    """Runs the mode asked for; of several processes none waits for one that has failed."""
+    with leaving_together():
+        _run(argv)
+
+
+def _run(argv: list[str]) -> None:
     """Runs the mode asked for; a user's mistake is one message and exit code 2."""
     absl_logging.set_verbosity(absl_logging.WARNING)  # of the libraries
     logging.getLogger("wbc_jax").setLevel(logging.INFO)

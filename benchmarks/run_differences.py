@@ -55,8 +55,11 @@ def read_leaves(workdir: Path) -> dict[str, np.ndarray]:
     import orbax.checkpoint as ocp
 
     steps = [int(path.name) for path in (workdir / "checkpoints").iterdir()]
+    folder = workdir.absolute() / "checkpoints" / str(max(steps)) / "state"
     with ocp.PyTreeCheckpointer() as checkpointer:
-        tree = checkpointer.restore(workdir.absolute() / "checkpoints" / str(max(steps)) / "state")
+        saved = checkpointer.metadata(folder).item_metadata.tree
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), saved)
+        tree = checkpointer.restore(folder, restore_args=as_numpy)  # of any number of devices
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)

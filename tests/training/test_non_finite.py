@@ -132,9 +132,9 @@ def test_a_state_that_is_not_finite_is_never_saved(tmp_path: Path) -> None:
 
     checkpoints = Checkpoints(tmp_path / "c")
     checkpoints.save(1, progress(1.0), facts={})
-    checkpoints.save(2, progress(jnp.nan), facts={})
     with pytest.raises(NotFinite, match="the state after step 2"):
-        checkpoints.wait()
+        checkpoints.save(2, progress(jnp.nan), facts={})
+    checkpoints.wait()
     assert checkpoints.steps() == [1]
 
 

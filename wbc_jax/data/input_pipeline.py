@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array, Float, Float32, Int, Key, Shaped
 
 from wbc_jax.data.examples import Examples
+from wbc_jax.data.replication import put_everywhere
 from wbc_jax.errors import UserError
 
 
@@ -27,7 +28,7 @@ def put_examples(examples: Examples, sharding: NamedSharding) -> dict[str, Array
         `image` uint8 [n, h, w, c] and `label` int32 [n].
     """
     host = {"image": examples.image, "label": examples.label.astype("int32")}
-    return jax.device_put(host, sharding)
+    return put_everywhere(host, sharding)
 
 
 @partial(jax.jit, static_argnames=("num_examples", "batch_size"))

@@ -4,6 +4,7 @@ results = evaluate(Path("runs/cnn"), data_dir=None, cache_dir=cache)      # from
 """
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from wbc_jax.reporting.run_files import read_run
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.disk import disk_errors_named
 from wbc_jax.training.experiment import Experiment, build_experiment, make_predict_parts
+from wbc_jax.training.processes import from_first
+from wbc_jax.training.restoring import restore_everywhere
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.tensorboard import TensorBoard
 from wbc_jax.training.train_state import TrainState
@@ -71,9 +74,11 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
             "evaluate the run with the version that trained it, or train it again"
         ) from error
     run.require_same_data(experiment.data.describe())
-    with run.locked(), disk_errors_named(workdir):
+    with ExitStack() as stack:
+        from_first(lambda: stack.enter_context(run.locked()))
+        stack.enter_context(disk_errors_named(workdir))
         with Checkpoints(workdir / "checkpoints") as checkpoints:
-            checkpoint = checkpoints.restore_latest(experiment.abstract_progress())
+            checkpoint = restore_everywhere(checkpoints, experiment.abstract_progress())
         if checkpoint is None:
             raise UserError(
                 f"{workdir}/checkpoints holds no checkpoint; train first, with the same --workdir"
@@ -85,7 +90,7 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
                 "finish it first: the command that started it resumes it"
             )
         logits = make_predict_parts(config, experiment)(state.variables)
-        return finish_run(config, experiment, workdir, epochs, state, logits)
+        return from_first(lambda: finish_run(config, experiment, workdir, epochs, state, logits))
 
 
 def finish_run(

@@ -5,6 +5,7 @@ logits = predict(state.variables)                       # NumPy, [n, k]
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -15,6 +16,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, UInt8
 
+from wbc_jax.data.replication import put_everywhere
 from wbc_jax.training.sharding import replicated, split_by_example
 from wbc_jax.training.train_state import Variables
 
@@ -52,12 +54,11 @@ def make_predict(
     """
     # No more padding than one batch: a set smaller than a batch is one smaller batch.
     batch_size = min(batch_size, -(-len(images) // mesh.size) * mesh.size)
-    batches = [
-        jax.device_put(batch, replicated(mesh)) for batch in pad_to_batches(images, batch_size)
-    ]
+    batches = put_everywhere(list(pad_to_batches(images, batch_size)), replicated(mesh))
     by_example = split_by_example(mesh)
 
-    @jax.jit
+    # Whole on every device: a process reads only what its own devices hold.
+    @partial(jax.jit, out_shardings=replicated(mesh))
     def logits_of(variables: Variables, batch: Array) -> Array:
         batch = lax.with_sharding_constraint(batch, by_example)
         views = [batch]

@@ -28,6 +28,8 @@ from wbc_jax.training.manifest import (
     sync,
     write_manifest,
 )
+from wbc_jax.training.orbax_alone import for_orbax, on_this_process, open_checkpointer
+from wbc_jax.training.processes import is_first
 from wbc_jax.training.train_state import Progress
 
 _log = logging.getLogger(__name__)
@@ -99,7 +101,6 @@ class Checkpoints:
 
         Raises:
             UserError: it failed; those before it are as they were.
-            NotFinite: what it was given is not worth keeping; nothing was written.
         """
         saving, self._saving = self._saving, None
         if saving is not None:
@@ -116,16 +117,26 @@ class Checkpoints:
     ) -> None:
         """Begins to save; what failed in the save before raises.
 
+        Of several processes the first alone writes; the state is the same in all.
+
         Args:
             step: training steps done.
             progress: as it is now; the caller may overwrite it afterwards.
             facts: plain values that go with it.
             train_loss: by which the best is chosen; no number where there is none.
+
+        Raises:
+            NotFinite: the progress is not worth keeping; nothing is written.
+            UserError: the save before failed.
         """
         self.wait()
+        if not all_finite(progress):
+            raise NotFinite(f"a value in the state after step {step}")
+        if not is_first():
+            return
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, "checkpoint")
-        copy, facts = _copy(progress), dict(facts)
+        copy, facts = _copy(on_this_process(progress)), dict(facts)
         self._saving = self._executor.submit(self._write, step, copy, facts, train_loss)
 
     def restore_latest(self, target: Progress) -> Checkpoint | None:
@@ -159,8 +170,6 @@ class Checkpoints:
         return self._folder.with_name("damaged_checkpoints")
 
     def _write(self, step: int, progress: Progress, facts: dict[str, Any], loss: float) -> None:
-        if not all_finite(progress):
-            raise NotFinite(f"a value in the state after step {step}")
         new, final = self._folder / f"{_SAVING}{step}", self._folder / str(step)
         self._folder.mkdir(parents=True, exist_ok=True)
         for rest in self._folder.glob(f"{_SAVING}*"):
@@ -201,7 +210,7 @@ class Checkpoints:
         folder = self._folder / str(step)
         content = read_manifest(folder)
         self._require_same_leaves(step, content["leaves"], leaf_types(target))
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        with open_checkpointer() as checkpointer:
             progress = checkpointer.restore(
                 (folder / _STATE).absolute(), args=ocp.args.StandardRestore(target)
             )
@@ -243,8 +252,8 @@ def _write_state(folder: Path, progress: Progress) -> None:
     # A quarter of a second of imports that a new run's first step does not wait for.
     import orbax.checkpoint as ocp
 
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+    with open_checkpointer() as checkpointer:
         try:
-            checkpointer.save(folder.absolute(), args=ocp.args.StandardSave(progress))
+            checkpointer.save(folder.absolute(), args=ocp.args.StandardSave(for_orbax(progress)))
         except (ValueError, RuntimeError) as error:  # its storage speaks of the disk so
             raise disk_error(folder, str(error)) from error

@@ -97,6 +97,8 @@ def run_epoch(
                     previous[1] - previous[0]
                 )
                 limit = max(1, min(steps_per_call, int(_SECONDS_PER_CALL / seconds_per_step)))
+                if jax.process_count() > 1:  # clocks differ, and all have to make the same calls
+                    limit = steps_per_call
             waited_until = time.perf_counter()
             previous = first, last, sums
             if save is not None and last in save_after:

@@ -30,6 +30,7 @@ from wbc_jax.training.losses import LOSSES, smoothed
 from wbc_jax.training.non_finite import Look, make_look
 from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
 from wbc_jax.training.prepare_data import prepare_data
+from wbc_jax.training.processes import first_then_others
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import (
     create_mesh,
@@ -137,7 +138,9 @@ def build_experiment(
         )
     loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
     loss = smoothed(loss, config.train.label_smoothing)
-    data = prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
+    data = first_then_others(
+        lambda: prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
+    )
     train = data.partition.train
     steps_per_epoch = len(train.label) // config.train.batch_size
     if steps_per_epoch == 0:

@@ -9,7 +9,7 @@ with listening() as interruption:
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -40,6 +40,24 @@ class Interruption:
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self._is_held = False
+        self._noticed: signal.Signals | None = None
+        self._agree: Callable[[int], int] | None = None
+
+    def agree_by(self, agree: Callable[[int], int] | None) -> None:
+        """From now on a signal counts when all processes know of it: where `is_asked` is called.
+
+        Args:
+            agree: takes the number of this process's signal or 0, returns that of all of them;
+                None: a signal counts at once again.
+        """
+        self._agree = agree
+
+    def is_asked(self) -> bool:
+        """Returns whether a signal has come; of several processes, whether any has got one."""
+        if self._agree is not None and self.signal is None:
+            number = self._agree(self._noticed or 0)
+            self.signal = signal.Signals(number) if number else None
+        return self.signal is not None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -53,6 +71,9 @@ class Interruption:
             raise Interrupted(self.signal)
 
     def _notice(self, number: int, frame: FrameType | None) -> None:
+        if self._agree is not None:
+            self._noticed = signal.Signals(number)
+            return
         if self.signal is not None:
             return
         self.signal = signal.Signals(number)

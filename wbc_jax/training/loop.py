@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from wbc_jax.training.experiment import Experiment
 from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.interruption import Interrupted, Interruption
 from wbc_jax.training.non_finite import find_first
+from wbc_jax.training.processes import agree, is_first, is_shared
 from wbc_jax.training.profiling import record_trace, span
 from wbc_jax.training.resume import (
     Position,
@@ -90,9 +91,10 @@ class Loop:
         self._started = started - self._position.wall_seconds
         num_epochs, first = self._config.train.num_epochs, len(self.history) + 1
         # A start's first epoch compiles what the test needs.
-        traced = min(first + 1, num_epochs) if profile else None
+        traced = min(first + 1, num_epochs) if profile and is_first() else None
         progress = self._position.progress
         epoch = first
+        self._interruption.agree_by(agree if is_shared() else None)
         try:
             with TensorBoard(self._run.path / "tensorboard", epochs_done=first - 1) as board:
                 for epoch in range(first, num_epochs + 1):
@@ -100,6 +102,7 @@ class Loop:
                     progress = self._train_epoch(progress, epoch, board, folder)
         except NotFinite as found:
             raise self._explain(found, epoch) from found
+        self._interruption.agree_by(None)
         return progress.state
 
     def _train_epoch(
@@ -121,7 +124,7 @@ class Loop:
                         epoch,
                         save_after=steps_to_save(self._config, before, steps_per_epoch),
                         save=lambda step, *rest: self._save(before + step, *rest),
-                        is_stopped=lambda: self._interruption.signal is not None,
+                        is_stopped=self._interruption.is_asked,
                         **begun,
                     )
                 record: dict[str, Any] = {
@@ -136,10 +139,11 @@ class Loop:
                         raise NotFinite(f"the {part} loss of epoch {epoch}")
                 record["wall_seconds"] = time.perf_counter() - self._started
                 self.history.append(record)
-                self._run.append_epoch(record)
                 _log_epoch(record, loss_name)
-                with span("tensorboard"):
-                    board.write_epoch(record, progress.state.params)
+                if is_first():
+                    self._run.append_epoch(record)
+                    with span("tensorboard"):
+                        board.write_epoch(record, progress.state.params)
                 # Last: it goes on beside the next epoch, which should not wait for the cores.
                 if is_due(self._config, epoch, steps_per_epoch):
                     with span("checkpoint"):
@@ -161,8 +165,6 @@ class Loop:
 
     def _explain(self, found: NotFinite, epoch: int) -> UserError:
         """Repeats the steps since the last good checkpoint to say where it began."""
-        with suppress(NotFinite):  # what was being saved meanwhile
-            self._checkpoints.wait()
         progress = start_or_resume(self._experiment, self._checkpoints).progress
         step = int(progress.state.step)
         good = f"the checkpoint of step {step}" if step else "nothing is saved: step 0"

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.experiment import Experiment
+from wbc_jax.training.restoring import restore_everywhere
 from wbc_jax.training.sharding import replicated
 from wbc_jax.training.train_state import Progress
 from wbc_jax.training.train_step import Sums, zero_sums
@@ -28,7 +29,7 @@ class Position(NamedTuple):
 
 def start_or_resume(experiment: Experiment, checkpoints: Checkpoints) -> Position:
     """Returns the state to go on from and the history that led to it."""
-    checkpoint = checkpoints.restore_latest(experiment.abstract_progress())
+    checkpoint = restore_everywhere(checkpoints, experiment.abstract_progress())
     if checkpoint is None:
         progress = Progress(experiment.initial_state(), sums_before_an_epoch(experiment))
         return Position(progress, [], 0, 0.0, 0.0)
@@ -41,7 +42,7 @@ def start_or_resume(experiment: Experiment, checkpoints: Checkpoints) -> Positio
 
 def sums_before_an_epoch(experiment: Experiment) -> Sums:
     """Returns zeros on the devices."""
-    return jax.device_put(zero_sums(), replicated(experiment.mesh))
+    return jax.jit(zero_sums, out_shardings=replicated(experiment.mesh))()
 
 
 def is_due(config: ConfigDict, epoch: int, steps_per_epoch: int) -> bool:

@@ -22,6 +22,11 @@ def create_mesh(num_devices: int) -> Mesh:
             f"mesh.num_devices={num_devices} must lie between 0 (all) and the {len(available)} "
             f"devices of platform {available[0].platform}"
         )
+    if jax.process_count() > 1 and num_devices not in (0, len(available)):
+        raise UserError(
+            f"mesh.num_devices={num_devices} would leave out devices of {jax.process_count()} "
+            f"processes; set it to 0 (all {len(available)}), or start fewer processes"
+        )
     devices = available[: num_devices or len(available)]
     # Auto axes: Linen's dropout does not run under the Explicit axes that make_mesh defaults to.
     return jax.make_mesh((len(devices),), ("data",), (AxisType.Auto,), devices=devices)

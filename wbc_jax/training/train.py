@@ -6,6 +6,7 @@ results = train(config, workdir=Path("runs/cnn"), data_dir=None, cache_dir=cache
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from wbc_jax.training.experiment import (
 )
 from wbc_jax.training.interruption import listening
 from wbc_jax.training.loop import Loop, Measure
+from wbc_jax.training.processes import from_first, is_first
 from wbc_jax.training.profiling import span
 from wbc_jax.training.resume import start_or_resume
 from wbc_jax.training.run_directory import RunDirectory
@@ -64,20 +66,24 @@ def train(
     """
     started = time.perf_counter() if started is None else started
     run = RunDirectory(workdir)
-    run.require_usable(config.to_dict())
+    from_first(lambda: run.require_usable(config.to_dict()))
     with listening() as interruption:
         experiment = build_experiment(
             config, data_dir=data_dir, cache_dir=cache_dir, download=download
         )
-        with run.locked(), disk_errors_named(workdir):
-            run.create(config.to_dict(), experiment.data.describe())
-            write_json(workdir / "environment.json", describe_environment())
+        with ExitStack() as stack:
+            from_first(lambda: stack.enter_context(run.locked()))
+            stack.enter_context(disk_errors_named(workdir))
+            from_first(lambda: run.create(config.to_dict(), experiment.data.describe()))
+            if is_first():
+                write_json(workdir / "environment.json", describe_environment())
             for warning in experiment.data.protocol.warnings:
                 _log.warning(warning)
             predict_parts = make_predict_parts(config, experiment)
             with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as kept:
                 position = start_or_resume(experiment, kept)
-                run.write_epochs(position.history)
+                if is_first():
+                    run.write_epochs(position.history)
                 state, history = position.progress.state, position.history
                 if len(history) < config.train.num_epochs:
                     measure = _make_measure(config, experiment, predict_parts)
@@ -91,7 +97,9 @@ def train(
             from wbc_jax.evaluation.evaluate import finish_run
 
             logits = predict_parts(state.variables)
-            return finish_run(config, experiment, workdir, history, state, logits)
+            return from_first(
+                lambda: finish_run(config, experiment, workdir, history, state, logits)
+            )
 
 
 def _make_measure(

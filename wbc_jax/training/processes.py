@@ -1,0 +1,284 @@
+"""Several processes that train one run together, each with devices of its own.
+
+with leaving_together():                 # an error ends the others, too
+    join(find_place(os.environ))         # nothing at all in an ordinary start
+    settings = from_first(lambda: read(path))      # process 0 does it, all have the value
+    if is_first():
+        write(path)
+
+Collectives between devices wait for whoever is late, so what only one process does (preparing,
+writing, reporting) goes by messages through JAX's coordination service and needs no device.
+"""
+
+import itertools
+import json
+import logging
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from wbc_jax.atomic_files import to_json
+from wbc_jax.errors import UserError
+
+AUTO = "auto"
+# What launchers call the number of processes and the place of this one. SLURM's are those of a job
+# step: a batch script has no others to wait for, only what it starts with srun.
+_LAUNCHERS = (
+    ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
+    ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
+)
+# Where JAX reads the address of process 0 in a start by Open MPI 4; later ones do not set it.
+_OPEN_MPI_ADDRESS = "OMPI_MCA_orte_hnp_uri"
+_INITIALIZATION_SECONDS = 300  # machines of a cluster start one after the other
+# A process that is silent for so long is taken for dead, and the others end.
+_HEARTBEAT_SECONDS = 30
+_SHUTDOWN_SECONDS = 60
+_LEAVING_SECONDS = 5
+_LONGEST_WAIT_MS = 7 * 24 * 3600 * 1000  # process 0 may be preparing; its death ends the wait
+_MESSAGES_KEPT = 100  # far more than one process can be ahead of another
+_FAILED = 1
+_LOST = re.compile(r"gloo|nccl|unavailable|socket closed|connection|coordination|deadline", re.I)
+_log = logging.getLogger(__name__)
+_numbers = itertools.count()
+_joined: "Place | None" = None
+
+
+class Place(NamedTuple):
+    """One process among several; None: JAX finds it out.
+
+    Attributes:
+        coordinator: address and port of process 0.
+        num_processes: of all.
+        process_id: of this one, from 0.
+    """
+
+    coordinator: str | None
+    num_processes: int | None
+    process_id: int | None
+
+
+def find_place(
+    environment: Mapping[str, str],
+    *,
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+) -> Place | None:
+    """Returns this process's place among several; None where it is alone. Looks, changes nothing.
+
+    Args:
+        environment: variables, in which SLURM's srun and Open MPI's mpirun say what they started.
+        coordinator: HOST:PORT of process 0 where the launcher does not tell; "auto": JAX finds
+            everything, as on the machines of a TPU slice.
+        num_processes: where no launcher tells.
+        process_id: where no launcher tells.
+
+    Raises:
+        UserError: what was given is incomplete or does not fit together.
+    """
+    if coordinator == AUTO:
+        return Place(None, None, None)
+    if (num_processes is None) != (process_id is None):
+        raise UserError(
+            f"--num_processes={num_processes} and --process_id={process_id} go together: give "
+            "both, or neither where SLURM or Open MPI starts the processes"
+        )
+    launcher = None
+    if num_processes is None:
+        for count, place in _LAUNCHERS:
+            if int(environment.get(count, 1)) > 1:
+                launcher = count
+                num_processes, process_id = int(environment[count]), int(environment[place])
+                break
+        else:
+            if coordinator is not None:
+                raise UserError(
+                    f"--coordinator={coordinator} needs --num_processes and --process_id where "
+                    "neither srun nor mpirun has started several processes"
+                )
+            return None
+    assert num_processes is not None
+    assert process_id is not None
+    if not 0 <= process_id < num_processes:
+        raise UserError(
+            f"--process_id={process_id} must lie between 0 and {num_processes - 1}, one less than "
+            "--num_processes"
+        )
+    if num_processes == 1:
+        return None
+    needs_address = launcher is None or (
+        launcher.startswith("OMPI") and _OPEN_MPI_ADDRESS not in environment
+    )
+    if coordinator is None and needs_address:
+        raise UserError(
+            f"--coordinator is not given and nothing tells where process 0 of {num_processes} is; "
+            "add --coordinator=HOST:PORT, the same for all, HOST being that of process 0"
+        )
+    if coordinator is not None and not re.fullmatch(r".+:\d+", coordinator):
+        raise UserError(
+            f"--coordinator={coordinator} must be HOST:PORT, such as node1:12345, or auto"
+        )
+    return Place(coordinator, num_processes, process_id)
+
+
+def join(place: Place | None) -> None:
+    """Meets the other processes, before JAX has looked for devices; None: does nothing.
+
+    Raises:
+        UserError: they do not come, or their meeting point cannot be reached.
+    """
+    global _joined
+    if place is None:
+        return
+    import jax
+
+    # It would take SIGTERM for itself, and agrees on a step, not on a call of many.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        jax.distributed.initialize(
+            *place,
+            initialization_timeout=_INITIALIZATION_SECONDS,
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+        )
+    except (RuntimeError, ValueError) as error:
+        who = "" if place.process_id is None else f" {place.process_id} of {place.num_processes}"
+        raise UserError(
+            f"process{who} did not meet the others at {place.coordinator or 'the address found'} "
+            f"({_first_line(error)}); check that all were started with the same command, that "
+            "--coordinator is the machine of process 0, and that its port is free and open"
+        ) from error
+    _joined = Place(place.coordinator, jax.process_count(), jax.process_index())
+    if not is_first():
+        logging.getLogger("wbc_jax").setLevel(logging.ERROR)  # process 0 says the same
+    _log.info("%d processes, %d devices", jax.process_count(), jax.device_count())
+
+
+def is_shared() -> bool:
+    """Returns whether several processes train together."""
+    return _joined is not None and _joined.num_processes != 1
+
+
+def is_first() -> bool:
+    """Returns whether this process writes what is written once."""
+    return _joined is None or _joined.process_id == 0
+
+
+def from_first(function: Callable[[], Any]) -> Any:
+    """Returns what `function` returns in process 0; the others wait for it and do not call it.
+
+    To be called by all, in the same order.
+
+    Args:
+        function: its value, or None, is plain enough for JSON.
+
+    Raises:
+        UserError: `function` raised it, in whichever process one looks.
+    """
+    if not is_shared():
+        return function()
+    number = next(_numbers)
+    key = f"wbc_jax/said/{number}"
+    if not is_first():
+        said = json.loads(_client().blocking_key_value_get(key, _LONGEST_WAIT_MS))
+        if "error" in said:
+            raise UserError(f"process 0: {said['error']}")
+        return said["value"]
+    try:
+        value = function()
+    except UserError as error:
+        _client().key_value_set(key, to_json({"error": str(error)}))
+        raise
+    _client().key_value_set(key, to_json({"value": value}))
+    if number >= _MESSAGES_KEPT:
+        _client().key_value_delete(f"wbc_jax/said/{number - _MESSAGES_KEPT}")
+    return value
+
+
+def first_then_others(function: Callable[[], Any]) -> Any:
+    """Calls `function` in process 0 and, when that is done, in the others; returns its own value.
+
+    For what is slow but once, such as filling a cache that all of them read.
+
+    Raises:
+        UserError: it raised it here, or in process 0.
+    """
+    value = []
+    from_first(lambda: value.append(function()))
+    return value[0] if value else function()
+
+
+def agree(asked: int) -> int:
+    """Returns the first number but 0 that any process has given; the same in all of them.
+
+    Process 0 decides, once per call; to be called by all, in the same order.
+
+    Args:
+        asked: 0, or what this process asks for.
+    """
+    if asked and not is_first():
+        _client().key_value_set(
+            f"wbc_jax/asked/{_joined.process_id if _joined else 0}", str(asked), True
+        )
+
+    def decide() -> int:
+        return asked or next((int(v) for _, v in _client().key_value_dir_get("wbc_jax/asked/")), 0)
+
+    return int(from_first(decide))
+
+
+@contextmanager
+def leaving_together() -> Iterator[None]:
+    """Ends the process where the block fails, so that the others fail soon, too.
+
+    Without it a process that ends with an error would wait for those that wait for it. Where all
+    leave for the same reason, each does with its own exit code.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_shared() or (isinstance(error, SystemExit) and not error.code):
+            raise
+        _leave(error)
+
+
+def _leave(error: BaseException) -> None:
+    import jax
+
+    code = error.code if isinstance(error, SystemExit) else _FAILED
+    if isinstance(error, jax.errors.JaxRuntimeError) and _LOST.search(str(error)):
+        who = "" if _joined is None else f" {_joined.process_id} of {_joined.num_processes}"
+        print(
+            f"error: process{who} has lost another one ({_first_line(error)}); see what that one "
+            "said last. The state of the last checkpoint is kept: start all processes again with "
+            "the same command",
+            file=sys.stderr,
+        )
+    elif not isinstance(error, SystemExit):
+        traceback.print_exception(error)
+    else:
+        try:
+            _client().wait_at_barrier("wbc_jax/leaving", _LEAVING_SECONDS * 1000)
+            if is_first():  # it holds the meeting point: without it the others are aborted
+                time.sleep(1.0)
+        except jax.errors.JaxRuntimeError:
+            pass  # they have not come; that this process is gone will tell them
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else _FAILED)
+
+
+def _client() -> Any:
+    # JAX shows its message board to libraries only; Orbax uses the same object.
+    from jax._src import distributed
+
+    return distributed.global_state.client
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:200]
