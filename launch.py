@@ -72,6 +72,12 @@ _PARTS = flags.DEFINE_list("parts", [], "Which of its folders to audit; by defau
 _DOWNLOAD = flags.DEFINE_bool(
     "download", False, "Fetch a public data set from its archive where it is not found."
 )
+_ON_BAD_IMAGE = flags.DEFINE_enum(
+    "on_bad_image",
+    "error",
+    ["error", "skip"],
+    "What to do about files of a data set that cannot be used: refuse it, or leave them out.",
+)
 _PROFILE = flags.DEFINE_bool(
     "profile", False, "Record a trace of one epoch's training in WORKDIR/profile; for Perfetto."
 )
@@ -131,6 +137,7 @@ def _dispatch() -> None:
                 data_dir=data_dir,
                 cache_dir=cache_dir,
                 download=_DOWNLOAD.value,
+                on_bad_image=_ON_BAD_IMAGE.value,
                 profile=_PROFILE.value,
                 started=_STARTED,
             )
@@ -140,7 +147,12 @@ def _dispatch() -> None:
             keep_compiled_programs(cache_dir / "xla")
             from wbc_jax.evaluation.evaluate import evaluate
 
-            results = evaluate(workdir, data_dir=data_dir, cache_dir=cache_dir)
+            results = evaluate(
+                workdir,
+                data_dir=data_dir,
+                cache_dir=cache_dir,
+                on_bad_image=_ON_BAD_IMAGE.value,
+            )
             _print_summary(results, workdir)
         case "compare":
             from wbc_jax.reporting.compare import compare
@@ -161,7 +173,11 @@ def _dispatch() -> None:
             from wbc_jax.training.prepare_data import prepare_data
 
             data = prepare_data(
-                config, data_dir=data_dir, cache_dir=cache_dir, download=_DOWNLOAD.value
+                config,
+                data_dir=data_dir,
+                cache_dir=cache_dir,
+                download=_DOWNLOAD.value,
+                on_bad_image=_ON_BAD_IMAGE.value,
             )
             print(data_summary(data.describe()))
         case "audit":
@@ -179,14 +195,20 @@ def _audit(data_dir: Path | None, cache_dir: Path) -> None:
         from wbc_jax.leakage.audit_run import run_on_input
 
         place = Path(_INPUT.value).expanduser()
-        text, is_leaky = run_on_input(place, parts=_PARTS.value, workdir=workdir)
+        text, is_leaky = run_on_input(
+            place, parts=_PARTS.value, workdir=workdir, on_bad_image=_ON_BAD_IMAGE.value
+        )
     else:
         config = _config()
         from wbc_jax.leakage.audit_run import run_on_division
         from wbc_jax.training.prepare_data import prepare_data
 
         data = prepare_data(
-            config, data_dir=data_dir, cache_dir=cache_dir, download=_DOWNLOAD.value
+            config,
+            data_dir=data_dir,
+            cache_dir=cache_dir,
+            download=_DOWNLOAD.value,
+            on_bad_image=_ON_BAD_IMAGE.value,
         )
         text, is_leaky = run_on_division(
             data, seed=config.seed, fold=config.data.fold, workdir=workdir

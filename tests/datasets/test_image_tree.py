@@ -92,9 +92,8 @@ def test_a_place_that_is_not_there_or_no_zip_is_named(tmp_path: Path) -> None:
         image_tree.find(tmp_path / "set.rar", ("",), has_a)
 
 
-def test_members_that_would_leave_the_archive_are_not_seen(tmp_path: Path) -> None:
-    files = {"../out": b"", "/etc/out": b"", "a/../../out": b"", "in\\side": b"kept"}
-    tree = ZipTree(write_zip(tmp_path / "odd.zip", files))
+def test_names_written_on_windows_are_read(tmp_path: Path) -> None:
+    tree = ZipTree(write_zip(tmp_path / "odd.zip", {"in\\side": b"kept"}))
     assert tree.files() == ("in/side",)
     assert tree.read("in/side") == b"kept"
 
@@ -103,16 +102,6 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "set.zip", {"A/1.jpeg": b"content of a file"})
     archive.write_bytes(archive.read_bytes().replace(b"content of", b"CONTENT OF"))
     with pytest.raises(UserError, match=r"set\.zip/A/1\.jpeg cannot be read \(Bad CRC"):
-        ZipTree(archive).read("A/1.jpeg")
-
-
-def test_a_member_with_a_password_is_named(tmp_path: Path) -> None:
-    archive = write_zip(tmp_path / "set.zip", {"A/1.jpeg": b"secret"})
-    data = bytearray(archive.read_bytes())
-    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        data[data.index(header) + flags] |= 1  # the flag that says: encrypted
-    archive.write_bytes(data)
-    with pytest.raises(UserError, match=r"A/1\.jpeg cannot be read .*password.*unpack the archive"):
         ZipTree(archive).read("A/1.jpeg")
 
 

@@ -4,14 +4,11 @@ settings = Settings(first_size=300, image_size=50, gray=True)
 examples = load_split(prepared, "TEST", settings, cache_dir=cache)     # Examples
 """
 
-import contextlib
 import hashlib
-import io
 import json
 import logging
 import os
 import time
-import zipfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,8 +20,11 @@ from jaxtyping import UInt8
 from PIL import Image
 from tqdm import tqdm
 
+from wbc_jax.data.array_files import read_arrays, write_arrays
 from wbc_jax.data.examples import Examples
+from wbc_jax.datasets.decoding import UndecodableError, decode
 from wbc_jax.datasets.prepare import Example, PreparedDataset, read_split
+from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -90,20 +90,18 @@ def preprocess(encoded: bytes, settings: Settings) -> UInt8[np.ndarray, "h w c"]
     `first_size` says.
 
     Args:
-        encoded: a file of any format Pillow reads.
+        encoded: a file of any format that `decode` reads.
         settings: sizes and colour.
 
     Returns:
         The image, 0 to 255.
 
     Raises:
-        OSError: the file cannot be decoded.
+        UndecodableError: the file is no image that can be used.
 
     Source: the paper, section III.A.
     """
-    image: Image.Image = Image.open(io.BytesIO(encoded))
-    if image.mode != "RGB":  # else it would be copied
-        image = image.convert("RGB")
+    image = decode(encoded)
     sides: tuple[int, ...] = (settings.first_size, settings.image_size)
     if settings.view == "white_cell":
         # Here, because what it imports takes longer to load than the paper's view to begin.
@@ -158,26 +156,19 @@ def _cache_path(prepared: PreparedDataset, split: str, settings: Settings, cache
 
 
 def _read(path: Path) -> Examples | None:
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Examples(*(arrays[field] for field in Examples._fields))
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-        _log.warning("cached arrays %s are damaged (%s): making them anew", path, error)
+        return Examples(*read_arrays(path, Examples._fields))
+    except Damage as damage:
+        _log.warning("cached arrays %s: making them anew", damage)
         return None
 
 
 def _write(path: Path, examples: Examples) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez(file, **examples._asdict())
-        temporary.replace(path)
+        write_arrays(path, examples._asdict())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise UserError(
             f"cache_dir: {path.parent} cannot be written ({error.strerror}); free some space or "
             "name another folder with --cache_dir or WBC_CACHE_DIR"
@@ -255,7 +246,7 @@ def _preprocess_into(
     for row, example in enumerate(examples):
         try:
             images[row] = preprocess(example.image, settings)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except UndecodableError as error:
             raise UserError(
                 f"image {example.filename} cannot be decoded ({error}); replace the file and "
                 "prepare the data set anew"

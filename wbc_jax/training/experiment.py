@@ -107,7 +107,12 @@ class Experiment:
 
 
 def build_experiment(
-    config: ConfigDict, *, data_dir: Path | None, cache_dir: Path, download: bool = False
+    config: ConfigDict,
+    *,
+    data_dir: Path | None,
+    cache_dir: Path,
+    download: bool = False,
+    on_bad_image: str = "error",
 ) -> Experiment:
     """Builds all that training and evaluation need; what can be refused is refused here.
 
@@ -134,7 +139,13 @@ def build_experiment(
         )
     loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
     loss = smoothed(loss, config.train.label_smoothing)
-    data = prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
+    data = prepare_data(
+        config,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
+        download=download,
+        on_bad_image=on_bad_image,
+    )
     train = data.partition.train
     steps_per_epoch = len(train.label) // config.train.batch_size
     if steps_per_epoch == 0:
