@@ -35,8 +35,10 @@ _ORIENTATION = 0x0112
 _MOST_REASON = 200  # characters of a reason; decoders quote what they read
 _SIXTEEN_BITS = 2**16 - 1
 
-# Pillow warns of large images and refuses only larger ones; here they are all refused.
+# Pillow warns of large images and refuses only larger ones; here they are all refused. What it says
+# of odd metadata is of no use to somebody who only hands over files.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 
 class UndecodableError(ValueError):

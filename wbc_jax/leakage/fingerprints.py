@@ -150,7 +150,7 @@ def decode(file: str, content: bytes) -> Pixels:
         raise
 
 
-def shrink(pixels: Pixels) -> Pixels:
+def shrink(pixels: Pixels) -> UInt8[np.ndarray, "_ _ 3"]:
     """Returns a picture at no more than `LONGEST_SIDE` pixels a side, with its proportions."""
     height, width = pixels.shape[:2]
     factor = LONGEST_SIDE / max(height, width)
