@@ -137,7 +137,7 @@ def test_a_set_prepared_with_skip_is_refused_to_a_run_that_does_not_say_so(
         prepare("lisc", data_dir=None, cache_dir=cache)
     message = str(caught.value)
     assert str(prepared.path) in message
-    assert f"without {len(prepared.left_out)} bad files: {EOSINOPHILS}/" in message
+    assert f"without some bad files, {len(prepared.left_out)} in all: {EOSINOPHILS}/" in message
     assert "--on_bad_image=skip" in message
     again = prepare("lisc", data_dir=None, cache_dir=cache, on_bad_image="skip")
     assert again == prepared

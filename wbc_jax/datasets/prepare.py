@@ -104,7 +104,7 @@ def prepare(
         _log.info("%s is prepared in %s, from %s", spec.name, path, record.source)
     if record.left_out and on_bad_image == "error":
         raise UserError(
-            f"{path} was prepared without {len(record.left_out)} bad files: "
+            f"{path} was prepared without some bad files, {len(record.left_out)} in all: "
             f"{bad_images.summary(record.left_out)}. Add --on_bad_image=skip to use it without "
             "them; or mend them, delete that folder and start again"
         )
