@@ -103,7 +103,7 @@ def loads_of_objects(tree: ast.AST) -> list[str]:
                 "torch.load": ("weights_only", "True"),
             }
             name, value = harmless.get(called, ("", None))
-            if name and settings.get(name) != value or called.endswith("read_pickle"):
+            if (name and settings.get(name) != value) or called.endswith("read_pickle"):
                 found.append(called)
     return found
 

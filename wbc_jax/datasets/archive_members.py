@@ -42,14 +42,14 @@ def list_members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipI
     """
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        # The name as it was written: zipfile has replaced what this platform takes for "/".
         name = member.filename.replace("\\", "/")  # some Windows programs write it so
         parts = PurePosixPath(name).parts
         if ".." in parts or name.startswith("/") or _DRIVE.match(name):
             raise _refused(where, member, "its name leads out of the archive")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise _refused(where, member, "it is a link")
-        if member.is_dir() or name.endswith("/") or not parts or any(map(is_junk, parts)):
+        # A folder ends with a slash; `is_dir` fails where the name is empty.
+        if name.endswith("/") or not parts or any(map(is_junk, parts)):
             continue
         if member.flag_bits & _ENCRYPTED:
             raise _refused(where, member, "it is encrypted: unpack it with its password")
