@@ -41,6 +41,16 @@ def archives(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
+def _nameless() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        member = zipfile.ZipInfo("placeholder")
+        member.filename = ""
+        opened.writestr(member, b"")
+    return buffer.getvalue()
+
+
+FOUND = (_nameless(),)  # an IndexError in zipfile
 FILES = st.one_of(archives(), st.binary(max_size=100))
 
 

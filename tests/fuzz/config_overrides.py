@@ -105,7 +105,12 @@ def _parse(model: str, arguments: list[str]) -> Any:
 
 
 PARSING_FOUND = (("cnn", ["--config.seed=1", "--config.seed=2"]),)
-BUILDING_FOUND: tuple[tuple[str, list[str]], ...] = ()
+BUILDING_FOUND = (
+    # An OverflowError in Pillow, and two counts of layers that were built for ever.
+    ("resnet50", ["--config.data.first_size=4294967296"]),
+    ("resnet50", ["--config.model.head.num_pools=9223372036854775808"]),
+    ("vgg19", ["--config.model.stage_sizes=(1000000, 1)"]),
+)
 
 
 def config_parsing(drawn: tuple[str, list[str]]) -> None:

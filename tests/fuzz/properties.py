@@ -46,7 +46,7 @@ class Property:
 
 PROPERTIES = {
     "image_bytes": Property(image_bytes.image_bytes, image_bytes.FILES, 500, image_bytes.FOUND),
-    "archive_members": Property(archives.archive_members, archives.FILES, 300),
+    "archive_members": Property(archives.archive_members, archives.FILES, 300, archives.FOUND),
     "config_parsing": Property(
         config_overrides.config_parsing,
         config_overrides.overrides(),

@@ -36,6 +36,7 @@ _TASK_BYTES = 1 << 18
 _TASKS_PER_WORKER = 3
 # The paper's, and a window around the white cell, see `white_cell.py`.
 VIEWS = ("whole", "white_cell")
+MOST_SIDE = 2048  # pixels of an array; 300 of them fill 4 GB
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ class Settings:
                 f"data.window_side={self.window_side} must lie in (0, 2]: the side of the window "
                 "as a share of the image's height; a large white cell has 0.5"
             )
-        if self.image_size < 1 or self.first_size < 0:
+        if not 1 <= self.image_size <= MOST_SIDE or not 0 <= self.first_size <= MOST_SIDE:
             raise UserError(
                 f"data.image_size={self.image_size} must be at least 1 and "
-                f"data.first_size={self.first_size} at least 0 (0: no first step); "
-                "the paper's are 50 and 300"
+                f"data.first_size={self.first_size} at least 0 (0: no first step), both at most "
+                f"{MOST_SIDE}; the paper's are 50 and 300"
             )
 
 
@@ -183,7 +184,13 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
     """
     num_examples = prepared.splits[split].num_examples
     side, channels = settings.image_size, 1 if settings.gray else 3
-    images = np.empty((num_examples, side, side, channels), np.uint8)
+    try:
+        images = np.empty((num_examples, side, side, channels), np.uint8)
+    except MemoryError as error:
+        raise UserError(
+            f"data.image_size={side}: {num_examples:,} images of that size need "
+            f"{num_examples * side * side * channels / 1e9:,.0f} GB of memory; lower it"
+        ) from error
     labels: list[int] = []
     filenames: list[str] = []
     sources: list[str] = []

@@ -250,5 +250,5 @@ def _require_at_least(config: ConfigDict, field: str, least: int) -> None:
     value = config
     for name in field.split("."):
         value = value[name]
-    if not value >= least:
-        raise UserError(f"{field}={value} must be at least {least}")
+    if not least <= value < 2**31:  # steps and rows are counted in 32 bits
+        raise UserError(f"{field}={value} must be at least {least} and below 2^31")
