@@ -155,7 +155,7 @@ def check_lisc(root: Path) -> tuple[list[source.Smear], list[bad_images.BadFile]
 
 
 def test_of_an_image_with_a_bad_mask_only_the_mask_is_left_out(tmp_path: Path) -> None:
-    root = write_lisc_tree(tmp_path, per_class=1, mixt=0)
+    root = write_lisc_tree(tmp_path / os.fsdecode(b"caf\xe9"), per_class=1, mixt=0)
     drawings = Path("Ground Truth Segmentation", "neut", "areaforexpert1", "1_expert.bmp")
     Image.new("L", (72, 57)).save(root / drawings)
     with pytest.raises(UserError, match=r"1_expert\.bmp \(the mask is 72x57"):

@@ -1,6 +1,8 @@
 """Leaks are found, and nothing else: in folders, in zips and in divisions of a data set."""
 
 import io
+import json
+import os
 import shutil
 import subprocess
 import zipfile
@@ -175,6 +177,17 @@ def test_names_are_shown_and_never_run(clean: Path, tmp_path: Path) -> None:
     assert "\x1b" not in text + page
     rows = (tmp_path / "out" / "pairs.tsv").read_text(encoding="utf-8").splitlines()
     assert {len(row.split("\t")) for row in rows} == {8}
+
+
+def test_names_in_another_encoding_are_shown(clean: Path, tmp_path: Path) -> None:
+    put(clean / "test", os.fsdecode(b"caf\xe9.jpeg"), copy_of(0, 0))
+    put(clean / "train", os.fsdecode(b"\xff.png"), b"")
+    text, is_leaky = run_on_input(clean, parts=[], workdir=tmp_path / "out", on_bad_image="skip")
+    assert is_leaky
+    for shown in (text, (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")):
+        assert "caf\\udce9.jpeg" in shown
+        assert "train/\\udcff.png" in shown
+    json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
 
 
 def examples(files: list[str], sources: list[str], scenes: list[str] | None = None) -> Examples:

@@ -19,6 +19,7 @@ from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.catalog import DatasetSpec
 from wbc_jax.datasets.records import read_examples, stored_splits
 from wbc_jax.digests import Damage, file_sha256, read_sealed_json, write_sealed_json
+from wbc_jax.printable import printable
 
 RECORD = "prepared.json"
 _FORMAT = 2
@@ -88,7 +89,7 @@ def write_record(
         splits=splits,
         left_out=tuple(left_out),
         files={file.name: (file.stat().st_size, file_sha256(file)) for file in files},
-        source=None if source is None else str(source),
+        source=None if source is None else printable(str(source)),
         labels=labels,
     )
     write_sealed_json(path / RECORD, _as_json(record, spec))
