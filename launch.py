@@ -21,6 +21,7 @@ _STARTED = time.perf_counter()  # before the imports below, which are part of a 
 # Imports and tracing make many objects and drop few: looking for dropped ones took a tenth of it.
 gc.set_threshold(100_000)
 
+import errno
 import logging
 import os
 import re
@@ -233,6 +234,10 @@ def main(argv: list[str]) -> None:
         _dispatch()
     except UserError as error:
         _exit(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES):
+            raise
+        _exit(f"{error.filename}: {error.strerror}; name another file or folder")
     except Interrupted as interrupted:
         print(f"stopped by {interrupted}; {_HOW_TO_GO_ON}", file=sys.stderr)
         sys.exit(interrupted.exit_code)

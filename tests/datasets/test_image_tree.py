@@ -8,6 +8,7 @@ import pytest
 from wbc_jax.datasets import image_tree
 from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree
 from wbc_jax.errors import UserError
+from wbc_jax.leakage.picture_parts import open_parts
 
 FILES = {
     "set/images/A/1.jpeg": b"one",
@@ -87,6 +88,11 @@ def test_zips_in_a_folder_come_after_its_folders(tmp_path: Path) -> None:
 def test_a_place_that_is_not_there_or_no_zip_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data_dir=.*nowhere does not exist"):
         image_tree.find(tmp_path / "nowhere", ("",), has_a)
+    for impossible in ("x" * 300, "null\0byte"):
+        with pytest.raises(UserError, match=r"data_dir=.* does not exist"):
+            image_tree.find(tmp_path / impossible, ("",), has_a)
+        with pytest.raises(UserError, match=r"input=.* does not exist"):
+            open_parts(tmp_path / impossible / "folder", ())
     (tmp_path / "set.rar").write_bytes(b"Rar!")
     with pytest.raises(UserError, match=r"set\.rar is not a readable zip.*unpack it"):
         image_tree.find(tmp_path / "set.rar", ("",), has_a)

@@ -197,6 +197,11 @@ def test_the_record_tells_counts_and_source(
     assert f"from {data_dir}" in caplog.text
 
 
+def test_a_cache_whose_name_is_too_long_is_named(data_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot be written \(File name too long\)"):
+        prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path / ("x" * 300))
+
+
 def test_a_cache_that_cannot_be_written_is_named(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cache_dir: .*file.* cannot be written.*--cache_dir"):

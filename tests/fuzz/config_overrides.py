@@ -119,8 +119,9 @@ def config_parsing(drawn: tuple[str, list[str]]) -> None:
 
 
 @functools.cache
-def _cache_dir() -> Path:
-    return Path(tempfile.mkdtemp(prefix="wbc-fuzz-"))
+def _cache() -> tempfile.TemporaryDirectory[str]:
+    """Holds the drawings for as long as the process lives."""
+    return tempfile.TemporaryDirectory(prefix="wbc-fuzz-")
 
 
 def config_building(drawn: tuple[str, list[str]]) -> None:
@@ -141,6 +142,6 @@ def config_building(drawn: tuple[str, list[str]]) -> None:
     if config is None:
         return
     try:
-        build_experiment(config, data_dir=None, cache_dir=_cache_dir())
+        build_experiment(config, data_dir=None, cache_dir=Path(_cache().name))
     except UserError as error:
         assert str(error)

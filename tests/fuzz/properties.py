@@ -45,18 +45,18 @@ class Property:
 
 
 PROPERTIES = {
-    "image_bytes": Property(image_bytes.image_bytes, image_bytes.FILES, 500, image_bytes.FOUND),
-    "archive_members": Property(archives.archive_members, archives.FILES, 300, archives.FOUND),
+    "image_bytes": Property(image_bytes.image_bytes, image_bytes.FILES, 1000, image_bytes.FOUND),
+    "archive_members": Property(archives.archive_members, archives.FILES, 500, archives.FOUND),
     "config_parsing": Property(
         config_overrides.config_parsing,
         config_overrides.overrides(),
-        300,
+        500,
         config_overrides.PARSING_FOUND,
     ),
     "config_building": Property(
         config_overrides.config_building,
         config_overrides.typed_overrides(),
-        20,
+        60,
         config_overrides.BUILDING_FOUND,
     ),
 }

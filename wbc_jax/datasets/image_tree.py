@@ -154,7 +154,7 @@ def find(
     Raises:
         UserError: `place` does not exist or is neither a folder nor a zip.
     """
-    if not place.exists():
+    if not is_there(place):
         raise UserError(
             f"data_dir={place} does not exist: name the folder or the zip of the images"
         )
@@ -168,6 +168,14 @@ def find(
             if found := _first_root(ZipTree(archive), layouts, is_root):
                 return found
     return None
+
+
+def is_there(place: Path) -> bool:
+    """Returns whether there is such a file or folder; a name that cannot be one is not there."""
+    try:
+        return place.exists()
+    except (OSError, ValueError):  # too long, below a folder that is closed, a null byte
+        return False
 
 
 def describe(place: Path, *, at_most: int = 6) -> str:

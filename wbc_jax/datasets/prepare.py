@@ -149,6 +149,8 @@ def _look_at(path: Path, spec: DatasetSpec) -> tuple[Record | None, Damage | Non
         return read_record(path, spec), None
     except Damage as damage:
         return None, damage
+    except OSError:  # no folder can be there; making it says so
+        return None, None
 
 
 def _mend(
