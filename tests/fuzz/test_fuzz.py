@@ -4,6 +4,9 @@ import pytest
 
 from tests.fuzz.properties import PROPERTIES
 
+# Pillow's, of odd metadata: `decoding` silences them, pytest shows them again.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_it_holds(name: str) -> None:
