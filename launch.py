@@ -21,6 +21,7 @@ _STARTED = time.perf_counter()  # before the imports below, which are part of a 
 # Imports and tracing make many objects and drop few: looking for dropped ones took a tenth of it.
 gc.set_threshold(100_000)
 
+import errno
 import logging
 import os
 import re
@@ -72,6 +73,12 @@ _INPUT = flags.DEFINE_string(
 _PARTS = flags.DEFINE_list("parts", [], "Which of its folders to audit; by default all.")
 _DOWNLOAD = flags.DEFINE_bool(
     "download", False, "Fetch a public data set from its archive where it is not found."
+)
+_ON_BAD_IMAGE = flags.DEFINE_enum(
+    "on_bad_image",
+    "error",
+    ["error", "skip"],
+    "What to do about files of a data set that cannot be used: refuse it, or leave them out.",
 )
 _PROFILE = flags.DEFINE_bool(
     "profile", False, "Record a trace of one epoch's training in WORKDIR/profile; for Perfetto."
@@ -141,6 +148,7 @@ def _dispatch() -> None:
                 data_dir=data_dir,
                 cache_dir=cache_dir,
                 download=_DOWNLOAD.value,
+                on_bad_image=_ON_BAD_IMAGE.value,
                 profile=_PROFILE.value,
                 started=_STARTED,
             )
@@ -151,7 +159,12 @@ def _dispatch() -> None:
             _join()
             from wbc_jax.evaluation.evaluate import evaluate
 
-            results = evaluate(workdir, data_dir=data_dir, cache_dir=cache_dir)
+            results = evaluate(
+                workdir,
+                data_dir=data_dir,
+                cache_dir=cache_dir,
+                on_bad_image=_ON_BAD_IMAGE.value,
+            )
             _print_summary(results, workdir)
         case "compare":
             from wbc_jax.reporting.compare import compare
@@ -172,7 +185,11 @@ def _dispatch() -> None:
             from wbc_jax.training.prepare_data import prepare_data
 
             data = prepare_data(
-                config, data_dir=data_dir, cache_dir=cache_dir, download=_DOWNLOAD.value
+                config,
+                data_dir=data_dir,
+                cache_dir=cache_dir,
+                download=_DOWNLOAD.value,
+                on_bad_image=_ON_BAD_IMAGE.value,
             )
             print(data_summary(data.describe()))
         case "audit":
@@ -201,14 +218,20 @@ def _audit(data_dir: Path | None, cache_dir: Path) -> None:
         from wbc_jax.leakage.audit_run import run_on_input
 
         place = Path(_INPUT.value).expanduser()
-        text, is_leaky = run_on_input(place, parts=_PARTS.value, workdir=workdir)
+        text, is_leaky = run_on_input(
+            place, parts=_PARTS.value, workdir=workdir, on_bad_image=_ON_BAD_IMAGE.value
+        )
     else:
         config = _config()
         from wbc_jax.leakage.audit_run import run_on_division
         from wbc_jax.training.prepare_data import prepare_data
 
         data = prepare_data(
-            config, data_dir=data_dir, cache_dir=cache_dir, download=_DOWNLOAD.value
+            config,
+            data_dir=data_dir,
+            cache_dir=cache_dir,
+            download=_DOWNLOAD.value,
+            on_bad_image=_ON_BAD_IMAGE.value,
         )
         text, is_leaky = run_on_division(
             data, seed=config.seed, fold=config.data.fold, workdir=workdir
@@ -240,6 +263,10 @@ def _run(argv: list[str]) -> None:
         _dispatch()
     except UserError as error:
         _exit(str(error))
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES):
+            raise
+        _exit(f"{error.filename}: {error.strerror}; name another file or folder")
     except Interrupted as interrupted:
         print(f"stopped by {interrupted}; {_HOW_TO_GO_ON}", file=sys.stderr)
         sys.exit(interrupted.exit_code)

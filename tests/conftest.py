@@ -46,7 +46,7 @@ _EVERYTHING = {
     "train.mixup": 0.2,
     "train.average_decay": 0.9,
 }
-_TINY_MODELS = {
+TINY_MODELS = {
     "cnn": {
         "model.conv_features": (4, 4),
         "model.num_norms": 1,
@@ -70,7 +70,7 @@ _TINY_MODELS = {
     },
 }
 # One device whatever the machine has.
-_TINY_RUN = {
+TINY_RUN = {
     "data.image_size": 16,
     "data.first_size": 0,
     "augment.mirror": True,
@@ -123,7 +123,7 @@ def form(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def tiny_flags() -> Callable[[str], dict[str, Any]]:
     """Returns, by a network's name, the fields that make a run of it tiny, by dotted name."""
-    return lambda name: _TINY_MODELS[name] | _TINY_RUN
+    return lambda name: TINY_MODELS[name] | TINY_RUN
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,10 @@ def test_json_refuses_what_it_cannot_hold(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"array": np.zeros(2)})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_no_utf8_is_escaped_and_read_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    write_json(tmp_path / "a.json", {"file": name})
+    assert b"caf\\udce9.png" in (tmp_path / "a.json").read_bytes()
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"file": name}

@@ -84,3 +84,44 @@ def test_nothing_imports_tensorflow(checkout: Any) -> None:
 def test_every_folder_with_modules_is_a_package(package: str, checkout: Any) -> None:
     folders = {path.parent for path in (checkout.root / package).rglob("*.py")}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def loads_of_objects(tree: ast.AST) -> list[str]:
+    """What in a module could unpack objects, and with them run code, from a file."""
+    packers = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [a.name for a in node.names if a.name.partition(".")[0] in packers]
+        elif isinstance(node, ast.ImportFrom):
+            found += [node.module or ""] if (node.module or "").split(".")[0] in packers else []
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            settings = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            harmless = {
+                "np.load": ("allow_pickle", "False"),
+                "torch.load": ("weights_only", "True"),
+            }
+            name, value = harmless.get(called, ("", None))
+            if (name and settings.get(name) != value) or called.endswith("read_pickle"):
+                found.append(called)
+    return found
+
+
+def test_nothing_unpickles(checkout: Any) -> None:
+    files = [*checkout.files, *(checkout.root / "benchmarks").rglob("*.py")]
+    found = {
+        str(path): some
+        for path in files
+        if (some := loads_of_objects(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
+
+
+def test_the_search_for_pickles_finds_them() -> None:
+    source = (
+        "import pickle, numpy as np\nfrom joblib import load\nnp.load(f)\n"
+        "np.load(f, allow_pickle=True)\nnp.load(f, allow_pickle=False)\ntorch.load(f)\n"
+    )
+    found = loads_of_objects(ast.parse(source))
+    assert found == ["pickle", "joblib", "np.load", "np.load", "torch.load"]

@@ -137,6 +137,18 @@ def test_comparing_a_run_that_is_not_there(finished_run: Path, tmp_path: Path) -
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("--mode=evaluate", "--workdir={}"), ("--mode=compare", "--runs={}"), (CNN, "--workdir={}")],
+)
+def test_a_name_that_no_file_can_have(
+    arguments: tuple[str, ...], launch: Launch, tmp_path: Path
+) -> None:
+    name = str(tmp_path / ("x" * 300))
+    result = launch(*(argument.format(name) for argument in arguments))
+    require_one_message(result, name, "File name too long")
+
+
 def test_a_cache_that_cannot_be_written(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = launch("--mode=prepare", CNN, env={"WBC_CACHE_DIR": os.fspath(tmp_path / "file")})

@@ -24,8 +24,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Replaces the text file at `path` (UTF-8, line ends as given)."""
-    write_bytes(path, content.encode("utf-8"))
+    """Replaces the text file at `path` (UTF-8, line ends as given).
+
+    What UTF-8 cannot hold, such as a file's name in another encoding, becomes an escape, which
+    JSON reads back as it was.
+    """
+    write_bytes(path, content.encode("utf-8", errors="backslashreplace"))
 
 
 def to_json(content: Any, *, indent: int | None = None) -> str:

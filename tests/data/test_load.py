@@ -83,6 +83,7 @@ def test_the_description_has_every_figure(fake: FakeDataset, tmp_path: Path) -> 
         "protocol_description": get_protocol("lisc").description,
         "is_leaky": False,
         "warnings": [],
+        "bad_images": [],
         "splits": {"all": {"num_examples": 24, "digest": "digest of all"}},
         "classes": list(classes),
         "num_train": 8,
@@ -137,6 +138,7 @@ def test_where_to_look_is_passed_on(
 
     monkeypatch.setattr(load, "prepare", prepare)
     where = {"data_dir": Path("images"), "cache_dir": tmp_path, "download": True}
+    where["on_bad_image"] = "skip"
     load_data("lisc", SETTINGS, num_classes=4, draw=Draw(0), **where)
     assert calls == [(("lisc",), where)]
 

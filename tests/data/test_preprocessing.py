@@ -79,7 +79,9 @@ def test_images_of_every_mode_become_three_channels(mode: str) -> None:
     assert preprocess(buffer.getvalue(), SETTINGS).shape == (6, 6, 1)
 
 
-@pytest.mark.parametrize(("first_size", "image_size"), [(300, 0), (300, -1), (-1, 50)])
+@pytest.mark.parametrize(
+    ("first_size", "image_size"), [(300, 0), (300, -1), (-1, 50), (300, 2049), (2**32, 50)]
+)
 def test_sizes_out_of_range_are_refused(first_size: int, image_size: int) -> None:
     with pytest.raises(UserError, match=rf"data.image_size={image_size} .* data.first_size="):
         Settings(first_size=first_size, image_size=image_size, gray=True)

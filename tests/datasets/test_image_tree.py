@@ -8,6 +8,7 @@ import pytest
 from wbc_jax.datasets import image_tree
 from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree
 from wbc_jax.errors import UserError
+from wbc_jax.leakage.picture_parts import open_parts
 
 FILES = {
     "set/images/A/1.jpeg": b"one",
@@ -87,14 +88,18 @@ def test_zips_in_a_folder_come_after_its_folders(tmp_path: Path) -> None:
 def test_a_place_that_is_not_there_or_no_zip_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data_dir=.*nowhere does not exist"):
         image_tree.find(tmp_path / "nowhere", ("",), has_a)
+    for impossible in ("x" * 300, "null\0byte"):
+        with pytest.raises(UserError, match=r"data_dir=.* does not exist"):
+            image_tree.find(tmp_path / impossible, ("",), has_a)
+        with pytest.raises(UserError, match=r"input=.* does not exist"):
+            open_parts(tmp_path / impossible / "folder", ())
     (tmp_path / "set.rar").write_bytes(b"Rar!")
     with pytest.raises(UserError, match=r"set\.rar is not a readable zip.*unpack it"):
         image_tree.find(tmp_path / "set.rar", ("",), has_a)
 
 
-def test_members_that_would_leave_the_archive_are_not_seen(tmp_path: Path) -> None:
-    files = {"../out": b"", "/etc/out": b"", "a/../../out": b"", "in\\side": b"kept"}
-    tree = ZipTree(write_zip(tmp_path / "odd.zip", files))
+def test_names_written_on_windows_are_read(tmp_path: Path) -> None:
+    tree = ZipTree(write_zip(tmp_path / "odd.zip", {"in\\side": b"kept"}))
     assert tree.files() == ("in/side",)
     assert tree.read("in/side") == b"kept"
 
@@ -103,16 +108,6 @@ def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "set.zip", {"A/1.jpeg": b"content of a file"})
     archive.write_bytes(archive.read_bytes().replace(b"content of", b"CONTENT OF"))
     with pytest.raises(UserError, match=r"set\.zip/A/1\.jpeg cannot be read \(Bad CRC"):
-        ZipTree(archive).read("A/1.jpeg")
-
-
-def test_a_member_with_a_password_is_named(tmp_path: Path) -> None:
-    archive = write_zip(tmp_path / "set.zip", {"A/1.jpeg": b"secret"})
-    data = bytearray(archive.read_bytes())
-    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        data[data.index(header) + flags] |= 1  # the flag that says: encrypted
-    archive.write_bytes(data)
-    with pytest.raises(UserError, match=r"A/1\.jpeg cannot be read .*password.*unpack the archive"):
         ZipTree(archive).read("A/1.jpeg")
 
 

@@ -195,8 +195,8 @@ def test_all_spoilt_files_are_named_in_one_message(small: Path, tmp_path: Path) 
         prepare("lisc", data_dir=small, cache_dir=tmp_path / "cache")
     message = str(caught.value)
     assert "3 of the files" in message
-    assert "eosi/1.bmp (unreadable: image file is truncated" in message
-    assert "mono/1.bmp (unreadable: no image format)" in message
+    assert "eosi/1.bmp (image file is truncated" in message
+    assert "mono/1.bmp (no image format that can be read)" in message
     assert "neut/areaforexpert1/1_expert.bmp (the mask is 72x57, its image 720x576" in message
     version = catalog.get("lisc").version
     assert not (tmp_path / "cache" / "tfds" / "lisc" / version).exists()
@@ -204,7 +204,7 @@ def test_all_spoilt_files_are_named_in_one_message(small: Path, tmp_path: Path) 
 
 def test_an_empty_file_is_named(small: Path) -> None:
     (small / "Main Dataset" / "lymp" / "1.bmp").write_bytes(b"")
-    with pytest.raises(UserError, match=r"1 of the files .*lymp/1\.bmp \(unreadable"):
+    with pytest.raises(UserError, match=r"1 of the files .*lymp/1\.bmp \(the file is empty"):
         checked(small)
 
 

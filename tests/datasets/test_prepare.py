@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.datasets.lisc_tree import write_lisc_tree
-from wbc_jax.datasets import catalog, prepare
+from wbc_jax.datasets import catalog, prepare, prepared_record
 from wbc_jax.datasets.lisc import images
 from wbc_jax.datasets.prepare import PreparedDataset
+from wbc_jax.datasets.prepared_record import content_digest
 from wbc_jax.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,10 +57,10 @@ def test_the_digest_is_what_its_definition_says(prepared: PreparedDataset) -> No
 
 
 def test_the_digest_notices_content_and_name() -> None:
-    digest = prepare.content_digest([("a", "1"), ("b", "2")])
-    assert digest == prepare.content_digest([("b", "2"), ("a", "1")])
-    assert digest != prepare.content_digest([("a", "2"), ("b", "1")])
-    assert digest != prepare.content_digest([("a", "1"), ("c", "2")])
+    digest = content_digest([("a", "1"), ("b", "2")])
+    assert digest == content_digest([("b", "2"), ("a", "1")])
+    assert digest != content_digest([("a", "2"), ("b", "1")])
+    assert digest != content_digest([("a", "1"), ("c", "2")])
 
 
 def test_examples_come_one_by_one_and_in_the_same_order(prepared: PreparedDataset) -> None:
@@ -142,7 +143,7 @@ def test_a_build_killed_before_its_record_is_done_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepare, "content_digest", killed)
+        patch.setattr(prepared_record, "content_digest", killed)
         with pytest.raises(KeyboardInterrupt):
             prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
     path = tmp_path / "tfds" / "lisc" / VERSION
@@ -194,6 +195,11 @@ def test_the_record_tells_counts_and_source(
     with caplog.at_level("INFO"):
         prepare.prepare("lisc", data_dir=data_dir.parent, cache_dir=cache_of(prepared))
     assert f"from {data_dir}" in caplog.text
+
+
+def test_a_cache_whose_name_is_too_long_is_named(data_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot be written \(File name too long\)"):
+        prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path / ("x" * 300))
 
 
 def test_a_cache_that_cannot_be_written_is_named(data_dir: Path, tmp_path: Path) -> None:

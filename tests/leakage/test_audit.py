@@ -1,6 +1,8 @@
 """Leaks are found, and nothing else: in folders, in zips and in divisions of a data set."""
 
 import io
+import json
+import os
 import shutil
 import subprocess
 import zipfile
@@ -123,7 +125,10 @@ def test_a_broken_picture_is_named_and_the_rest_goes_on(clean: Path) -> None:
     deep = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
     put(clean / "test", "deep.tif", deep)
     put(clean / "test", "again.jpeg", copy_of(1, 0))
-    findings = audit_folder(clean)
+    both = r"2 of its pictures .*test/cut\.jpeg \(.*truncated.*test/empty\.png \(the file is empty"
+    with pytest.raises(UserError, match=both):
+        audit_folder(clean)
+    findings = audit_folder(clean, on_bad_image="skip")
     assert [file for file, _ in findings.unreadable] == ["test/cut.jpeg", "test/empty.png"]
     assert "truncated" in findings.unreadable[0][1]
     assert findings.notes == ["1 file is no picture and was passed over."]
@@ -162,7 +167,7 @@ def test_names_are_shown_and_never_run(clean: Path, tmp_path: Path) -> None:
     name = "<script>alert(1)&$x^2$\x1b[2J.jpeg"
     put(clean / "test", name, copy_of(0, 0))
     put(clean / "train", "<b>broken.png", b"")
-    text, is_leaky = run_on_input(clean, parts=[], workdir=tmp_path / "out")
+    text, is_leaky = run_on_input(clean, parts=[], workdir=tmp_path / "out", on_bad_image="skip")
     assert is_leaky
     assert "<script>alert(1)&$x^2$\\x1b[2J.jpeg" in text
     page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
@@ -172,6 +177,17 @@ def test_names_are_shown_and_never_run(clean: Path, tmp_path: Path) -> None:
     assert "\x1b" not in text + page
     rows = (tmp_path / "out" / "pairs.tsv").read_text(encoding="utf-8").splitlines()
     assert {len(row.split("\t")) for row in rows} == {8}
+
+
+def test_names_in_another_encoding_are_shown(clean: Path, tmp_path: Path) -> None:
+    put(clean / "test", os.fsdecode(b"caf\xe9.jpeg"), copy_of(0, 0))
+    put(clean / "train", os.fsdecode(b"\xff.png"), b"")
+    text, is_leaky = run_on_input(clean, parts=[], workdir=tmp_path / "out", on_bad_image="skip")
+    assert is_leaky
+    for shown in (text, (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")):
+        assert "caf\\udce9.jpeg" in shown
+        assert "train/\\udcff.png" in shown
+    json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
 
 
 def examples(files: list[str], sources: list[str], scenes: list[str] | None = None) -> Examples:

@@ -14,6 +14,7 @@ from wbc_jax.data import geometry, stain
 from wbc_jax.errors import UserError
 
 _AT_MOST = {
+    "crop_margin": 2048,  # pixels, no image is larger
     "rotation": 180.0,
     "scale": 0.9,
     "shear": 0.9,

@@ -14,7 +14,7 @@ from wbc_jax.data.divisions import shared_smears
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.preprocessing import Settings, load_split
 from wbc_jax.data.protocols import Draw, Partition, Protocol, get_protocol
-from wbc_jax.datasets import catalog
+from wbc_jax.datasets import bad_images, catalog
 from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.datasets.prepare import PreparedDataset, prepare
 from wbc_jax.errors import UserError
@@ -28,6 +28,12 @@ class Data:
     prepared: PreparedDataset
     classes: tuple[str, ...]
     partition: Partition
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before believing a figure: of the protocol, and of files left out."""
+        left_out = self.prepared.left_out
+        return (*self.protocol.warnings, *([bad_images.warning(left_out)] if left_out else []))
 
     def describe(self) -> dict[str, Any]:
         """Returns what `dataset.json` says: which images a run's figures come from."""
@@ -44,7 +50,8 @@ class Data:
             "protocol": self.protocol.name,
             "protocol_description": self.protocol.description,
             "is_leaky": self.protocol.is_leaky,
-            "warnings": list(self.protocol.warnings),
+            "warnings": list(self.warnings),
+            "bad_images": [bad._asdict() for bad in self.prepared.left_out],
             "splits": {
                 split: {"num_examples": infos[split].num_examples, "digest": infos[split].digest}
                 for split in self.protocol.splits
@@ -96,6 +103,7 @@ def load_data(
     data_dir: Path | None,
     cache_dir: Path,
     download: bool = False,
+    on_bad_image: str = "error",
 ) -> Data:
     """Prepares, pre-processes and divides the images of a protocol.
 
@@ -107,6 +115,7 @@ def load_data(
         data_dir: where a user's images are looked for; only read.
         cache_dir: where prepared sets and arrays are kept.
         download: fetch images that are not found, where that is allowed.
+        on_bad_image: "error" refuses a set with files that cannot be used, "skip" leaves them out.
 
     Raises:
         UserError: a value is out of range, or the images are not there or cannot be read.
@@ -115,7 +124,13 @@ def load_data(
         raise UserError(f"seed={draw.seed} must lie in [0, 2^32), the range of a random key")
     protocol = get_protocol(protocol_name)
     classes = class_names(protocol_name, num_classes)
-    prepared = prepare(protocol.dataset, data_dir=data_dir, cache_dir=cache_dir, download=download)
+    prepared = prepare(
+        protocol.dataset,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
+        download=download,
+        on_bad_image=on_bad_image,
+    )
     splits = {}
     for split in protocol.splits:
         examples = load_split(prepared, split, settings, cache_dir=cache_dir)

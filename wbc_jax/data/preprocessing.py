@@ -4,14 +4,11 @@ settings = Settings(first_size=300, image_size=50, gray=True)
 examples = load_split(prepared, "TEST", settings, cache_dir=cache)     # Examples
 """
 
-import contextlib
 import hashlib
-import io
 import json
 import logging
 import os
 import time
-import zipfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,8 +20,11 @@ from jaxtyping import UInt8
 from PIL import Image
 from tqdm import tqdm
 
+from wbc_jax.data.array_files import read_arrays, write_arrays
 from wbc_jax.data.examples import Examples
+from wbc_jax.datasets.decoding import UndecodableError, decode
 from wbc_jax.datasets.prepare import Example, PreparedDataset, read_split
+from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ _TASK_BYTES = 1 << 18
 _TASKS_PER_WORKER = 3
 # The paper's, and a window around the white cell, see `white_cell.py`.
 VIEWS = ("whole", "white_cell")
+MOST_SIDE = 2048  # pixels of an array; 300 of them fill 4 GB
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ class Settings:
                 f"data.window_side={self.window_side} must lie in (0, 2]: the side of the window "
                 "as a share of the image's height; a large white cell has 0.5"
             )
-        if self.image_size < 1 or self.first_size < 0:
+        if not 1 <= self.image_size <= MOST_SIDE or not 0 <= self.first_size <= MOST_SIDE:
             raise UserError(
                 f"data.image_size={self.image_size} must be at least 1 and "
-                f"data.first_size={self.first_size} at least 0 (0: no first step); "
-                "the paper's are 50 and 300"
+                f"data.first_size={self.first_size} at least 0 (0: no first step), both at most "
+                f"{MOST_SIDE}; the paper's are 50 and 300"
             )
 
 
@@ -90,20 +91,18 @@ def preprocess(encoded: bytes, settings: Settings) -> UInt8[np.ndarray, "h w c"]
     `first_size` says.
 
     Args:
-        encoded: a file of any format Pillow reads.
+        encoded: a file of any format that `decode` reads.
         settings: sizes and colour.
 
     Returns:
         The image, 0 to 255.
 
     Raises:
-        OSError: the file cannot be decoded.
+        UndecodableError: the file is no image that can be used.
 
     Source: the paper, section III.A.
     """
-    image: Image.Image = Image.open(io.BytesIO(encoded))
-    if image.mode != "RGB":  # else it would be copied
-        image = image.convert("RGB")
+    image = decode(encoded)
     sides: tuple[int, ...] = (settings.first_size, settings.image_size)
     if settings.view == "white_cell":
         # Here, because what it imports takes longer to load than the paper's view to begin.
@@ -158,26 +157,19 @@ def _cache_path(prepared: PreparedDataset, split: str, settings: Settings, cache
 
 
 def _read(path: Path) -> Examples | None:
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return Examples(*(arrays[field] for field in Examples._fields))
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-        _log.warning("cached arrays %s are damaged (%s): making them anew", path, error)
+        return Examples(*read_arrays(path, Examples._fields))
+    except Damage as damage:
+        _log.warning("cached arrays %s: making them anew", damage)
         return None
 
 
 def _write(path: Path, examples: Examples) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez(file, **examples._asdict())
-        temporary.replace(path)
+        write_arrays(path, examples._asdict())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise UserError(
             f"cache_dir: {path.parent} cannot be written ({error.strerror}); free some space or "
             "name another folder with --cache_dir or WBC_CACHE_DIR"
@@ -192,7 +184,13 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
     """
     num_examples = prepared.splits[split].num_examples
     side, channels = settings.image_size, 1 if settings.gray else 3
-    images = np.empty((num_examples, side, side, channels), np.uint8)
+    try:
+        images = np.empty((num_examples, side, side, channels), np.uint8)
+    except MemoryError as error:
+        raise UserError(
+            f"data.image_size={side}: {num_examples:,} images of that size need "
+            f"{num_examples * side * side * channels / 1e9:,.0f} GB of memory; lower it"
+        ) from error
     labels: list[int] = []
     filenames: list[str] = []
     sources: list[str] = []
@@ -255,7 +253,7 @@ def _preprocess_into(
     for row, example in enumerate(examples):
         try:
             images[row] = preprocess(example.image, settings)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except UndecodableError as error:
             raise UserError(
                 f"image {example.filename} cannot be decoded ({error}); replace the file and "
                 "prepare the data set anew"

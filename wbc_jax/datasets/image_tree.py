@@ -5,20 +5,22 @@
     tree.read("TRAIN/EOSINOPHIL/_0_12.jpeg")
 
 Hidden files and what operating systems leave behind (`__MACOSX`, `Thumbs.db`) are not seen.
+`archive_members.py` says which archives are refused.
 """
 
 import contextlib
+import errno
 import fnmatch
 import os
+import stat
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from wbc_jax.datasets.archive_members import MOST_BYTES, is_junk, list_members, read_member
 from wbc_jax.errors import UserError
-
-_JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
+from wbc_jax.printable import printable
 
 
 class ImageTree(ABC):
@@ -61,10 +63,10 @@ class FolderTree(ImageTree):
     def folders(self) -> tuple[str, ...]:
         """See base class."""
         try:
-            names = [entry.name for entry in os.scandir(self._root) if entry.is_dir()]
+            names = [entry.name for entry in os.scandir(self._root) if _is_folder(entry)]
         except OSError as error:
             raise _unreadable(self.where, error) from error
-        return tuple(sorted(name for name in names if not _is_junk(name)))
+        return tuple(sorted(name for name in names if not is_junk(name)))
 
     def files(self) -> tuple[str, ...]:
         """See base class."""
@@ -72,11 +74,11 @@ class FolderTree(ImageTree):
 
     def _walk(self, folder: Path, prefix: str, seen: set[Path]) -> Iterator[str]:
         try:
-            entries = [entry for entry in os.scandir(folder) if not _is_junk(entry.name)]
+            entries = [entry for entry in os.scandir(folder) if not is_junk(entry.name)]
         except OSError as error:
             raise _unreadable(str(folder), error) from error
         for entry in entries:
-            if not entry.is_dir():
+            if not _is_folder(entry):
                 yield prefix + entry.name
             # A link that leads back to a folder above is not followed.
             elif (real := Path(entry.path).resolve()) not in seen:
@@ -90,27 +92,25 @@ class FolderTree(ImageTree):
         """See base class."""
         try:
             # By text and without a buffer: for thousands of small files half of Path's time.
-            with open(f"{self.where}/{path}", "rb", buffering=0) as file:  # noqa: PTH123
+            with open(f"{self.where}/{path}", "rb", buffering=0, opener=_open_file) as file:
                 return file.read()
         except OSError as error:
             raise _unreadable(f"{self.where}/{path}", error) from error
 
 
 class ZipTree(ImageTree):
-    """The files of a zip archive; member names that would leave the archive are not seen."""
+    """The files of a zip archive."""
 
     def __init__(self, archive: Path) -> None:
         try:
             self._zip = zipfile.ZipFile(archive)
-        except (OSError, zipfile.BadZipFile) as error:
+        except Exception as error:  # damage shows in many ways
             raise UserError(
                 f"{archive} is not a readable zip ({error}): fetch it again, or unpack it and "
                 "name the folder"
             ) from error
         self.where = str(archive)
-        self._members = {
-            name: member for member in self._zip.infolist() if (name := _member_name(member))
-        }
+        self._members = list_members(self._zip, self.where)
 
     def folders(self) -> tuple[str, ...]:
         """See base class."""
@@ -134,15 +134,7 @@ class ZipTree(ImageTree):
 
     def read(self, path: str) -> bytes:
         """See base class."""
-        try:
-            return self._zip.read(self._members[path])
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise _unreadable(f"{self.where}/{path}", error) from error
-        except (RuntimeError, NotImplementedError) as error:  # a password, an unusual compression
-            raise UserError(
-                f"{self.where}/{path} cannot be read ({error}): unpack the archive and name the "
-                "folder"
-            ) from error
+        return read_member(self._zip, self._members[path], f"{self.where}/{path}")
 
 
 def find(
@@ -162,7 +154,7 @@ def find(
     Raises:
         UserError: `place` does not exist or is neither a folder nor a zip.
     """
-    if not place.exists():
+    if not is_there(place):
         raise UserError(
             f"data_dir={place} does not exist: name the folder or the zip of the images"
         )
@@ -178,20 +170,38 @@ def find(
     return None
 
 
+def is_there(place: Path) -> bool:
+    """Returns whether there is such a file or folder; a name that cannot be one is not there."""
+    try:
+        return place.exists()
+    except (OSError, ValueError):  # too long, below a folder that is closed, a null byte
+        return False
+
+
 def describe(place: Path, *, at_most: int = 6) -> str:
     """Says what lies in a folder or zip instead of what was looked for."""
     if place.is_dir():
-        broken = {archive.name for archive in _archives(place) if not zipfile.is_zipfile(archive)}
+        refusals = {archive.name: _refusal(archive) for archive in _archives(place)}
         names = [
-            f"{entry.name}{'/' if entry.is_dir() else ''}"
-            f"{' (not a readable zip)' if entry.name in broken else ''}"
+            f"{entry.name}{'/' if entry.is_dir() else ''}{refusals.get(entry.name, '')}"
             for entry in sorted(place.iterdir())
-            if not _is_junk(entry.name)
+            if not is_junk(entry.name)
         ]
     else:
         parted = (path.partition("/") for path in ZipTree(place).files())
         names = sorted({head + slash for head, slash, _ in parted})
-    return listed(names, at_most=at_most) if names else "nothing"
+    return listed([*map(printable, names)], at_most=at_most) if names else "nothing"
+
+
+def _refusal(archive: Path) -> str:
+    """Returns what to say of an archive that is not read; nothing of one that is."""
+    if not zipfile.is_zipfile(archive):
+        return " (not a readable zip)"
+    try:
+        ZipTree(archive)
+    except UserError as error:
+        return f" ({error})"
+    return ""
 
 
 def listed(names: Sequence[str], *, at_most: int = 6) -> str:
@@ -221,21 +231,28 @@ def _archives(place: Path) -> list[Path]:
     return sorted(p for p in place.iterdir() if p.suffix.lower() == ".zip" and p.is_file())
 
 
-def _is_junk(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _JUNK
-
-
-def _member_name(member: zipfile.ZipInfo) -> str:
-    """Returns a member's path, or "" for one that is not to be seen."""
-    name = member.filename.replace("\\", "/")  # some Windows programs write it so
-    parts = PurePosixPath(name).parts
-    if member.is_dir() or name.endswith("/") or name.startswith("/") or any(map(_is_junk, parts)):
-        return ""  # `..` starts with a dot, so it is junk too
-    return "/".join(parts)
-
-
 def _unreadable(what: str, error: Exception) -> UserError:
     reason = getattr(error, "strerror", None) or error
     return UserError(
-        f"{what} cannot be read ({reason}): check its permissions or fetch a fresh copy"
+        f"{printable(what)} cannot be read ({reason}): check its permissions or fetch a fresh copy"
     )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself; reading it names it
+        return False
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Opens a file to be read at once; a pipe would block, a device might never end."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    if found.st_size > MOST_BYTES:
+        os.close(descriptor)
+        raise OSError(errno.EFBIG, f"its size is {found.st_size:,} bytes, over {MOST_BYTES:,}")
+    return descriptor

@@ -7,56 +7,40 @@
 
 What is prepared lies under `cache_dir/tfds/<name>/<version>`. A set counts as prepared when its
 `prepared.json` is there, which is written last and in one step. Only building and reading
-import TFDS; asking for what is already prepared takes milliseconds.
+import TFDS; asking for what is already prepared takes milliseconds. What was damaged since is
+noticed, there or when it is read, and prepared anew.
 """
 
 import contextlib
 import errno
-import fcntl
-import hashlib
 import importlib
 import io
-import json
 import logging
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wbc_jax.atomic_files import write_json
-from wbc_jax.datasets import catalog
+from wbc_jax.datasets import bad_images, catalog
+from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.catalog import DatasetSpec
-from wbc_jax.datasets.records import (
-    Example,
-    quiet_absl,
-    read_examples,
-    read_features,
-    stored_splits,
+from wbc_jax.datasets.prepared_record import (
+    Record,
+    SplitInfo,
+    check_files,
+    read_record,
+    stored_name,
+    write_record,
 )
+from wbc_jax.datasets.records import Example, quiet_absl, read_examples, read_features
+from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
+from wbc_jax.file_lock import only_one
 
 _log = logging.getLogger(__name__)
-_RECORD = "prepared.json"
-_RECORD_FORMAT = 1
-# TFDS keeps the word "all" for the union of its splits: a split that is truly called so is
-# stored under another name.
-_STORED_NAMES = {"all": "labelled"}
-
-
-@dataclass(frozen=True)
-class SplitInfo:
-    """One split as it was written.
-
-    Attributes:
-        num_examples: how many examples it holds.
-        digest: `content_digest` of them, read back after writing.
-    """
-
-    num_examples: int
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -67,15 +51,24 @@ class PreparedDataset:
         spec: what set it is.
         path: the folder of its records.
         splits: its splits by name.
+        left_out: files of the user's copy that could not be used and are not in it.
+        mend: makes sure of a split's files before they are read, preparing them anew if need be.
     """
 
     spec: DatasetSpec
     path: Path
     splits: Mapping[str, SplitInfo]
+    left_out: tuple[BadFile, ...] = ()
+    mend: Callable[[str], None] = field(default=lambda split: None, compare=False, repr=False)
 
 
 def prepare(
-    name: str, *, data_dir: Path | None, cache_dir: Path, download: bool = False
+    name: str,
+    *,
+    data_dir: Path | None,
+    cache_dir: Path,
+    download: bool = False,
+    on_bad_image: str = "error",
 ) -> PreparedDataset:
     """Returns the data set `name`, building it first where that has not been done.
 
@@ -87,32 +80,46 @@ def prepare(
         data_dir: folder or zip of a user's images; only read. None: the user named none.
         cache_dir: where prepared sets are kept; made if it is not there.
         download: fetch the images where they are not found and their licence allows it.
+        on_bad_image: "error" refuses a set with files that cannot be used, "skip" leaves them out.
 
     Raises:
         UserError: the name is not known, the images are not found or are not what they should
-            be, or `cache_dir` cannot be written.
+            be, files of the prepared set were left out and must not be, or `cache_dir` cannot be
+            written.
     """
+    bad_images.require_known(on_bad_image)
     spec = catalog.get(name)
     path = Path(cache_dir) / "tfds" / spec.name / spec.version
-    splits = _read_record(path, spec)
-    if splits is None:
+
+    def build(damage: Damage | None) -> Record:
+        return _build_anew(spec, path, data_dir, Path(cache_dir), download, on_bad_image, damage)
+
+    record, damage = _look_at(path, spec)
+    if record is None:
         with _only_one_process(path):
-            splits = _read_record(path, spec)  # another process may have built it meanwhile
-            if splits is None:
-                source = _locate(spec, data_dir, Path(cache_dir), download)
-                _clear(path)
-                _build(spec, path, source)
-                splits = _write_record(path, spec, source)
-    return PreparedDataset(spec=spec, path=path, splits=splits)
+            record, damage = _look_at(path, spec)  # another process may have built it meanwhile
+            if record is None:
+                record = build(damage)
+    else:
+        _log.info("%s is prepared in %s, from %s", spec.name, path, record.source)
+    if record.left_out and on_bad_image == "error":
+        raise UserError(
+            f"{path} was prepared without some bad files, {len(record.left_out)} in all: "
+            f"{bad_images.summary(record.left_out)}. Add --on_bad_image=skip to use it without "
+            "them; or mend them, delete that folder and start again"
+        )
+    mend = partial(_mend, spec, path, record.splits, build)
+    return PreparedDataset(spec, path, record.splits, record.left_out, mend)
 
 
 def read_split(prepared: PreparedDataset, split: str) -> Iterator[Example]:
     """Yields the examples of one split, always in the same order.
 
     Raises:
-        UserError: there is no such split.
+        UserError: there is no such split, or it is damaged and cannot be prepared anew.
     """
-    return read_examples(prepared.path, _stored_name(prepared, split))
+    _require_readable(prepared, split)
+    return read_examples(prepared.path, stored_name(split))
 
 
 def read_records(prepared: PreparedDataset, split: str) -> Iterator[dict[str, Any]]:
@@ -121,28 +128,99 @@ def read_records(prepared: PreparedDataset, split: str) -> Iterator[dict[str, An
     For features that `Example` does not carry, such as LISC's `mask`.
 
     Raises:
-        UserError: there is no such split.
+        UserError: as `read_split`.
     """
-    return read_features(prepared.path, _stored_name(prepared, split))
+    _require_readable(prepared, split)
+    return read_features(prepared.path, stored_name(split))
 
 
-def content_digest(hashes: Iterable[tuple[str, str]]) -> str:
-    """Returns SHA-256 over the lines "<hash>  <filename>", sorted by filename, as hex digits.
-
-    Args:
-        hashes: (filename, SHA-256 of the file's bytes as hex digits), in any order.
-    """
-    lines = (f"{sha256}  {filename}\n" for filename, sha256 in sorted(hashes))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _stored_name(prepared: PreparedDataset, split: str) -> str:
+def _require_readable(prepared: PreparedDataset, split: str) -> None:
     if split not in prepared.splits:
         raise UserError(
             f"split {split!r} is not in {prepared.spec.name}; there are: "
             f"{', '.join(prepared.splits)}"
         )
-    return _STORED_NAMES.get(split, split)
+    prepared.mend(split)
+
+
+def _look_at(path: Path, spec: DatasetSpec) -> tuple[Record | None, Damage | None]:
+    """Returns the record of what is prepared whole, and what is wrong where there is none."""
+    try:
+        return read_record(path, spec), None
+    except Damage as damage:
+        return None, damage
+    except OSError:  # no folder can be there; making it says so
+        return None, None
+
+
+def _mend(
+    spec: DatasetSpec,
+    path: Path,
+    splits: Mapping[str, SplitInfo],
+    build: Callable[[Damage], Record],
+    split: str,
+) -> None:
+    """Checks the files that reading a split needs; prepares the set anew where one is damaged."""
+
+    def find_damage() -> Damage | None:
+        record, damage = _look_at(path, spec)
+        try:
+            if record is None:
+                return damage or Damage(f"{path} is missing")
+            check_files(path, record, split)
+        except Damage as found:
+            return found
+        return None
+
+    if find_damage() is None:
+        return
+    with _only_one_process(path):
+        damage = find_damage()  # another process may have mended it meanwhile
+        record = build(damage) if damage else read_record(path, spec)
+    if record is None or record.splits != splits:
+        raise UserError(
+            f"{path} was damaged and has been prepared anew, from images that are not those of "
+            "before: start again to use the new ones, in a new --workdir"
+        )
+
+
+def _build_anew(
+    spec: DatasetSpec,
+    path: Path,
+    data_dir: Path | None,
+    cache_dir: Path,
+    download: bool,
+    on_bad_image: str,
+    damage: Damage | None,
+) -> Record:
+    """Builds a set in place of what an interrupted or damaged preparation left.
+
+    That is kept until the new one is whole: the images it was made from may be gone.
+    """
+    if damage:
+        _log.warning("prepared set %s: preparing it anew", damage)
+    try:
+        source = _locate(spec, data_dir, cache_dir, download)
+    except UserError as error:
+        if damage:
+            raise UserError(f"{damage} and cannot be prepared anew. {error}") from error
+        raise
+    aside = path.with_name(f".{path.name}.damaged")
+    for leftover in (aside, *path.parent.glob(f"incomplete.*_{path.name}")):
+        shutil.rmtree(leftover, ignore_errors=not leftover.exists())
+    if path.exists():
+        path.rename(aside)
+    try:
+        left_out = _build(spec, path, source, on_bad_image)
+        record = write_record(path, spec, source, left_out)
+    except BaseException:
+        if aside.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+    _log.info("prepared %s: %s", spec.name, record.labels)
+    return record
 
 
 def _locate(spec: DatasetSpec, data_dir: Path | None, cache_dir: Path, download: bool) -> Any:
@@ -153,7 +231,10 @@ def _locate(spec: DatasetSpec, data_dir: Path | None, cache_dir: Path, download:
     return module.locate(data_dir, cache_dir=cache_dir, download=download)
 
 
-def _build(spec: DatasetSpec, path: Path, source: Path | None) -> None:
+def _build(
+    spec: DatasetSpec, path: Path, source: Path | None, on_bad_image: str
+) -> Sequence[BadFile]:
+    """Writes the records of a set; returns the files that are not in it."""
     import tensorflow_datasets as tfds
 
     module, _, attribute = spec.builder.partition(":")
@@ -164,7 +245,7 @@ def _build(spec: DatasetSpec, path: Path, source: Path | None) -> None:
     if Path(builder.data_dir) != path:
         raise RuntimeError(f"{spec.builder} writes to {builder.data_dir}; by the catalogue: {path}")
     if source is not None:
-        builder.place = source
+        builder.place, builder.on_bad_image = source, on_bad_image
     _log.info("preparing %s in %s", spec.name, path)
     tfds.display_progress_bar(sys.stderr.isatty())
     try:
@@ -182,77 +263,22 @@ def _build(spec: DatasetSpec, path: Path, source: Path | None) -> None:
                 "name another disk with --cache_dir"
             ) from error
         raise
-
-
-def _write_record(path: Path, spec: DatasetSpec, source: Path | None) -> dict[str, SplitInfo]:
-    public_names = {stored: name for name, stored in _STORED_NAMES.items()}
-    splits: dict[str, Any] = {}
-    for stored_name in stored_splits(path):
-        hashes, labels = [], Counter[str]()
-        for example in read_examples(path, stored_name):
-            hashes.append((example.filename, hashlib.sha256(example.image).hexdigest()))
-            labels["none" if example.label < 0 else spec.classes[example.label]] += 1
-        splits[public_names.get(stored_name, stored_name)] = {
-            "num_examples": len(hashes),
-            "digest": content_digest(hashes),
-            "labels": dict(sorted(labels.items())),
-        }
-    record = {
-        **{"format": _RECORD_FORMAT, "name": spec.name, "version": spec.version},
-        "source": None if source is None else str(source),
-        "splits": splits,
-        "files": {file.name: file.stat().st_size for file in sorted(path.iterdir())},
-    }
-    write_json(path / _RECORD, record)
-    _log.info("prepared %s: %s", spec.name, {k: v["labels"] for k, v in splits.items()})
-    return _split_infos(splits)
-
-
-def _read_record(path: Path, spec: DatasetSpec) -> dict[str, SplitInfo] | None:
-    """Returns the splits recorded at `path`; None where nothing whole is prepared there."""
-    if not (path / _RECORD).is_file():
-        return None
-    try:
-        record = json.loads((path / _RECORD).read_text(encoding="utf-8"))
-        expected = (_RECORD_FORMAT, spec.name, spec.version)
-        if (record["format"], record["name"], record["version"]) != expected:
-            return None
-        splits = _split_infos(record["splits"])
-        for name, size in record["files"].items():
-            if (path / name).stat().st_size != size:
-                raise ValueError(f"{name} has changed its size")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        _log.warning("prepared set %s is damaged (%s): preparing it anew", path, error)
-        return None
-    _log.info("%s is prepared in %s, from %s", spec.name, path, record.get("source"))
-    return splits
-
-
-def _split_infos(splits: Mapping[str, Any]) -> dict[str, SplitInfo]:
-    return {k: SplitInfo(int(v["num_examples"]), str(v["digest"])) for k, v in splits.items()}
-
-
-def _clear(path: Path) -> None:
-    """Removes what an interrupted or damaged preparation left; only its own names are touched."""
-    for leftover in (path, *path.parent.glob(f"incomplete.*_{path.name}")):
-        shutil.rmtree(leftover, ignore_errors=not leftover.exists())
+    left_out: Sequence[BadFile] = getattr(builder, "left_out", ())  # drawn sets have none
+    if left_out:
+        _log.warning(bad_images.warning(left_out))
+    return left_out
 
 
 @contextlib.contextmanager
 def _only_one_process(path: Path) -> Iterator[None]:
     """Holds the lock of a prepared set, so that the runs of a sweep build it once."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = (path.parent / f".{path.name}.lock").open("w")
-    except OSError as error:
-        raise UserError(
-            f"cache_dir: {path.parent} cannot be written ({error.strerror}); name a folder of "
-            "your own with --cache_dir or WBC_CACHE_DIR"
-        ) from error
-    with lock:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.info("another process is preparing %s: waiting for it", path)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield  # closing the file, also by the death of the process, frees the lock
+            waiting = f"another process is preparing {path}: waiting for it"
+            stack.enter_context(only_one(path.parent / f".{path.name}.lock", waiting=waiting))
+        except OSError as error:
+            raise UserError(
+                f"cache_dir: {path.parent} cannot be written ({error.strerror}); name a folder of "
+                "your own with --cache_dir or WBC_CACHE_DIR"
+            ) from error
+        yield

@@ -50,13 +50,16 @@ HEADLINE = (
 _log = logging.getLogger(__name__)
 
 
-def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[str, Any]:
+def evaluate(
+    workdir: Path, *, data_dir: Path | None, cache_dir: Path, on_bad_image: str = "error"
+) -> dict[str, Any]:
     """Evaluates the latest checkpoint of a run anew and rewrites its results and report.
 
     Args:
         workdir: the run's directory; its config says which model and which data.
         data_dir: where a user's images are looked for; only read.
         cache_dir: where prepared sets and arrays are kept.
+        on_bad_image: as of the run, "error" or "skip".
 
     Returns:
         The content of `results.json`.
@@ -67,7 +70,9 @@ def evaluate(workdir: Path, *, data_dir: Path | None, cache_dir: Path) -> dict[s
     run = RunDirectory(workdir)
     config = run.load_config()
     try:
-        experiment = build_experiment(config, data_dir=data_dir, cache_dir=cache_dir)
+        experiment = build_experiment(
+            config, data_dir=data_dir, cache_dir=cache_dir, on_bad_image=on_bad_image
+        )
     except (AttributeError, KeyError) as error:  # what a ConfigDict raises of a missing field
         raise UserError(
             f"{workdir}/config.json lacks a field that this version reads ({error.args[0]}); "
@@ -121,7 +126,7 @@ def finish_run(
         "dataset": data.prepared.spec.name,
         "protocol": data.protocol.name,
         "is_leaky": data.protocol.is_leaky,
-        "warnings": list(data.protocol.warnings),
+        "warnings": list(data.warnings),
         "seed": config.seed,
         "num_train": len(train.label),
         "num_validation": len(validation.label),

@@ -141,7 +141,7 @@ def _pool_group(runs: Sequence[Run]) -> dict[str, Any]:
         "is_leaky": first.is_leaky,
         "is_synthetic": first.is_synthetic,
         "classes": classes,
-        "warnings": first.results["warnings"],
+        "warnings": list(dict.fromkeys(text for run in runs for text in run.results["warnings"])),
         "runs": [str(run.path) for run in runs],
         "seeds": list(folds),
         "folds": sorted({fold for own in folds.values() for fold in own}),

@@ -19,12 +19,15 @@ from scipy.sparse.csgraph import connected_components
 
 from wbc_jax.data.divisions import shared_smears
 from wbc_jax.data.examples import Examples
+from wbc_jax.datasets import bad_images
+from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.comparison import View, look_at
 from wbc_jax.leakage.fingerprints import Fingerprint, decode, shrink, take_fingerprints
 from wbc_jax.leakage.picture_parts import Picture, open_parts
 from wbc_jax.leakage.twins import TwinGallery, pair_up
+from wbc_jax.printable import printable
 from wbc_jax.reporting.audit_findings import Findings, Group, Pair
 
 _KEPT = 1000  # views, at most 0.2 MB each
@@ -33,19 +36,30 @@ Read = Callable[[Picture], bytes]
 Parts = Mapping[str, Sequence[Fingerprint]]
 
 
-def audit_folder(place: Path, wanted: Sequence[str] = ()) -> Findings:
+def audit_folder(
+    place: Path, wanted: Sequence[str] = (), *, on_bad_image: str = "error"
+) -> Findings:
     """Compares the parts of a folder or zip by the content of their pictures.
 
     Args:
         place: a folder, a zip, or a folder within a zip; its first folders are the parts.
         wanted: names of the parts to compare; none: all there are.
+        on_bad_image: "error" refuses a folder with pictures that cannot be read, "skip" compares
+            the others and lists these.
 
     Raises:
-        UserError: there are not two parts with pictures.
+        UserError: there are not two parts with pictures, or some cannot be read.
     """
+    bad_images.require_known(on_bad_image)
     parts = open_parts(place, wanted)
     pictures = [Picture(part, file) for part, files in parts.files.items() for file in files]
     fingerprints, unreadable = take_fingerprints(pictures, parts.read)
+    if unreadable and on_bad_image == "error":
+        bad = [BadFile(printable(f"{p.part}/{p.file}"), why) for p, why in unreadable.items()]
+        raise UserError(
+            f"input={place}: {len(bad)} of its pictures cannot be read: {bad_images.summary(bad)}. "
+            "Mend them or take them away, or add --on_bad_image=skip to compare the others"
+        )
     by_part = _by_part(fingerprints)
     if len(by_part) < 2:
         raise UserError(

@@ -41,23 +41,29 @@ RULES = {
 Image = UInt8[np.ndarray, "_ _ 3"]
 
 
-def run_on_input(place: Path, *, parts: list[str], workdir: Path | None) -> tuple[str, bool]:
+def run_on_input(
+    place: Path, *, parts: list[str], workdir: Path | None, on_bad_image: str = "error"
+) -> tuple[str, bool]:
     """Audits a folder or zip whose first folders are the parts of a division.
 
     Args:
         place: a folder, a zip, or a folder within a zip.
         parts: names of the parts to compare; none: all there are.
         workdir: where the files are written; by default `runs/audit-NAME`.
+        on_bad_image: "error" refuses pictures that cannot be read, "skip" lists them.
 
     Returns:
         What the terminal shows, and whether any pair was found.
 
     Raises:
-        UserError: there are not two parts with pictures, or `workdir` cannot be written.
+        UserError: there are not two parts with pictures, some cannot be read, or `workdir` cannot
+            be written.
     """
     output = workdir or Path("runs") / f"audit-{place.resolve().stem}"
     make_output_folder(output)
-    return _write(audit_folder(place, parts), output, open_parts(place, parts).read)
+    return _write(
+        audit_folder(place, parts, on_bad_image=on_bad_image), output, open_parts(place, parts).read
+    )
 
 
 def run_on_division(data: Data, *, seed: int, fold: int, workdir: Path | None) -> tuple[str, bool]:

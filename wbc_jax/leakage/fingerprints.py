@@ -5,7 +5,6 @@ fingerprints[0].keypoints(mirrored=True)
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +13,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8, UInt64
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm import tqdm
 
+from wbc_jax.datasets import decoding
+from wbc_jax.datasets.decoding import UndecodableError
+from wbc_jax.errors import UserError
 from wbc_jax.leakage.keypoints import CONTRAST, Keypoints, detect
 from wbc_jax.leakage.perceptual_hash import perceptual_hashes
 from wbc_jax.leakage.picture_parts import Picture
@@ -29,10 +31,6 @@ MOST_POINTS = 1000  # of a picture; it bounds the memory where there is texture 
 _MIRRORED = np.arange(128).reshape(4, 4, 8)[::-1][:, :, -np.arange(8) % 8].ravel()
 
 Pixels = UInt8[np.ndarray, "h w 3"]
-
-
-class UnreadableError(Exception):
-    """A file is a picture that cannot be decoded; the message says why."""
 
 
 class NoPictureError(Exception):
@@ -88,8 +86,8 @@ def take_fingerprints(
             return fingerprint(picture, read(picture))
         except NoPictureError:
             return None
-        except Exception as error:  # decoders raise anything, and the user names no decoder
-            return str(error) or type(error).__name__
+        except (UndecodableError, UserError) as error:
+            return str(error)
 
     fingerprints: list[Fingerprint] = []
     unreadable: dict[Picture, str] = {}
@@ -115,7 +113,7 @@ def fingerprint(picture: Picture, content: bytes) -> Fingerprint:
         content: the file's bytes.
 
     Raises:
-        UnreadableError: it cannot be decoded.
+        UndecodableError: it cannot be decoded.
         NoPictureError: it is no picture and is not named like one.
     """
     pixels = decode(picture.file, content)
@@ -140,26 +138,19 @@ def decode(file: str, content: bytes) -> Pixels:
         content: the file's bytes.
 
     Raises:
-        UnreadableError: it cannot be decoded.
+        UndecodableError: it cannot be decoded.
         NoPictureError: it is no picture and is not named like one.
     """
     try:
-        image: Image.Image = Image.open(io.BytesIO(content))
-        if image.mode[0] in "IF":  # 16 or 32 bits, which Pillow would cut off at 255
-            values = np.asarray(image, np.float64)
-            span = max(float(np.ptp(values)), 1e-9)
-            image = Image.fromarray(np.uint8(255 * (values - values.min()) / span))
-        return np.array(image.convert("RGB"))
-    except UnidentifiedImageError as error:
+        return np.array(decoding.decode(content))
+    except UndecodableError as error:
         ending = f".{file.rpartition('.')[2].lower()}"
-        if ending not in Image.registered_extensions():
+        if not error.is_image and ending not in Image.registered_extensions():
             raise NoPictureError(file) from error
-        raise UnreadableError("no picture that Pillow knows") from error
-    except Exception as error:  # of any kind: decoders meet damaged files in many ways
-        raise UnreadableError(str(error) or type(error).__name__) from error
+        raise
 
 
-def shrink(pixels: Pixels) -> Pixels:
+def shrink(pixels: Pixels) -> UInt8[np.ndarray, "_ _ 3"]:
     """Returns a picture at no more than `LONGEST_SIDE` pixels a side, with its proportions."""
     height, width = pixels.shape[:2]
     factor = LONGEST_SIDE / max(height, width)

@@ -18,9 +18,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
-from wbc_jax.datasets import image_tree
+from wbc_jax.datasets import decoding, image_tree
+from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.errors import UserError
 
@@ -95,8 +95,8 @@ def decode(content: bytes, where: str) -> UInt8[np.ndarray, "h w 3"]:
         UserError: it is no image.
     """
     try:
-        return np.array(Image.open(io.BytesIO(content)).convert("RGB"))
-    except OSError as error:
+        return np.array(decoding.decode(content))
+    except UndecodableError as error:
         raise UserError(f"{where} is no readable image ({error}): fetch a fresh copy") from error
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, listed
+from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, is_there, listed
 from wbc_jax.errors import UserError
 
 
@@ -79,9 +79,10 @@ def open_parts(place: Path, wanted: Sequence[str]) -> Parts:
 
 def _open(place: Path) -> ImageTree:
     """Opens a folder, a zip or a folder within a zip."""
-    if place.is_dir():
+    there = next((path for path in (place, *place.parents) if is_there(path)), None)
+    if there == place and place.is_dir():
         return FolderTree(place)
-    archive = next((path for path in (place, *place.parents) if path.is_file()), None)
+    archive = there if there is not None and there.is_file() else None
     if archive is None:
         raise UserError(f"input={place} does not exist: name a folder or a zip of pictures")
     if not zipfile.is_zipfile(archive):

@@ -26,6 +26,9 @@ MODELS: dict[str, type[nn.Module]] = {
     "vgg19": VGG,
 }
 DTYPES = ("float32", "bfloat16")
+MOST_LAYERS = 256  # of one field
+MOST_STAGES = 12  # ResNet's width doubles with each
+MOST_WIDTH = 65_536
 
 
 def _require_valid(given: Mapping[str, Any], module: type[nn.Module], where: str) -> None:
@@ -38,15 +41,30 @@ def _require_valid(given: Mapping[str, Any], module: type[nn.Module], where: str
     for name, value in given.items():
         if name == "dropout_rate" and not 0 <= value < 1:
             raise UserError(f"{where}: dropout_rate={value} must lie in [0, 1)")
-        # Places and numbers of layers start at 0, widths and sizes at 1.
-        least = 0 if name.startswith("num_") or name.endswith("_after") else 1
-        numbers = value if isinstance(value, tuple) else (value,)
-        if isinstance(value, tuple | int) and not all(
-            isinstance(number, int) and number >= least for number in numbers
-        ):
-            raise UserError(
-                f"{where}: {name}={value!r} must consist of whole numbers of at least {least}"
-            )
+        if isinstance(value, tuple | int):
+            _require_whole_numbers(name, value, where)
+
+
+def _require_whole_numbers(name: str, value: Any, where: str) -> None:
+    """Raises UserError for what is no layer count, place, width or size, or is beyond reason.
+
+    Building is tracing, layer by layer: a count without bound would keep it busy for ever.
+    """
+    numbers = value if isinstance(value, tuple) else (value,)
+    is_count = name.startswith("num_") or name == "stage_sizes"
+    # Places and numbers of layers start at 0, widths and sizes at 1.
+    least = 0 if name.startswith("num_") or name.endswith("_after") else 1
+    most = MOST_LAYERS if is_count else MOST_WIDTH
+    if not all(isinstance(number, int) and least <= number <= most for number in numbers):
+        raise UserError(
+            f"{where}: {name}={value!r} must consist of whole numbers of at least {least} and at "
+            f"most {most}"
+        )
+    longest = MOST_STAGES if name.startswith("stage_") else MOST_LAYERS
+    if len(numbers) > longest:
+        raise UserError(
+            f"{where}: {name} has {len(numbers)} entries, {longest} are the most allowed"
+        )
 
 
 def create_model(

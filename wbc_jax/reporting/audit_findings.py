@@ -104,11 +104,3 @@ class Findings:
     def counts_by_how(self) -> dict[str, int]:
         """How many pairs were found in each way."""
         return {how: sum(pair.how == how for pair in self.pairs) for how in HOW}
-
-
-def printable(name: str) -> str:
-    """Returns a file's name with what no terminal, table or page can show written as an escape."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in name
-    )

@@ -9,7 +9,8 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from wbc_jax.reporting.audit_findings import Group, Pair, printable
+from wbc_jax.printable import printable
+from wbc_jax.reporting.audit_findings import Group, Pair
 from wbc_jax.reporting.figure_style import GREY, new_figure, plain_text, styled
 
 MOST_DRAWN = 8

@@ -12,8 +12,9 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from wbc_jax.atomic_files import write_json, write_text
+from wbc_jax.printable import printable
 from wbc_jax.reporting import pages
-from wbc_jax.reporting.audit_findings import HOW, Findings, Group, Pair, printable
+from wbc_jax.reporting.audit_findings import HOW, Findings, Group, Pair
 from wbc_jax.reporting.audit_plots import choose_groups, describe_pair, pair_sheet
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 

@@ -71,6 +71,7 @@ SCHEMAS: dict[str, Any] = {
         "num_scenes_on_two_sides?": int,
         "num_left_out?": int,
         "num_unresolved": int,
+        "bad_images?": [{"file": str, "reason": str}],
         "warnings": [str],
     },
     "results.json": {

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
 from wbc_jax.training.disk import disk_error, disk_errors_named
 from wbc_jax.training.finite import NotFinite, all_finite
 from wbc_jax.training.manifest import (
-    Damage,
     leaf_digests,
     leaf_types,
     read_manifest,

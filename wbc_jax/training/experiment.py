@@ -111,7 +111,12 @@ class Experiment:
 
 
 def build_experiment(
-    config: ConfigDict, *, data_dir: Path | None, cache_dir: Path, download: bool = False
+    config: ConfigDict,
+    *,
+    data_dir: Path | None,
+    cache_dir: Path,
+    download: bool = False,
+    on_bad_image: str = "error",
 ) -> Experiment:
     """Builds all that training and evaluation need; what can be refused is refused here.
 
@@ -139,7 +144,13 @@ def build_experiment(
     loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
     loss = smoothed(loss, config.train.label_smoothing)
     data = first_then_others(
-        lambda: prepare_data(config, data_dir=data_dir, cache_dir=cache_dir, download=download)
+        lambda: prepare_data(
+            config,
+            data_dir=data_dir,
+            cache_dir=cache_dir,
+            download=download,
+            on_bad_image=on_bad_image,
+        )
     )
     train = data.partition.train
     steps_per_epoch = len(train.label) // config.train.batch_size
@@ -244,5 +255,5 @@ def _require_at_least(config: ConfigDict, field: str, least: int) -> None:
     value = config
     for name in field.split("."):
         value = value[name]
-    if not value >= least:
-        raise UserError(f"{field}={value} must be at least {least}")
+    if not least <= value < 2**31:  # steps and rows are counted in 32 bits
+        raise UserError(f"{field}={value} must be at least {least} and below 2^31")

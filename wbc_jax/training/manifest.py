@@ -7,7 +7,6 @@ Orbax itself restores flipped bits and zeroed blocks without a word.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +15,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from wbc_jax.atomic_files import to_json, write_text
+from wbc_jax.digests import Damage, file_sha256, read_sealed_json, write_sealed_json
 
 MANIFEST = "manifest.json"
-
-
-class Damage(Exception):  # noqa: N818 - it is what was found, not a fault of the program
-    """A file of a checkpoint is not as it was written; the message names it."""
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
@@ -32,10 +27,8 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
         folder: of one checkpoint, complete but for this file.
         content: plain values.
     """
-    content = {**content, "files": {name: _digest(folder / name) for name in _files(folder)}}
-    text = to_json(content)
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    write_text(folder / MANIFEST, f"{digest}\n{text}\n")
+    files = {name: file_sha256(folder / name) for name in _files(folder)}
+    write_sealed_json(folder / MANIFEST, {**content, "files": files})
     for path in [folder, *folder.rglob("*")]:
         sync(path)
 
@@ -46,18 +39,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         Damage: a file is missing, is one too many or is not what was written.
     """
-    content = _read_content(folder / MANIFEST)
+    content = read_sealed_json(folder / MANIFEST)
     known, present = content["files"], set(_files(folder))
     for name in sorted(present | known.keys()):
-        if name not in present:
-            raise Damage(f"{folder / name} is missing")
         if name not in known:
             raise Damage(f"{folder / name} was not part of the checkpoint")
-        try:
-            digest = _digest(folder / name)
-        except OSError as error:
-            raise Damage(f"{folder / name} cannot be read ({error.strerror})") from error
-        if digest != known[name]:
+        if file_sha256(folder / name) != known[name]:
             raise Damage(f"{folder / name} is damaged (its SHA-256 has changed)")
     return content
 
@@ -93,25 +80,7 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _read_content(path: Path) -> dict[str, Any]:
-    try:
-        digest, text = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    except OSError as error:
-        raise Damage(f"{path} cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise Damage(f"{path} is damaged (it is not two lines of text)") from error
-    if hashlib.sha256(text.encode("utf-8")).hexdigest() != digest:
-        raise Damage(f"{path} is damaged (its SHA-256 has changed)")
-    content: dict[str, Any] = json.loads(text)
-    return content
-
-
 def _files(folder: Path) -> list[str]:
     """Returns the files below `folder` but for the manifest, by their paths in it."""
     paths = (path for path in folder.rglob("*") if not path.is_dir())
     return sorted(path.relative_to(folder).as_posix() for path in paths if path.name != MANIFEST)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,12 @@ from wbc_jax.errors import UserError
 
 
 def prepare_data(
-    config: ConfigDict, *, data_dir: Path | None, cache_dir: Path, download: bool = False
+    config: ConfigDict,
+    *,
+    data_dir: Path | None,
+    cache_dir: Path,
+    download: bool = False,
+    on_bad_image: str = "error",
 ) -> Data:
     """Returns the images that `config.data` names, pre-processed and divided.
 
@@ -34,6 +39,7 @@ def prepare_data(
         data_dir=data_dir,
         cache_dir=cache_dir,
         download=download,
+        on_bad_image=on_bad_image,
     )
 
 

@@ -42,6 +42,7 @@ def train(
     data_dir: Path | None,
     cache_dir: Path,
     download: bool = False,
+    on_bad_image: str = "error",
     profile: bool = False,
     started: float | None = None,
 ) -> dict[str, Any]:
@@ -53,6 +54,7 @@ def train(
         data_dir: where a user's images are looked for; only read.
         cache_dir: where prepared sets and arrays are kept.
         download: fetch images that are not found, where that is allowed.
+        on_bad_image: "error" refuses a set with files that cannot be used, "skip" leaves them out.
         profile: record a trace of this start's second epoch, or of its only one, in
             `workdir/profile`; changes no result.
         started: `time.perf_counter()` from which the run's seconds count; None: now.
@@ -69,7 +71,11 @@ def train(
     from_first(lambda: run.require_usable(config.to_dict()))
     with listening() as interruption:
         experiment = build_experiment(
-            config, data_dir=data_dir, cache_dir=cache_dir, download=download
+            config,
+            data_dir=data_dir,
+            cache_dir=cache_dir,
+            download=download,
+            on_bad_image=on_bad_image,
         )
         with ExitStack() as stack:
             from_first(lambda: stack.enter_context(run.locked()))
@@ -77,7 +83,7 @@ def train(
             from_first(lambda: run.create(config.to_dict(), experiment.data.describe()))
             if is_first():
                 write_json(workdir / "environment.json", describe_environment())
-            for warning in experiment.data.protocol.warnings:
+            for warning in experiment.data.warnings:
                 _log.warning(warning)
             predict_parts = make_predict_parts(config, experiment)
             with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as kept:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from wbc_jax.datasets import catalog
+from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.blood_cells import reference, source, sources
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.errors import UserError
@@ -19,6 +20,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     Attributes:
         place: folder or zip of the images; where it is None, TFDS' manual directory.
+        on_bad_image: "error" refuses a copy with files that cannot be used, "skip" leaves them out.
+        left_out: those files, once it is built.
     """
 
     VERSION = tfds.core.Version(_SPEC.version)
@@ -29,6 +32,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Put the set there, as a folder or a zip; see README.md."
 
     place: Path | None = None
+    on_bad_image: str = "error"
+    left_out: Sequence[BadFile] = ()
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -52,7 +57,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         if tree is None:
             raise UserError(f"blood_cells: no such set in {place}; see README.md of the builder")
         # Everything is checked before anything is written.
-        present = reference.verify(tree, reference.load_reference())
+        present, self.left_out = reference.verify(
+            tree, reference.load_reference(), on_bad_image=self.on_bad_image
+        )
         return {split: self._generate_examples(tree, paths) for split, paths in present.items()}
 
     def _generate_examples(

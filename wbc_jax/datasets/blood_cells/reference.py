@@ -11,9 +11,11 @@ from importlib import resources
 
 from tqdm import tqdm
 
+from wbc_jax.datasets.bad_images import MOST_NAMED, BadFile
 from wbc_jax.datasets.image_tree import ImageTree, listed
-from wbc_jax.datasets.prepare import content_digest
+from wbc_jax.datasets.prepared_record import content_digest
 from wbc_jax.errors import UserError
+from wbc_jax.printable import printable
 
 # SHA-256 over the lines "<SHA-256 of the file>  images/<path>\n" of a split, sorted by path.
 CONTENT_DIGESTS = {
@@ -45,15 +47,18 @@ def load_reference() -> Reference:
     return Reference(files=dict(rows), digests=CONTENT_DIGESTS)
 
 
-def verify(tree: ImageTree, reference: Reference) -> dict[str, tuple[str, ...]]:
+def verify(
+    tree: ImageTree, reference: Reference, *, on_bad_image: str = "error"
+) -> tuple[dict[str, tuple[str, ...]], list[BadFile]]:
     """Checks every file of a copy: its presence and its bytes.
 
     Args:
         tree: rooted at `images`; what lies beside the splits is ignored.
         reference: what it must consist of.
+        on_bad_image: "error" refuses a copy that differs, "skip" leaves out what differs.
 
     Returns:
-        Split -> its paths below `images`, sorted.
+        Split -> its paths below `images`, sorted; and what is left out of it.
 
     Raises:
         UserError: files are missing, do not belong to the set, or have other bytes.
@@ -64,12 +69,30 @@ def verify(tree: ImageTree, reference: Reference) -> dict[str, tuple[str, ...]]:
         if split in tree.folders()
     }
     paths = [path for split_paths in present.values() for path in split_paths]
-    missing = sorted(reference.files.keys() - set(paths))
-    extra = sorted(set(paths) - reference.files.keys())
     hashes, broken = _hashes(tree, [path for path in paths if path in reference.files])
     broken += [p for p, sha256 in hashes.items() if not sha256.startswith(reference.files[p])]
-    if missing or extra or broken:
-        raise UserError(_differences(tree.where, len(reference.files), missing, extra, broken))
+    differences = {
+        "missing": sorted(reference.files.keys() - set(paths)),
+        "not of this set": sorted(set(paths) - reference.files.keys()),
+        "damaged or of other content": sorted(broken),
+    }
+    bad = [BadFile(printable(path), why) for why, some in differences.items() for path in some]
+    if not bad:
+        _require_digests(tree, reference, present, hashes)
+        return present, bad
+    good = hashes.keys() - set(broken)
+    usable = {split: tuple(filter(good.__contains__, some)) for split, some in present.items()}
+    if on_bad_image == "error" or not good:
+        raise UserError(_differences(tree.where, len(reference.files), differences))
+    return {split: some for split, some in usable.items() if some}, bad
+
+
+def _require_digests(
+    tree: ImageTree,
+    reference: Reference,
+    present: Mapping[str, Sequence[str]],
+    hashes: Mapping[str, str],
+) -> None:
     for split, expected in reference.digests.items():
         digest = content_digest((f"images/{path}", hashes[path]) for path in present[split])
         if digest != expected:
@@ -78,7 +101,6 @@ def verify(tree: ImageTree, reference: Reference) -> dict[str, tuple[str, ...]]:
                 f"set has {expected}, though no single file could be told to differ: fetch a "
                 "fresh copy, and report this if it persists"
             )
-    return present
 
 
 def _hashes(tree: ImageTree, paths: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -93,15 +115,12 @@ def _hashes(tree: ImageTree, paths: Sequence[str]) -> tuple[dict[str, str], list
     return hashes, unreadable
 
 
-def _differences(
-    where: str, total: int, missing: list[str], extra: list[str], broken: list[str]
-) -> str:
-    kinds = (
-        ("missing", missing),
-        ("not of this set", extra),
-        ("damaged or of other content", sorted(broken)),
-    )
-    lines = [f"  {len(paths)} {kind}: {listed(paths, at_most=4)}" for kind, paths in kinds if paths]
+def _differences(where: str, total: int, differences: Mapping[str, list[str]]) -> str:
+    lines = [
+        f"  {len(paths)} {kind}: {listed([*map(printable, paths)], at_most=MOST_NAMED)}"
+        for kind, paths in differences.items()
+        if paths
+    ]
     return "\n".join(
         (
             f"blood_cells: the copy in {where} is not the published set of {total} files.",
@@ -109,6 +128,7 @@ def _differences(
             "  Figures from another set could not be compared, so nothing was prepared. Take away",
             "  what does not belong, fetch a fresh copy of the rest (Kaggle",
             "  paultimothymooney/blood-cells, folder dataset2-master), or name no --data_dir and",
-            "  add --download. If this copy was fetched by --download, delete it first.",
+            "  add --download. If this copy was fetched by --download, delete it first. With",
+            "  --on_bad_image=skip these files are left out, and every figure's report says so.",
         )
     )

@@ -1,21 +1,25 @@
 """LISC's BMP files as PNG bytes: the same pixels, and a mask in one form.
 
-problems = check(tree, smears)                     # every file decoded once
+smears, left_out = check(tree, smears)             # every file decoded once
 image_png = encode(decode_image(tree.read("...")))
 """
 
 import io
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 from tqdm import tqdm
 
-from wbc_jax.datasets.image_tree import ImageTree, listed
-from wbc_jax.datasets.lisc.source import Smear
+from wbc_jax.datasets.bad_images import BadFile, summary
+from wbc_jax.datasets.decoding import UndecodableError, decode
+from wbc_jax.datasets.image_tree import ImageTree
+from wbc_jax.datasets.lisc.source import Smear, misnamed
 from wbc_jax.errors import UserError
+from wbc_jax.printable import printable
 
 _log = logging.getLogger(__name__)
 
@@ -31,15 +35,9 @@ def decode_image(data: bytes) -> Rgb:
     """Returns the pixels of an image file, whatever its colour mode, as 0-255 RGB.
 
     Raises:
-        ValueError: it is not an image, or is cut short.
+        UndecodableError: it is no image that can be used.
     """
-    # PIL raises many kinds of errors for broken files; a caller needs only one.
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = "no image format" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise ValueError(f"unreadable: {reason}") from error
+    return np.asarray(decode(data))
 
 
 def decode_mask(data: bytes, *, height: int, width: int) -> Mask:
@@ -54,13 +52,14 @@ def decode_mask(data: bytes, *, height: int, width: int) -> Mask:
         width: of the same.
 
     Raises:
-        ValueError: it is unreadable, or has neither the image's size nor that without the frame.
+        UndecodableError: it is unreadable, or has neither the image's size nor that without the
+            frame.
     """
     mask = (decode_image(data) != 0).any(axis=-1)
     if mask.shape == (height - 2 * FRAME, width - 2 * FRAME):
         mask = np.pad(mask, FRAME)
     if mask.shape != (height, width):
-        raise ValueError(
+        raise UndecodableError(
             f"the mask is {mask.shape[1]}x{mask.shape[0]}, its image {width}x{height} pixels"
         )
     return mask
@@ -77,7 +76,7 @@ def encode_smear(tree: ImageTree, smear: Smear) -> tuple[bytes, bytes]:
     """Returns the PNG bytes of a smear and of its mask (0 and 255; all 0 where it has none).
 
     Raises:
-        ValueError: they are not as `check` would have them.
+        UndecodableError: they are not as `check` would have them.
     """
     image = decode_image(tree.read(smear.image))
     height, width = image.shape[:2]
@@ -87,28 +86,47 @@ def encode_smear(tree: ImageTree, smear: Smear) -> tuple[bytes, bytes]:
     return encode(image), encode(mask.astype(np.uint8) * np.uint8(255))
 
 
-def check(tree: ImageTree, smears: Sequence[Smear]) -> None:
+def check(
+    tree: ImageTree, smears: Sequence[Smear], *, on_bad_image: str = "error"
+) -> tuple[list[Smear], list[BadFile]]:
     """Decodes every file once, before anything is written.
+
+    Args:
+        tree: of the database.
+        smears: its images.
+        on_bad_image: "error" refuses it for a bad file, "skip" leaves out a bad image, and of an
+            image whose mask is bad the mask.
+
+    Returns:
+        The smears that can be used, and the files left out.
 
     Raises:
         UserError: some are unreadable or do not fit together; it names them.
     """
-    problems = []
+    usable: list[Smear] = []
+    bad = misnamed(tree, smears)
+    named = {file for file, _ in bad}
     for smear in tqdm(smears, desc="checking lisc", unit=" images", delay=2, disable=None):
+        if printable(smear.image) in named:
+            continue
         try:
             image = decode_image(tree.read(smear.image))
-        except (ValueError, UserError) as error:
-            problems.append(f"{smear.image} ({error})")
+        except (UndecodableError, UserError) as error:
+            bad.append(BadFile(smear.image, str(error)))
             continue
         if smear.mask is not None:
             try:
                 decode_mask(tree.read(smear.mask), height=image.shape[0], width=image.shape[1])
-            except (ValueError, UserError) as error:
-                problems.append(f"{smear.mask} ({error})")
-    if problems:
+            except (UndecodableError, UserError) as error:
+                bad.append(BadFile(printable(smear.mask), str(error)))
+                smear = replace(smear, mask=None)
+        usable.append(smear)
+    if bad and (on_bad_image == "error" or not usable):
         raise UserError(
-            f"lisc: {len(problems)} of the files in {tree.where} cannot be used: "
-            f"{listed(problems, at_most=4)}. Unpack the authors' zip again; nothing was prepared"
+            f"lisc: {len(bad)} of the files in {tree.where} cannot be used: {summary(bad)}. Unpack "
+            "the authors' zip again, or add --on_bad_image=skip to leave them out; nothing was "
+            "prepared"
         )
-    drawn = sum(smear.mask is not None for smear in smears)
-    _log.info("lisc: %d of %d images have an expert's mask", drawn, len(smears))
+    drawn = sum(smear.mask is not None for smear in usable)
+    _log.info("lisc: %d of %d images have an expert's mask", drawn, len(usable))
+    return usable, bad

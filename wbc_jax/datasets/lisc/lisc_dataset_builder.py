@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from wbc_jax.datasets import catalog
+from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.datasets.lisc import images, source
 from wbc_jax.datasets.lisc.source import Smear
@@ -21,6 +22,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     Attributes:
         place: folder or zip of the database; where it is None, TFDS' manual directory.
+        on_bad_image: "error" refuses a copy with files that cannot be used, "skip" leaves them out.
+        left_out: those files, once it is built.
     """
 
     VERSION = tfds.core.Version(_SPEC.version)
@@ -31,6 +34,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Put the authors' zip there, or what it contains; see README.md."
 
     place: Path | None = None
+    on_bad_image: str = "error"
+    left_out: Sequence[BadFile] = ()
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -54,7 +59,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         if tree is None:
             raise UserError(f"lisc: no such database in {place}; see README.md of the builder")
         smears = source.list_smears(tree)
-        images.check(tree, smears)  # everything is checked before anything is written
+        # Everything is checked before anything is written.
+        smears, self.left_out = images.check(tree, smears, on_bad_image=self.on_bad_image)
         labelled = [smear for smear in smears if smear.label != source.UNLABELLED]
         mixed = [smear for smear in smears if smear.label == source.UNLABELLED]
         # `prepare` gives the first its public name, "all", which TFDS keeps for itself. A split

@@ -4,12 +4,16 @@ tree = find_database(locate(data_dir, cache_dir=cache, download=False))
 smears = list_smears(tree)         # the images with their labels and masks
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wbc_jax.datasets import catalog, image_tree
+from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.image_tree import ImageTree, listed
 from wbc_jax.errors import UserError
+from wbc_jax.printable import printable
 
 IMAGES = "Main Dataset"
 MASKS = "Ground Truth Segmentation"
@@ -126,6 +130,30 @@ def list_smears(tree: ImageTree) -> list[Smear]:
             "all five classes: unpack it again in full"
         )
     return sorted(smears, key=lambda smear: smear.filename)
+
+
+def misnamed(tree: ImageTree, smears: Sequence[Smear]) -> list[BadFile]:
+    """Returns what is named like an image and is none, or has a name that cannot be kept.
+
+    Args:
+        tree: of the database.
+        smears: its images.
+    """
+    bad = []
+    alike = Counter(smear.image.lower() for smear in smears)
+    for smear in smears:
+        if not smear.image.isprintable():
+            bad.append(BadFile(printable(smear.image), "its name is no plain UTF-8 text"))
+        elif alike[smear.image.lower()] > 1:
+            # They would share the mask, whose name is matched in any case.
+            bad.append(BadFile(smear.image, "another file's name differs in case only"))
+    images = _child(tree, IMAGES)
+    for folder in tree.below(images).folders() if images else ():
+        if folder.lower() in (*FOLDERS, MIXED):
+            inside = tree.below(f"{images}/{folder}").folders()
+            names = [name for name in inside if name.lower().endswith(".bmp")]
+            bad += [BadFile(printable(f"{images}/{folder}/{n}"), "is a folder") for n in names]
+    return bad
 
 
 def _is_database(tree: ImageTree) -> bool:

@@ -1,0 +1,123 @@
+"""Encoded images to 8-bit RGB pixels: the one way, for every entrance.
+
+image = decode(encoded)                 # a Pillow image of mode RGB, upright
+pixels = np.asarray(image)              # rows, columns, 3; 0 to 255
+
+| what the file has | what it becomes |
+| --- | --- |
+| 8-bit RGB | the same values, bit for bit |
+| gray, 1 bit, palette, YCbCr, CMYK, HSV | RGB by Pillow's conversion; colour profiles are ignored |
+| 16 bits a channel | the upper 8 of them |
+| transparency (RGBA, LA, a palette's or a colour's) | composited over white, the empty slide |
+| an orientation in its EXIF data | turned upright |
+| several frames or pages | refused: which one is meant is not known; a camera's MPO: the first |
+| 32-bit or floating-point values | refused: their range is not known |
+| more than `MOST_PIXELS` pixels | refused before any is decoded |
+
+The file's ending does not matter. Formats that Pillow hands to other programs (EPS), or whose
+start says too little to be told from noise (TGA), are no image formats here.
+"""
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from wbc_jax.printable import printable
+
+# Tried in this order: after the first five Pillow loads all its plugins. MPO counts as JPEG.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF")
+# Twice what the largest cameras on microscopes deliver; 150 MB once decoded.
+MOST_PIXELS = 50_000_000
+
+_ORIENTATION = 0x0112
+_MOST_REASON = 200  # characters of a reason; decoders quote what they read
+_SIXTEEN_BITS = 2**16 - 1
+
+# Pillow warns of large images and refuses only larger ones; here they are all refused. What it says
+# of odd metadata is of no use to somebody who only hands over files.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+
+
+class UndecodableError(ValueError):
+    """The bytes are no image that can be used; the message says why, in one line.
+
+    Attributes:
+        is_image: whether they are an image of a known format at all.
+    """
+
+    def __init__(self, reason: str, *, is_image: bool = True) -> None:
+        super().__init__(reason)
+        self.is_image = is_image
+
+
+def decode(encoded: bytes) -> Image.Image:
+    """Returns the pixels of an image file as 8-bit RGB, upright, whatever form they are stored in.
+
+    Args:
+        encoded: the file's bytes.
+
+    Raises:
+        UndecodableError: there is no such image in them; see the table above.
+    """
+    try:
+        return _decode(encoded)
+    except UndecodableError:
+        raise
+    except UnidentifiedImageError as error:
+        reason = "the file is empty" if not encoded else "no image format that can be read"
+        raise UndecodableError(reason, is_image=False) from error
+    except Image.DecompressionBombError as error:
+        raise UndecodableError(f"more than the {MOST_PIXELS:,} pixels allowed") from error
+    except Exception as error:  # decoders meet damaged files with errors of every kind
+        reason = printable(str(error) or type(error).__name__)
+        raise UndecodableError(reason[:_MOST_REASON]) from error
+
+
+def _decode(encoded: bytes) -> Image.Image:
+    image: Image.Image = Image.open(io.BytesIO(encoded), formats=FORMATS)
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise UndecodableError(f"{width}x{height} pixels: there is nothing in it")
+    if width * height > MOST_PIXELS:
+        raise UndecodableError(
+            f"{width}x{height} pixels are more than the {MOST_PIXELS:,} pixels allowed"
+        )
+    # An MPO is a photograph with its preview or depth behind it.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise UndecodableError(
+            f"{getattr(image, 'n_frames', 'several')} frames or pages, of which one must be saved "
+            "as a file of its own"
+        )
+    image.load()  # before the EXIF data is asked for, which may stand behind the pixels
+    if _is_turned(image):
+        image = ImageOps.exif_transpose(image)
+    return _to_rgb(image)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(_ORIENTATION, 1) != 1
+    except Exception:  # the pixels are good all the same
+        return False
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode[0] in "IF":
+        image = _to_gray(image)
+    if image.has_transparency_data:
+        pixels = image.convert("RGBA")
+        white = Image.new("RGBA", pixels.size, "white")
+        return Image.alpha_composite(white, pixels).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # converting would copy it
+
+
+def _to_gray(image: Image.Image) -> Image.Image:
+    """Returns an image of 16 bits as one of 8; Pillow itself would cut values off at 255."""
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > _SIXTEEN_BITS:
+        kind = "floating-point" if image.mode == "F" else "32-bit"
+        raise UndecodableError(f"{kind} values, whose range is not known: save 8 or 16 bits")
+    return Image.fromarray((values.astype(np.uint16) >> 8).astype(np.uint8))
