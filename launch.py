@@ -24,7 +24,6 @@ gc.set_threshold(100_000)
 import errno
 import logging
 import os
-import re
 import signal
 import sys
 from pathlib import Path
@@ -282,28 +281,9 @@ def _parse(argv: list[str]) -> list[str]:
     except SystemExit as help_was_shown:  # with 1, by absl's convention
         raise SystemExit(0) from help_was_shown
     except Exception as error:  # a config file is code: it can raise anything
-        cause: BaseException = error
-        while "Traceback" in str(cause) and cause.__context__ is not None:
-            cause = cause.__context__
-        _exit(
-            _unknown_field(cause, argv)
-            or f"{cause}; see python launch.py --help, and configs/base.py for the config's fields"
-        )
+        from wbc_jax.flag_mistakes import describe_mistake
 
-
-def _unknown_field(error: BaseException, argv: list[str]) -> str | None:
-    """Returns what to say of an override of a field that is not there; None for other errors."""
-    said = str(error.args[0]) if error.args else ""
-    field = re.findall(r"\w+", said)[0] if said else ""
-    flag = next((arg for arg in argv if arg.startswith("--config.") and field in arg), None)
-    if flag is None or not isinstance(error, KeyError | AttributeError):
-        return None
-    similar = re.findall(r"Did you mean \"(\w+)\"", said)
-    hint = f" (did you mean {similar[0]!r}?)" if similar else ""
-    return (
-        f"{flag}: the config has no field {field!r}{hint}; all are listed in configs/base.py and "
-        "the network's own file"
-    )
+        _exit(describe_mistake(error, argv))
 
 
 def _exit(message: str) -> NoReturn:

@@ -68,9 +68,10 @@ def test_the_second_epoch_is_traced_call_by_call_and_the_results_are_the_same(
     for name in ("config.json", "predictions.npz"):
         assert (workdir / name).read_bytes() == (finished_run / name).read_bytes()
     names = [event["name"] for event in read_spans(workdir / "profile")]
-    calls = [name for name in names if name.startswith("train steps ")]
-    # 96 images in batches of 16, two steps per call, one epoch.
-    assert calls == ["train steps 0-1", "train steps 2-3", "train steps 4-5"]
+    calls = [name.split()[-1].split("-") for name in names if name.startswith("train steps ")]
+    # 96 images in batches of 16: one step, which tells how long a step takes, then two per call.
+    assert [int(first) for first, _ in calls] == [0, *(int(last) + 1 for _, last in calls[:-1])]
+    assert (calls[0], calls[-1][1]) == (["0", "0"], "5")
     for part in ("epoch 2", "test images", "checkpoint", "tensorboard"):
         assert names.count(part) == 1
     assert any("run_steps" in name for name in names), "the compiled call itself"

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
-from wbc_jax.training.disk import disk_error, disk_errors_named
+from wbc_jax.training.disk import disk_error
 from wbc_jax.training.finite import NotFinite, all_finite
 from wbc_jax.training.manifest import (
     leaf_digests,
@@ -103,9 +103,12 @@ class Checkpoints:
             UserError: it failed; those before it are as they were.
         """
         saving, self._saving = self._saving, None
-        if saving is not None:
-            with disk_errors_named(self._folder):
-                saving.result()
+        if saving is None:
+            return
+        try:
+            saving.result()
+        except OSError as error:
+            raise disk_error(self._folder, error.strerror or str(error)) from error
 
     def save(
         self,

@@ -1,0 +1,38 @@
+"""What to say of flags or a config file that could not be read.
+
+print(describe_mistake(error, sys.argv))
+"""
+
+import re
+from collections.abc import Sequence
+
+
+def describe_mistake(error: BaseException, argv: Sequence[str]) -> str:
+    """Returns one line for whatever reading the flags raised.
+
+    Args:
+        error: as raised; the library that loads config files hides the cause behind its traceback.
+        argv: the command line.
+    """
+    cause = error
+    while "Traceback" in str(cause) and cause.__context__ is not None:
+        cause = cause.__context__
+    return (
+        _unknown_field(cause, argv)
+        or f"{cause}; see python launch.py --help, and configs/base.py for the config's fields"
+    )
+
+
+def _unknown_field(error: BaseException, argv: Sequence[str]) -> str | None:
+    """Returns what to say of an override of a field that is not there; None for other errors."""
+    said = str(error.args[0]) if error.args else ""
+    field = re.findall(r"\w+", said)[0] if said else ""
+    flag = next((arg for arg in argv if arg.startswith("--config.") and field in arg), None)
+    if flag is None or not isinstance(error, KeyError | AttributeError):
+        return None
+    similar = re.findall(r"Did you mean \"(\w+)\"", said)
+    hint = f" (did you mean {similar[0]!r}?)" if similar else ""
+    return (
+        f"{flag}: the config has no field {field!r}{hint}; all are listed in configs/base.py and "
+        "the network's own file"
+    )
