@@ -71,8 +71,14 @@ def make_predict(
         return log_mean - jnp.log(float(len(views)))
 
     def predict(variables: Variables) -> np.ndarray:
-        # One call each, not one for all: a signal is heard between them.
-        logits = [logits_of(variables, batch) for batch in batches]
-        return np.concatenate([np.asarray(part) for part in logits])[: len(images)]
+        # One call each, and at most two under way: a signal is heard between them, and what is
+        # under way then has to end before the state can be saved.
+        parts, before = [], None
+        for batch in batches:
+            logits = logits_of(variables, batch)
+            if before is not None:
+                parts.append(np.asarray(before))
+            before = logits
+        return np.concatenate([*parts, np.asarray(before)])[: len(images)]
 
     return predict

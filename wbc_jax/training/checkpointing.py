@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
@@ -52,10 +51,10 @@ class Checkpoint(NamedTuple):
     facts: dict[str, Any]
 
 
-@jax.jit
 def _copy(progress: Progress) -> Progress:
     """The next step overwrites the donated state while what is returned goes to disk."""
-    return jax.tree.map(jnp.copy, progress)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, progress)
+    return jax.device_put(progress, shardings, may_alias=False)
 
 
 class Checkpoints:
