@@ -81,8 +81,16 @@ TINY_RUN = {
     "mesh.num_devices": 1,
 }
 
+# Tests that start many processes take minutes.
+_LONGEST = ("test_kills.py", "test_launchers.py", "test_several_processes.py")
+
 TinyConfig = Callable[..., ConfigDict]
 Launch = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest first, so that at the end no process waits long for another."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 @pytest.fixture(scope="session")
