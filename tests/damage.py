@@ -1,9 +1,13 @@
 """Ways in which a file on a disk is damaged."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+from wbc_jax.digests import Damage
 
 _BLOCK = 512  # bytes, as a disk loses them
 
@@ -42,3 +46,14 @@ DAMAGES: tuple[Callable[[Path, np.random.Generator], None], ...] = (
     flip_bit,
     delete,
 )
+
+
+def require_every_byte_to_count(path: Path, read: Callable[[], object]) -> None:
+    """Changes one bit in each byte of a file in turn: each time reading it must name it."""
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        with pytest.raises(Damage, match=rf"{re.escape(path.name)} is damaged"):
+            read()

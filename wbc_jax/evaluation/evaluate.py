@@ -4,7 +4,6 @@ results = evaluate(Path("runs/cnn"), data_dir=None, cache_dir=cache)      # from
 """
 
 import logging
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from wbc_jax.reporting.report import write_report
 from wbc_jax.reporting.report_figures import draw_scores
 from wbc_jax.reporting.run_files import read_run
 from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.disk import disk_errors_named
 from wbc_jax.training.experiment import Experiment, build_experiment, make_predict_parts
 from wbc_jax.training.processes import from_first
 from wbc_jax.training.restoring import restore_everywhere
@@ -79,9 +77,7 @@ def evaluate(
             "evaluate the run with the version that trained it, or train it again"
         ) from error
     run.require_same_data(experiment.data.describe())
-    with ExitStack() as stack:
-        from_first(lambda: stack.enter_context(run.locked()))
-        stack.enter_context(disk_errors_named(workdir))
+    with run.locked():
         with Checkpoints(workdir / "checkpoints") as checkpoints:
             checkpoint = restore_everywhere(checkpoints, experiment.abstract_progress())
         if checkpoint is None:

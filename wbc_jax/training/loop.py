@@ -1,6 +1,8 @@
 """The epochs of a run: train, measure, write down, save; and the ways in which they end early.
 
-state, history = Loop(config, experiment, run, checkpoints, ...).run(position)
+loop = Loop(config, experiment, run, checkpoints, ...)
+state = loop.run(profile=False)
+loop.history                                    # with the epochs that it has trained
 """
 
 import logging
@@ -53,6 +55,7 @@ class Loop:
         interruption: Interruption,
         measure: Measure,
         position: Position,
+        started: float,
     ) -> None:
         """Compiles the steps.
 
@@ -64,6 +67,7 @@ class Loop:
             interruption: looked at after every call.
             measure: metrics of the parts that are measured after every epoch.
             position: where to begin.
+            started: `time.perf_counter()` from which this start's seconds count.
         """
         self._config = config
         self._experiment = experiment
@@ -73,22 +77,20 @@ class Loop:
         self._measure = measure
         self._position = position
         self._trainer = Trainer(config, experiment, position.progress)
-        self._started = 0.0
+        # Counted over all starts: what the run has cost, not what this start has.
+        self._started = started - position.wall_seconds
         self.history = list(position.history)
 
-    def run(self, *, started: float, profile: bool) -> TrainState:
+    def run(self, *, profile: bool) -> TrainState:
         """Trains the epochs that are left and returns the state after the last.
 
         Args:
-            started: `time.perf_counter()` from which this start's seconds count.
             profile: record a trace of the second epoch, or of the only one.
 
         Raises:
             UserError: the loss is no finite number any more, or the disk cannot be written.
             Interrupted: the process was asked to end; the state is saved.
         """
-        # Counted over all starts: what the run has cost, not what this start has.
-        self._started = started - self._position.wall_seconds
         num_epochs, first = self._config.train.num_epochs, len(self.history) + 1
         # A start's first epoch compiles what the test needs.
         traced = min(first + 1, num_epochs) if profile and is_first() else None

@@ -18,8 +18,8 @@ from jaxtyping import Array, Bool
 
 from wbc_jax.training.finite import all_finite
 from wbc_jax.training.optimizers import Optimizer
-from wbc_jax.training.train_state import Progress, TrainState, Variables
-from wbc_jax.training.train_step import Batch, Feed, Keys
+from wbc_jax.training.train_state import Progress, TrainState
+from wbc_jax.training.train_step import Batch, Feed, Keys, make_mean_loss
 
 Look = Callable[[TrainState, Batch, Keys], str]
 _LOST = "a value that does not show when the step is repeated"
@@ -82,10 +82,10 @@ def make_look(model: nn.Module, tx: Optimizer, feed: Feed) -> Look:
         tx: optimizer.
         feed: from a state, a batch and the run's keys to what the model is given.
     """
-    apply: Any = model.apply
 
     def values(state: TrainState, batch: Batch, keys: Keys) -> list[tuple[str, Any]]:
-        image, target_loss, dropout_key = feed(state, batch, keys)
+        fed = feed(state, batch, keys)
+        mean_loss = make_mean_loss(model, state, batch, fed)
         outputs: list[tuple[str, Any]] = []
 
         def watch(call: Callable, args: tuple, kwargs: dict, context: Any) -> Any:
@@ -94,19 +94,9 @@ def make_look(model: nn.Module, tx: Optimizer, feed: Feed) -> Look:
                 outputs.append(("/".join(context.module.path), output))
             return output
 
-        def loss(params: Variables) -> tuple[Array, Variables]:
-            logits, updated = apply(
-                {"params": params, "batch_stats": state.batch_stats},
-                image,
-                train=True,
-                rngs={"dropout": dropout_key},
-                mutable=["batch_stats"],
-            )
-            return target_loss(logits, batch["label"]).mean(), updated
-
         with nn.intercept_methods(watch):
-            value, updated = loss(state.params)
-        gradients, _ = jax.grad(loss, has_aux=True)(state.params)
+            value, (_, updated) = mean_loss(state.params)
+        gradients, _ = jax.grad(mean_loss, has_aux=True)(state.params)
         params, opt_state = tx.apply(gradients, state.opt_state, state.params)
         layers = [layer for layer, _ in outputs]
 
@@ -116,7 +106,7 @@ def make_look(model: nn.Module, tx: Optimizer, feed: Feed) -> Look:
 
         backwards = sorted(_named(gradients), key=depth, reverse=True)
         return [
-            ("the network's input", image),
+            ("the network's input", fed[0]),
             *((f"the output of {layer or 'the network'}", output) for layer, output in outputs),
             ("the loss", value),
             *((f"the statistic {name}", leaf) for name, leaf in _named(updated)),

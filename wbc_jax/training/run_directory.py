@@ -19,6 +19,8 @@ from wbc_jax.atomic_files import to_json, write_json, write_text
 from wbc_jax.errors import UserError
 from wbc_jax.file_lock import Held, only_one
 from wbc_jax.nested import flatten
+from wbc_jax.training.disk import disk_errors_named
+from wbc_jax.training.processes import from_first
 
 CONFIG = "config.json"
 DATASET = "dataset.json"
@@ -59,22 +61,29 @@ class RunDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes out of the directory, which is made where it is missing.
+        """Keeps other runs out of the directory, which is made where it is missing.
+
+        Of several processes of one run the first holds the lock for all.
 
         Raises:
-            UserError: another process is at work in it, or it cannot be written.
+            UserError: another process is at work in it, or it cannot be written, now or within the
+                block.
         """
         with ExitStack() as stack:
-            try:
-                stack.enter_context(only_one(self.path / _LOCK))
-            except Held as held:
-                raise UserError(
-                    f"workdir={self.path} is in use by {held}: wait for its end, stop it, or name "
-                    "another --workdir"
-                ) from held
-            except OSError as error:
-                raise self._cannot_be_written(error) from error
+            from_first(lambda: self._lock(stack))
+            stack.enter_context(disk_errors_named(self.path))
             yield
+
+    def _lock(self, stack: ExitStack) -> None:
+        try:
+            stack.enter_context(only_one(self.path / _LOCK))
+        except Held as held:
+            raise UserError(
+                f"workdir={self.path} is in use by {held}: wait for its end, stop it, or name "
+                "another --workdir"
+            ) from held
+        except OSError as error:
+            raise self._cannot_be_written(error) from error
 
     def create(self, config: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         """Makes the directory, or returns to it: writes which config and which data it is of.

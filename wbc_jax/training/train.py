@@ -6,7 +6,6 @@ results = train(config, workdir=Path("runs/cnn"), data_dir=None, cache_dir=cache
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from ml_collections import ConfigDict
 from wbc_jax.atomic_files import write_json
 from wbc_jax.evaluation.results import PartLogits, mean_metrics
 from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.disk import disk_errors_named
 from wbc_jax.training.environment import describe_environment
 from wbc_jax.training.experiment import (
     Experiment,
@@ -77,9 +75,7 @@ def train(
             download=download,
             on_bad_image=on_bad_image,
         )
-        with ExitStack() as stack:
-            from_first(lambda: stack.enter_context(run.locked()))
-            stack.enter_context(disk_errors_named(workdir))
+        with run.locked():
             from_first(lambda: run.create(config.to_dict(), experiment.data.describe()))
             if is_first():
                 write_json(workdir / "environment.json", describe_environment())
@@ -93,10 +89,12 @@ def train(
                 state, history = position.progress.state, position.history
                 if len(history) < config.train.num_epochs:
                     measure = _make_measure(config, experiment, predict_parts)
-                    loop = Loop(config, experiment, run, kept, interruption, measure, position)
+                    loop = Loop(
+                        config, experiment, run, kept, interruption, measure, position, started
+                    )
                     jax.block_until_ready(position.progress)
                     _log.info("first step %.1f s after the start", time.perf_counter() - started)
-                    state, history = loop.run(started=started, profile=profile), loop.history
+                    state, history = loop.run(profile=profile), loop.history
                 elif profile:
                     _log.warning("no epoch is left to train, so there is nothing to trace")
             # Drawing libraries: half a second of imports that the first step does not wait for.

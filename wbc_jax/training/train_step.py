@@ -29,7 +29,9 @@ Keys = dict[str, Key[Array, ""]]
 Sums = dict[str, Float[Array, ""]]
 RunSteps = Callable[..., tuple[TrainState, Sums]]
 TrainStep = Callable[[TrainState, Batch, Keys], tuple[TrainState, Sums]]
-Feed = Callable[[TrainState, Batch, Keys], tuple[Float[Array, "b h w 3"], Loss, Key[Array, ""]]]
+Fed = tuple[Float[Array, "b h w 3"], Loss, Key[Array, ""]]
+Feed = Callable[[TrainState, Batch, Keys], Fed]
+MeanLoss = Callable[[Variables], tuple[Float[Array, ""], tuple[Float[Array, "b k"], Variables]]]
 
 
 def make_feed(
@@ -52,7 +54,7 @@ def make_feed(
         A pure function that returns the input, the loss of its logits and the key of dropout.
     """
 
-    def feed(state: TrainState, batch: Batch, keys: Keys) -> tuple[Array, Loss, Key[Array, ""]]:
+    def feed(state: TrainState, batch: Batch, keys: Keys) -> Fed:
         step_keys = {name: jax.random.fold_in(key, state.step) for name, key in keys.items()}
         augment_key, mixup_key = jax.random.split(step_keys["augment"])
         image, target_loss = to_input(augment(batch["image"], augment_key)), loss
@@ -61,6 +63,35 @@ def make_feed(
         return image, target_loss, step_keys["dropout"]
 
     return feed
+
+
+def make_mean_loss(model: nn.Module, state: TrainState, batch: Batch, fed: Fed) -> MeanLoss:
+    """Returns what a step differentiates: the loss of a batch as a function of the weights.
+
+    Args:
+        model: called with an image, `train` and the rng stream `dropout`.
+        state: before the step; its running statistics are used, its weights are not.
+        batch: of the step.
+        fed: what `make_feed` returned of these.
+
+    Returns:
+        From weights to the loss, with the logits and the updated running statistics beside it.
+    """
+    image, target_loss, dropout_key = fed
+    # Linen's return type depends on `mutable`, which no type checker can follow.
+    apply: Any = model.apply
+
+    def mean_loss(params: Variables) -> tuple[Array, tuple[Array, Variables]]:
+        logits, updated = apply(
+            {"params": params, "batch_stats": state.batch_stats},
+            image,
+            train=True,
+            rngs={"dropout": dropout_key},
+            mutable=["batch_stats"],
+        )
+        return target_loss(logits, batch["label"]).mean(), (logits, updated)
+
+    return mean_loss
 
 
 def make_train_step(
@@ -80,22 +111,9 @@ def make_train_step(
     Returns:
         The step. Its sums are those of `example_metrics` over the batch, taken before the update.
     """
-    # Linen's return type depends on `mutable`, which no type checker can follow.
-    apply: Any = model.apply
 
     def train_step(state: TrainState, batch: Batch, keys: Keys) -> tuple[TrainState, Sums]:
-        image, target_loss, dropout_key = feed(state, batch, keys)
-
-        def mean_loss(params: Variables) -> tuple[Array, tuple[Array, Variables]]:
-            logits, updated = apply(
-                {"params": params, "batch_stats": state.batch_stats},
-                image,
-                train=True,
-                rngs={"dropout": dropout_key},
-                mutable=["batch_stats"],
-            )
-            return target_loss(logits, batch["label"]).mean(), (logits, updated)
-
+        mean_loss = make_mean_loss(model, state, batch, feed(state, batch, keys))
         gradients, (logits, updated) = jax.grad(mean_loss, has_aux=True)(state.params)
         params, opt_state = tx.apply(gradients, state.opt_state, state.params)
         batch_stats = updated.get("batch_stats", {})
