@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
-from wbc_jax.evaluation.pooled_figures import POOLED, Answers, pooled_figures
+from wbc_jax.evaluation.pooled_figures import POOLED, pooled_figures
 
 SMEARS = np.repeat([f"s{smear}" for smear in range(8)], 3)
 LABELS = np.repeat(np.arange(8) % 2, 3)

@@ -12,8 +12,10 @@ import numpy as np
 
 from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.errors import UserError
+from wbc_jax.evaluation.answers import Answers
+from wbc_jax.evaluation.hard_smears import always_wrong
 from wbc_jax.evaluation.intervals import CONFIDENCE, METHOD, RESAMPLES, SEED, cautions
-from wbc_jax.evaluation.pooled_figures import Answers, over_seeds, pooled_figures
+from wbc_jax.evaluation.pooled_figures import over_seeds, pooled_figures
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import TRAIN_PARTS, train_test_gap
 from wbc_jax.reporting.output_folder import make_output_folder
@@ -150,6 +152,7 @@ def _pool_group(runs: Sequence[Run]) -> dict[str, Any]:
         "num_smears_per_class": per_class,
         **figures.levels,
         "train_test_gap": {part: _gap(folds, part) for part in TRAIN_PARTS},
+        "always_wrong": [smear._asdict() for smear in always_wrong(answers)],
         "notes": _missing_folds(first, folds) + cautions(per_class, num_wrong=figures.num_wrong),
     }
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num, Shaped
+from jaxtyping import Bool, Float, Int, Num
 
+from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
 from wbc_jax.evaluation.weighted import (
@@ -20,22 +21,6 @@ from wbc_jax.evaluation.weighted import (
 )
 
 POOLED = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
-
-
-class Answers(NamedTuple):
-    """What the networks of one seed say of its test images, all folds together.
-
-    Attributes:
-        filenames: of each image; all different.
-        sources: the smear of each image.
-        labels: true classes, in [0, k).
-        probabilities: rows summing to 1.
-    """
-
-    filenames: Shaped[np.ndarray, " n"]
-    sources: Shaped[np.ndarray, " n"]
-    labels: Int[np.ndarray, " n"]
-    probabilities: Float[np.ndarray, "n k"]
 
 
 class PooledFigures(NamedTuple):

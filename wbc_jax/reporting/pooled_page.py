@@ -30,6 +30,21 @@ _HEADINGS = (
     "Train at rest less test",
 )
 _NUM_TEXTS = 2  # the first columns are words
+_HARD_HEADINGS = (
+    "Network",
+    "Protocol",
+    "Smear",
+    "Labelled",
+    "Answered",
+    "Probability of the label",
+    "Seeds",
+    "Share of the test images",
+)
+_MOST_HARD = 12  # of one setting that are listed; pooled.json has them all
+HARD_WORDS = (
+    "Smears that every seed answers wrongly, the largest first. Other weights do not help there: "
+    "the label may be worth a second look, or the training smears show no such cell."
+)
 _FIGURES = (
     ("image", "categorical_accuracy"),
     ("smear", "categorical_accuracy"),
@@ -68,7 +83,8 @@ def write_pooled(pooled: Mapping[str, Any], output: Path) -> Path:
     write_json(output / "pooled.json", pooled)
     remarks = _remarks(groups)
     rows, settings = [_row(group) for group in groups], _settings_table(groups)
-    write_text(output / "pooled.md", _markdown(rows, settings, remarks))
+    hard = [row for group in groups for row in _hard_rows(group)]
+    write_text(output / "pooled.md", _markdown(rows, settings, hard, remarks))
     page = pages.render(
         "pooled.html",
         leaky_protocols=list(dict.fromkeys(g["protocol"] for g in groups if g["is_leaky"])),
@@ -79,6 +95,9 @@ def write_pooled(pooled: Mapping[str, Any], output: Path) -> Path:
         num_texts=_NUM_TEXTS,
         rows=[[*row[:_NUM_TEXTS], *map(_unbroken, row[_NUM_TEXTS:])] for row in rows],
         settings=settings,
+        hard_headings=_HARD_HEADINGS,
+        hard_words=HARD_WORDS,
+        hard=hard,
         gap=_save_gap(groups, protocols, output / "figures"),
         runs=[(f"{network_name(g)}, {protocol_name(g)}", g["runs"]) for g in groups],
     )
@@ -99,6 +118,23 @@ def _row(group: Mapping[str, Any]) -> list[str]:
         f"{group['num_smears']:,}",
         *(_figure(group[level][name]) for level, name in _FIGURES),
         *(_points(group["train_test_gap"][part]) for part in TRAIN_PARTS),
+    ]
+
+
+def _hard_rows(group: Mapping[str, Any]) -> list[list[str]]:
+    classes = group["classes"]
+    return [
+        [
+            network_name(group),
+            protocol_name(group),
+            smear["name"],
+            classes[smear["label"]],
+            classes[smear["answer"]],
+            percent(smear["probability"]),
+            str(smear["num_seeds"]),
+            percent(smear["share"]),
+        ]
+        for smear in group["always_wrong"][:_MOST_HARD]
     ]
 
 
@@ -151,7 +187,10 @@ def _remarks(groups: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _markdown(
-    rows: Sequence[Sequence[str]], settings: Sequence[Sequence[str]], remarks: Sequence[str]
+    rows: Sequence[Sequence[str]],
+    settings: Sequence[Sequence[str]],
+    hard: Sequence[Sequence[str]],
+    remarks: Sequence[str],
 ) -> str:
     lines = ["# Pooled figures: each network under each protocol", ""]
     lines += [f"> **Note:** {remark}\n" for remark in remarks]
@@ -162,6 +201,10 @@ def _markdown(
         lines += ["", "## Fields of the config in which they differ", ""]
         aligns = [":--"] * len(settings[0])
         lines += [markdown_row(cells) for cells in (settings[0], aligns, *settings[1:])]
+    if hard:
+        lines += ["", "## Hard smears", "", HARD_WORDS, ""]
+        aligns = [":--"] * 5 + ["--:"] * 3
+        lines += [markdown_row(cells) for cells in (_HARD_HEADINGS, aligns, *hard)]
     lines += ["", "Research use only, not for diagnosis.", ""]
     return "\n".join(lines)
 
