@@ -10,7 +10,7 @@ from typing import Any
 from wbc_jax.atomic_files import write_json, write_text
 from wbc_jax.reporting import leaky, pages, pool_plots
 from wbc_jax.reporting.epochs import TRAIN_PARTS
-from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.figure_files import save_figure
 from wbc_jax.reporting.markdown import markdown_row
 from wbc_jax.reporting.number_text import NO_VALUE, interval, percent
 from wbc_jax.reporting.pool_plots import network_name, protocol_name
@@ -98,7 +98,12 @@ def write_pooled(pooled: Mapping[str, Any], output: Path) -> Path:
         hard_headings=_HARD_HEADINGS,
         hard_words=HARD_WORDS,
         hard=hard,
-        gap=_save_gap(groups, protocols, output / "figures"),
+        gap=save_figure(
+            pool_plots.gap(groups, protocols),
+            output / "figures",
+            "gap",
+            alt=gap_in_words(groups),
+        ),
         runs=[(f"{network_name(g)}, {protocol_name(g)}", g["runs"]) for g in groups],
     )
     path = output / "pooled.html"
@@ -209,16 +214,10 @@ def _markdown(
     return "\n".join(lines)
 
 
-def _save_gap(
-    groups: Sequence[Mapping[str, Any]], protocols: Sequence[str], folder: Path
-) -> SavedFigure:
+def gap_in_words(groups: Sequence[Mapping[str, Any]]) -> str:
+    """Returns what the figure of the gap shows, for those who cannot see it."""
     listed = "; ".join(
         f"{network_name(g)} under {protocol_name(g)}: {_figure(g['image']['categorical_accuracy'])}"
         for g in groups
     )
-    return save_figure(
-        pool_plots.gap(groups, protocols),
-        folder,
-        "gap",
-        alt=f"Bar chart of test categorical accuracy, networks by protocols. {listed}.",
-    )
+    return f"Bar chart of test categorical accuracy, networks by protocols. {listed}."
