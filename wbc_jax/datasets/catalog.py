@@ -13,6 +13,7 @@ from wbc_jax.errors import UserError
 # Labels 0-3 are the paper's; a fifth class, where a set has one, follows them.
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 CLASSES_WITH_BASOPHIL = (*CLASSES, "basophil")
+CELL_KINDS = ("RBC", "WBC", "Platelets")  # what a detector tells apart, as BCCD calls them
 UNRESOLVED = "unresolved"  # source of an image whose smear is not known; see docs/provenance.md
 
 
@@ -78,6 +79,15 @@ DATASETS = {
             builder=_folder("lisc"),
             classes=CLASSES_WITH_BASOPHIL,
             title="LISC (Rezatofighi and Soltanian-Zadeh 2011): real smears, one white cell each",
+            user_supplied=True,
+            knows_copies=False,
+        ),
+        DatasetSpec(
+            name="bccd",
+            version="1.0.0",
+            builder=_folder("bccd"),
+            classes=CELL_KINDS,
+            title="BCCD (Shenggan 2017): photographs of blood smears, a box around every cell",
             user_supplied=True,
             knows_copies=False,
         ),
