@@ -31,6 +31,7 @@ class DatasetSpec:
             `locate` in the module `source` beside the builder.
         knows_copies: whether `source` is the same for all images of one smear; elsewhere it is the
             image's own name, and images of one smear can be found by content only.
+        has_boxes: whether every cell of a picture is given, with its kind and its box.
     """
 
     name: str
@@ -40,6 +41,7 @@ class DatasetSpec:
     title: str
     user_supplied: bool
     knows_copies: bool = True
+    has_boxes: bool = False
 
 
 def _folder(name: str) -> str:
@@ -56,6 +58,7 @@ DATASETS = {
             classes=CLASSES,
             title="Synthetic drawings of stained blood smears (not cells)",
             user_supplied=False,
+            has_boxes=True,
         ),
         DatasetSpec(
             name="synthetic_smears/smoke",
@@ -64,6 +67,7 @@ DATASETS = {
             classes=CLASSES,
             title="A few synthetic drawings of stained blood smears (not cells), for tests",
             user_supplied=False,
+            has_boxes=True,
         ),
         DatasetSpec(
             name="blood_cells",
@@ -90,6 +94,7 @@ DATASETS = {
             title="BCCD (Shenggan 2017): photographs of blood smears, a box around every cell",
             user_supplied=True,
             knows_copies=False,
+            has_boxes=True,
         ),
     )
 }

@@ -4,7 +4,7 @@ predict = make_predict(model, to_input, mesh, images, batch_size=100)
 logits = predict(state.variables)                       # NumPy, [n, k]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,19 @@ from jaxtyping import Array, Float, UInt8
 from wbc_jax.data.replication import put_everywhere
 from wbc_jax.training.sharding import replicated, split_by_example
 from wbc_jax.training.train_state import Variables
+
+# Brings the answers to mirror images together, given the axes each was mirrored along.
+MergeViews = Callable[[Sequence[Array], Sequence[tuple[int, ...]]], Array]
+_MIRRORED: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+
+
+def mean_of_classes(
+    logits: Sequence[Float[Array, "b k"]], axes: Sequence[tuple[int, ...]]
+) -> Float[Array, "b k"]:
+    """Returns the logarithms of the mean probabilities: a class is the same in a mirror image."""
+    del axes
+    log_mean = jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)
+    return log_mean - jnp.log(float(len(logits)))
 
 
 def pad_to_batches(
@@ -37,7 +50,8 @@ def make_predict(
     *,
     batch_size: int,
     flips: bool = False,
-) -> Callable[[Variables], Float[np.ndarray, "n k"]]:
+    merge: MergeViews | None = None,
+) -> Callable[[Variables], Float[np.ndarray, "n ..."]]:
     """Puts images on the devices and returns what computes their logits.
 
     Args:
@@ -46,8 +60,8 @@ def make_predict(
         mesh: whose devices share each batch.
         images: 0 to 255, at least one.
         batch_size: images per step; changes no result but for rounding.
-        flips: average the probabilities over the image, its mirror images left to right and upside
-            down, and both; the logits are then logarithms of these means.
+        flips: average over the image, its mirror images left to right and upside down, and both.
+        merge: how; `mean_of_classes` where none is named.
 
     Returns:
         `predict(variables) -> logits`: row i is that of image i; the padding is cut off.
@@ -61,14 +75,11 @@ def make_predict(
     @partial(jax.jit, out_shardings=replicated(mesh))
     def logits_of(variables: Variables, batch: Array) -> Array:
         batch = lax.with_sharding_constraint(batch, by_example)
-        views = [batch]
-        if flips:
-            views = [jnp.flip(batch, axes) for axes in ((), 1, 2, (1, 2))]
-        logits: Any = [model.apply(variables, to_input(view), train=False) for view in views]
-        if len(views) == 1:
-            return logits[0]
-        log_mean = jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)
-        return log_mean - jnp.log(float(len(views)))
+        views = _MIRRORED if flips else _MIRRORED[:1]
+        logits: Any = [
+            model.apply(variables, to_input(jnp.flip(batch, axes)), train=False) for axes in views
+        ]
+        return (merge or mean_of_classes)(logits, views) if flips else logits[0]
 
     def predict(variables: Variables) -> np.ndarray:
         # One call each, and at most two under way: a signal is heard between them, and what is
