@@ -11,7 +11,7 @@ from configs.base import get_base_config
 
 PRESETS = ("synthetic", "bccd", "bccd_dev", "smoke")
 # Of a whole image's class, which a detector does not answer.
-_OF_CLASSIFIERS = {
+OF_CLASSIFIERS = {
     "data": ("num_classes", "first_size", "image_size", "bands", "view", "window_side", "balance"),
     "train": ("label_smoothing", "mixup"),
 }
@@ -26,7 +26,7 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     if preset not in PRESETS:
         raise ValueError(f"preset {preset!r} is not known; choose one of {', '.join(PRESETS)}")
     config = get_base_config("smoke" if preset == "smoke" else "synthetic")
-    for section, names in _OF_CLASSIFIERS.items():
+    for section, names in OF_CLASSIFIERS.items():
         for name in names:
             del config[section][name]
     config.task = "detection"

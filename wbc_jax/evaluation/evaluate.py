@@ -126,6 +126,10 @@ def finish_run(
         "num_validation": len(validation.label),
         "num_test": len(test.label),
         "classes": list(data.classes),
+        "band_statistics": {
+            name: [float(value) for value in values]
+            for name, values in experiment.task.statistics._asdict().items()
+        },
         "epochs": epochs,
         "num_params": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         "wall_seconds": epochs[-1]["wall_seconds"],

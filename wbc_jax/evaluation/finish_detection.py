@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 from ml_collections import ConfigDict
 
 from wbc_jax.data.examples import Examples
@@ -111,9 +110,7 @@ def above(seeds: Seeds, thresholds: tuple[float, ...]) -> Seeds:
     return Seeds(*(values[kept] for values in seeds))
 
 
-def as_arrays(
-    seeds: list[Seeds], cells: list[Cells], examples: Examples
-) -> dict[str, Float32[np.ndarray, "..."]]:
+def as_arrays(seeds: list[Seeds], cells: list[Cells], examples: Examples) -> dict[str, np.ndarray]:
     """Returns seeds and cells of all pictures one after another, with the picture of each."""
 
     def flat(name: str, parts: list[Any]) -> dict[str, np.ndarray]:

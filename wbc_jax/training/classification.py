@@ -3,11 +3,10 @@
 task = plan_classification(config)(data)
 """
 
-from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from wbc_jax.data.augmentation import Augmentation
-from wbc_jax.data.bands import band_statistics, expand_bands, standardise
+from wbc_jax.data.bands import band_statistics, make_to_input
 from wbc_jax.data.input_pipeline import BALANCES, image_and_label, sampling_shares
 from wbc_jax.data.load import Data
 from wbc_jax.errors import UserError, require_choice
@@ -40,10 +39,7 @@ def plan_classification(config: ConfigDict) -> Plan:
 
     def build(data: Data) -> Task:
         statistics = band_statistics(data.partition.train.image, config.data.bands)
-
-        def to_input(image: Array) -> Array:
-            return standardise(expand_bands(image, config.data.bands), statistics)
-
+        to_input = make_to_input(config.data.bands, statistics)
         feed = make_feed(
             loss=loss,
             to_input=to_input,
@@ -54,6 +50,7 @@ def plan_classification(config: ConfigDict) -> Plan:
             name="classification",
             model=create_model(num_classes=len(data.classes), **config.model.to_dict()),
             image_shape=(config.data.image_size, config.data.image_size, 3),
+            statistics=statistics,
             to_input=to_input,
             shares=sampling_shares(data.partition.train, config.data.balance),
             on_devices=image_and_label,

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Float32
 from ml_collections import ConfigDict
 
 from wbc_jax.data.augmentation import Augmentation
-from wbc_jax.data.bands import band_statistics, expand_bands, standardise
+from wbc_jax.data.bands import band_statistics, make_to_input
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data
 from wbc_jax.errors import require_choice
@@ -28,7 +28,7 @@ from wbc_jax.training.train_state import TrainState
 from wbc_jax.training.train_step import Batch, Fed, Feed, Keys
 
 _RED = KINDS.index("RBC")
-_BANDS = "rgb"
+BANDS = "rgb"
 
 
 def plan_detection(config: ConfigDict) -> Plan:
@@ -53,11 +53,13 @@ def plan_detection(config: ConfigDict) -> Plan:
         return HeatMaps(maps, known_kinds(cells))
 
     def build(data: Data) -> Task:
-        to_input = make_to_input(data.partition.train)
+        statistics = band_statistics(data.partition.train.image, BANDS)
+        to_input = make_to_input(BANDS, statistics)
         return Task(
             name="detection",
             model=create_model(num_classes=len(KINDS), **config.model.to_dict()),
             image_shape=(*size, 3),
+            statistics=statistics,
             to_input=to_input,
             shares=None,
             on_devices=_image_and_cells,
@@ -70,12 +72,6 @@ def plan_detection(config: ConfigDict) -> Plan:
         )
 
     return build
-
-
-def make_to_input(train: Examples) -> Callable[[Array], Array]:
-    """Returns what makes a network's input of uint8 pictures, by the training part's statistics."""
-    statistics = band_statistics(train.image, _BANDS)
-    return lambda image: standardise(expand_bands(image, _BANDS), statistics)
 
 
 def seed_reader(config: ConfigDict) -> SeedReader:

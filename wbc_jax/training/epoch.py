@@ -131,7 +131,12 @@ def _wait_and_show(
         jax.block_until_ready(sums)
     if not math.isfinite(float(sums[loss_name])):
         raise NotFinite(f"the loss of steps {first + 1} to {last} of the epoch")
-    num_images = last * batch_size
+    _show(progress, sums, last * batch_size, loss_name, in_words)
+
+
+def _show(
+    progress: tqdm, sums: Sums, num_images: int, loss_name: str, in_words: Mapping[str, str]
+) -> None:
     shown = [f"loss {float(sums[loss_name]) / num_images:.4f}"]
     shown += [
         f"{words} {float(sums[name]) / num_images:.1%}"

@@ -148,7 +148,7 @@ def build_experiment(
             f"{len(train.label)} images; try {_largest_batch(len(train.label), mesh.size)}"
         )
     task = plan(data)
-    tx = _build_optimizer(config, steps_per_epoch)
+    tx = build_optimizer(config, steps_per_epoch)
     train_step = make_train_step(
         task.model,
         tx,
@@ -212,7 +212,12 @@ def _largest_batch(num_examples: int, num_devices: int) -> int:
     return min(32, num_examples) // num_devices * num_devices
 
 
-def _build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
+def build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
+    """Returns the optimizer of a run with so many steps in an epoch.
+
+    Raises:
+        UserError: a field of `optim` is out of range.
+    """
     optim = config.optim
     if not 0 <= optim.warmup_epochs < config.train.num_epochs:
         raise UserError(

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import flax.linen as nn
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from wbc_jax.data.bands import BandStatistics
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data
-from wbc_jax.evaluation.inference import MergeViews
+from wbc_jax.evaluation.inference import MergeViews, ToInput
 from wbc_jax.training.train_step import ExampleMetrics, Feed
 
 
@@ -26,6 +27,7 @@ class Task:
         name: "classification" or "detection".
         model: the network.
         image_shape: rows, columns, bands of its input.
+        statistics: of the bands, over the training images.
         to_input: uint8 images to standardised bands.
         shares: how often each training example is to be taken, in shares of all; None: each once
             an epoch.
@@ -41,7 +43,8 @@ class Task:
     name: str
     model: nn.Module
     image_shape: tuple[int, int, int]
-    to_input: Callable[[Array], Array]
+    statistics: BandStatistics
+    to_input: ToInput
     shares: Float[np.ndarray, " n"] | None
     on_devices: Callable[[Examples], dict[str, np.ndarray]]
     feed: Feed
