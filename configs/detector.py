@@ -41,12 +41,12 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
 
     config.detection = ConfigDict()  # one number each for RBC, WBC, Platelets
     config.detection.spread = 0.3  # of a hill, in units of half the cell's shorter side
-    config.detection.thresholds = (0.3, 0.3, 0.3)  # lowest score of a seed
-    config.detection.apart = (12.0, 40.0, 8.0)  # pixels; least distance of two seeds of a kind
+    config.detection.thresholds = (0.38, 0.2, 0.4)  # lowest score of a seed; see docs/smear.md
+    config.detection.apart = (18.0, 40.0, 8.0)  # pixels; least distance of two seeds of a kind
 
     config.augment.mirror = True
     config.augment.flip = True
-    config.augment.rotation = 180.0
+    config.augment.rotation = 20.0  # more turns the picture's empty corners into it
     config.augment.scale = 0.15
     config.augment.shear = 0.1
     config.augment.crop_margin = 20
@@ -60,8 +60,9 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     config.train.loss = "focal"  # or cross_entropy
     config.train.average_decay = 0.998
     config.eval.batch_size = 8
+    config.eval.test_time_flips = True
     if preset in ("bccd", "bccd_dev"):
-        config.train.num_epochs = 150
+        config.train.num_epochs = 60
     elif preset == "synthetic":
         config.train.num_epochs = 10
     return config

@@ -42,7 +42,7 @@ class ClassicalDetector:
         red_radius: of a red cell.
         red_score: least score of one.
         red_apart: least distance of two, in units of the radius.
-        red_depth: Otsu's threshold of the green density is multiplied by this.
+        red_depth: Otsu's threshold of the green density outside nuclei is multiplied by this.
         erosion: of the silhouette, in units of the radius.
         white_stain: least nuclear stain, a density.
         white_area: least area of a nucleus.
@@ -115,9 +115,12 @@ class ClassicalDetector:
 
     def _red_cells(self, green: Plane, nuclei: Mask) -> tuple[np.ndarray, np.ndarray]:
         radius = self.red_radius * _ROWS
-        cells = green > self.red_depth * threshold_otsu(green)
-        cells = ndimage.binary_fill_holes(ndimage.binary_opening(cells, disk(2)))
-        cells &= ~_near(nuclei, self.lobe_gap / 2 * _ROWS)
+        around = _near(nuclei, self.lobe_gap / 2 * _ROWS)
+        if around.all():
+            return np.zeros((0, 2)), np.zeros(0)
+        # Without the nuclei, which are so dark that Otsu's method would part them from all else.
+        cells = green > self.red_depth * threshold_otsu(green[~around])
+        cells = ndimage.binary_fill_holes(ndimage.binary_opening(cells & ~around, disk(2)))
         map_of = {"radial_symmetry": self._symmetry, "distance": _distance, "log": _log}
         score = map_of[self.method](cells, radius)
         places = peak_local_max(

@@ -109,8 +109,9 @@ def find_seeds(
 ) -> Seeds:
     """Reads the hilltops of one picture's maps.
 
-    A hilltop is the highest pixel within its kind's distance. Its place is refined by the
-    parabola through its neighbours, along rows and along columns.
+    A hilltop is higher than its neighbours; of two that are nearer than their kind allows the
+    higher one is kept. Its place is refined by the parabola through its neighbours, along rows and
+    along columns.
 
     Args:
         maps: one per kind, 0 to 1.
@@ -124,12 +125,10 @@ def find_seeds(
     found = []
     for kind, (threshold, least) in enumerate(zip(thresholds, apart, strict=True)):
         one = maps[..., kind]
-        tops = (one == ndimage.maximum_filter(one, footprint=_disc(least / stride))) & (
-            one >= threshold
-        )
-        rows, columns = np.nonzero(tops)
+        rows, columns = np.nonzero((one == ndimage.maximum_filter(one, 3)) & (one >= threshold))
         order = np.argsort(-one[rows, columns], kind="stable")
-        rows, columns = rows[order], columns[order]
+        kept = order[_apart(rows[order], columns[order], least / stride)]
+        rows, columns = rows[kept], columns[kept]
         padded = np.pad(one, 1, mode="edge")
         down = _refine(padded, rows + 1, columns + 1, (1, 0))
         right = _refine(padded, rows + 1, columns + 1, (0, 1))
@@ -145,15 +144,14 @@ def find_seeds(
     return Seeds(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def _disc(radius: float) -> np.ndarray:
-    """Returns which neighbours lie within a radius; the next ones always do."""
-    reach = max(1, int(radius))
-    down, right = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    return (
-        np.maximum(np.abs(down), np.abs(right)) <= 1
-        if reach == 1
-        else (np.hypot(down, right) <= radius)
-    )
+def _apart(rows: np.ndarray, columns: np.ndarray, least: float) -> list[int]:
+    """Returns which places to keep, the first ones first, so that none are nearer than `least`."""
+    near = np.hypot(rows[:, None] - rows, columns[:, None] - columns) < least
+    kept: list[int] = []
+    for place in range(len(rows)):
+        if not near[place, kept].any():
+            kept.append(place)
+    return kept
 
 
 def _refine(
