@@ -58,7 +58,7 @@ def test_the_description_counts_cells_and_the_pictures_they_are_in(
 
 
 def test_a_set_without_boxes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="lisc has no boxes of cells.*choose one of synthetic"):
+    with pytest.raises(UserError, match=r"lisc has no boxes of cells.*choose one of synthetic"):
         load_pictures(
             "lisc", PictureSettings(8, 8), draw=Draw(0), data_dir=None, cache_dir=tmp_path
         )
@@ -70,7 +70,7 @@ def disc_picture(row: float, column: float, radius: float) -> np.ndarray:
     return np.where(inside[..., None], 20, 220).astype(np.uint8).repeat(3, axis=-1)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_cells_move_with_their_picture(seed: int) -> None:
     """The box is that of the dark disc after the same map, cut at the frame as it is."""
     random = np.random.default_rng(seed)

@@ -90,9 +90,8 @@ def test_what_the_terminal_says(run: Path) -> None:
 
 def test_evaluating_again_gives_the_same_results(run: Path, cache_dir: Path) -> None:
     before = results_of(run)
-    assert evaluate(run, data_dir=None, cache_dir=cache_dir)["test"]["per_kind"] == pytest.approx(
-        before["test"]["per_kind"]
-    )
+    (run / "results.json").write_text("{}", encoding="utf-8")
+    evaluate(run, data_dir=None, cache_dir=cache_dir)
     assert results_of(run) == before
 
 
@@ -108,18 +107,18 @@ def test_interrupted_in_an_epoch_it_ends_with_the_same_bits(
     }
     config, workdir = tiny_config("detector", changes=changes), tmp_path / "r"
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def save(self: Any, step: int, *args: Any, **kwargs: Any) -> None:
         real(self, step, *args, **kwargs)
         if step == 4:
-            raise Killed
+            raise KilledError
 
     real = loop.Loop._save
     with monkeypatch.context() as patch:
         patch.setattr(loop.Loop, "_save", save)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
     train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
     whole, resumed = results_of(run), results_of(workdir)
@@ -140,10 +139,8 @@ def test_a_loaded_detector_answers_as_the_evaluation_did(run: Path, cache_dir: P
     found = np.load(run / "detections.npz", allow_pickle=False)
     used = found["seed_scores"] >= np.float32(0.1)
     for index in (0, 7):
-        seeds, mine = (
-            detect(data.partition.test.image[index]),
-            used & (found["seed_picture"] == index),
-        )
+        seeds = detect(data.partition.test.image[index])
+        mine = used & (found["seed_picture"] == index)
         np.testing.assert_allclose(seeds.rows, found["seed_rows"][mine], atol=1e-2)
         np.testing.assert_allclose(seeds.scores, found["seed_scores"][mine], atol=1e-4)
     large = detect(data.partition.test.image[0].repeat(3, axis=0).repeat(3, axis=1))
@@ -191,7 +188,7 @@ def test_the_pure_step_feeds_moved_cells(tiny_config: TinyConfig, cache_dir: Pat
     from wbc_jax.training.experiment import build_experiment
 
     changes = {
-        "data.picture_size": (240, 320),
+        "data.picture_size": (120, 160),
         "augment.rotation": 180.0,
         "augment.scale": 0.1,
         "augment.flip": True,
@@ -203,12 +200,10 @@ def test_the_pure_step_feeds_moved_cells(tiny_config: TinyConfig, cache_dir: Pat
     batch = {name: jnp.asarray(v[:8]) for name, v in task.on_devices(part).items()}
     keys = {name: jax.random.key(3) for name in ("augment", "dropout")}
     fed = task.feed(experiment.initial_state(), batch, keys)
-    assert fed.target.maps.shape == (8, 60, 80, 3)
-    for image, white in zip(
-        np.asarray(fed.image), np.asarray(fed.target.maps[..., 1]), strict=True
-    ):
+    assert fed.target.maps.shape == (8, 30, 40, 3)
+    maps = np.asarray(fed.target.maps[..., 1])
+    for image, white in zip(np.asarray(fed.image), maps, strict=True):
         if white.max() < 1:
             continue  # moved out of the picture
-        red = image[..., 0].reshape(60, 4, 80, 4).mean(axis=(1, 3))
-        on_cell, elsewhere = red[white > 0.5].mean(), red[white < 0.01].mean()
-        assert on_cell < elsewhere - 0.5
+        green = image[..., 1].reshape(30, 4, 40, 4).mean(axis=(1, 3))
+        assert green[white > 0.5].mean() < np.median(green[white < 0.01]) - 0.5
