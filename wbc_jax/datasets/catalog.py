@@ -31,7 +31,8 @@ class DatasetSpec:
             `locate` in the module `source` beside the builder.
         knows_copies: whether `source` is the same for all images of one smear; elsewhere it is the
             image's own name, and images of one smear can be found by content only.
-        has_boxes: whether every cell of a picture is given, with its kind and its box.
+        cell_kinds: of sets in which every cell is given with its kind and its box: the index into
+            `CELL_KINDS` of each kind as the set stores it; empty where cells are not given.
     """
 
     name: str
@@ -41,7 +42,7 @@ class DatasetSpec:
     title: str
     user_supplied: bool
     knows_copies: bool = True
-    has_boxes: bool = False
+    cell_kinds: tuple[int, ...] = ()
 
 
 def _folder(name: str) -> str:
@@ -58,7 +59,7 @@ DATASETS = {
             classes=CLASSES,
             title="Synthetic drawings of stained blood smears (not cells)",
             user_supplied=False,
-            has_boxes=True,
+            cell_kinds=(*[1] * len(CLASSES), 0, 2),  # white cells by class, red cells, platelets
         ),
         DatasetSpec(
             name="synthetic_smears/smoke",
@@ -67,7 +68,7 @@ DATASETS = {
             classes=CLASSES,
             title="A few synthetic drawings of stained blood smears (not cells), for tests",
             user_supplied=False,
-            has_boxes=True,
+            cell_kinds=(*[1] * len(CLASSES), 0, 2),  # white cells by class, red cells, platelets
         ),
         DatasetSpec(
             name="blood_cells",
@@ -94,7 +95,7 @@ DATASETS = {
             title="BCCD (Shenggan 2017): photographs of blood smears, a box around every cell",
             user_supplied=True,
             knows_copies=False,
-            has_boxes=True,
+            cell_kinds=(0, 1, 2),
         ),
     )
 }
