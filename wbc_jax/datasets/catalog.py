@@ -13,7 +13,11 @@ from wbc_jax.errors import UserError
 # Labels 0-3 are the paper's; a fifth class, where a set has one, follows them.
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 CLASSES_WITH_BASOPHIL = (*CLASSES, "basophil")
-CELL_KINDS = ("RBC", "WBC", "Platelets")  # what a detector tells apart, as BCCD calls them
+CELL_KINDS: tuple[str, ...] = (
+    "RBC",
+    "WBC",
+    "Platelets",
+)  # what a detector tells apart, as BCCD calls them
 UNRESOLVED = "unresolved"  # source of an image whose smear is not known; see docs/provenance.md
 
 
