@@ -3,6 +3,7 @@
 python launch.py --config=configs/alexnet.py                       embedded drawings, no download
 python launch.py --config=configs/alexnet.py:paper --data_dir=DIR  the paper's images and division
 python launch.py --config=configs/cnn.py --profile                 and a trace of one epoch
+python launch.py --config=configs/detector.py:bccd --data_dir=DIR  a detector of cells
 python launch.py --mode=compare --runs=runs/A,runs/B               Table I and Figures 7 to 9
 python launch.py --mode=pool --runs=runs/A,runs/B                  mean over seeds and folds
 python launch.py --mode=describe --config=configs/vgg19.py         layers, parameters, operations
@@ -44,7 +45,8 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
     "Configuration, FILE or FILE:PRESET; presets are protocols: synthetic, paper, paper_grouped,"
-    " paper_dev, official, official_dev, crossval, lisc, smoke.",
+    " paper_dev, official, official_dev, crossval, lisc, smoke; of the detector: synthetic, bccd,"
+    " bccd_dev, smoke.",
 )
 _MODE = flags.DEFINE_enum(
     "mode",
@@ -112,7 +114,7 @@ def _config() -> ConfigDict:
     if _CONFIG.value is None:
         raise UserError(
             f"--mode={_MODE.value} needs a configuration: add --config=configs/alexnet.py (or cnn, "
-            "resnet50, vgg19)"
+            "resnet50, vgg19, detector)"
         )
     try:
         _CONFIG.value.to_dict()  # a file that could not be loaded raises at first use
