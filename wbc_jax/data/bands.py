@@ -4,6 +4,7 @@ statistics = band_statistics(train_images, "nonlinear")
 x = standardise(expand_bands(images, "nonlinear"), statistics)
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -79,3 +80,10 @@ def band_statistics(images: UInt8[np.ndarray, "n h w c"], bands: str) -> BandSta
 def standardise(bands: Float[Array, "*b 3"], statistics: BandStatistics) -> Float[Array, "*b 3"]:
     """Returns (bands - mean) / deviation."""
     return (bands - statistics.mean) / statistics.deviation
+
+
+def make_to_input(
+    bands: str, statistics: BandStatistics
+) -> Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]]:
+    """Returns what makes the network's input of uint8 images."""
+    return lambda image: standardise(expand_bands(image, bands), statistics)

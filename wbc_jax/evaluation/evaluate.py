@@ -128,6 +128,10 @@ def finish_run(
         "num_validation": len(validation.label),
         "num_test": len(test.label),
         "classes": list(data.classes),
+        "band_statistics": {
+            name: [float(value) for value in values]
+            for name, values in experiment.statistics._asdict().items()
+        },
         "epochs": epochs,
         **scores.figures,
         "num_params": sum(leaf.size for leaf in jax.tree.leaves(state.params)),

@@ -20,6 +20,8 @@ from wbc_jax.data.replication import put_everywhere
 from wbc_jax.training.sharding import replicated, split_by_example
 from wbc_jax.training.train_state import Variables
 
+ToInput = Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]]
+
 
 def pad_to_batches(
     images: UInt8[np.ndarray, "n h w c"], batch_size: int
@@ -29,9 +31,34 @@ def pad_to_batches(
     return np.concatenate([images, padding]).reshape(-1, batch_size, *images.shape[1:])
 
 
+def make_logits(
+    model: nn.Module, to_input: ToInput, *, flips: bool
+) -> Callable[[Variables, UInt8[Array, "b h w c"]], Float[Array, "b k"]]:
+    """Returns a pure function of weights and images, to be compiled.
+
+    Args:
+        model: called with an image and `train=False`.
+        to_input: uint8 images to standardised bands.
+        flips: average the probabilities over the image, its mirror images left to right and upside
+            down, and both; the logits are then logarithms of these means.
+    """
+
+    def logits_of(variables: Variables, batch: Array) -> Array:
+        views = [batch]
+        if flips:
+            views = [jnp.flip(batch, axes) for axes in ((), 1, 2, (1, 2))]
+        logits: Any = [model.apply(variables, to_input(view), train=False) for view in views]
+        if len(views) == 1:
+            return logits[0]
+        log_mean = jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)
+        return log_mean - jnp.log(float(len(views)))
+
+    return logits_of
+
+
 def make_predict(
     model: nn.Module,
-    to_input: Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]],
+    to_input: ToInput,
     mesh: Mesh,
     images: UInt8[np.ndarray, "n h w c"],
     *,
@@ -46,8 +73,7 @@ def make_predict(
         mesh: whose devices share each batch.
         images: 0 to 255, at least one.
         batch_size: images per step; changes no result but for rounding.
-        flips: average the probabilities over the image, its mirror images left to right and upside
-            down, and both; the logits are then logarithms of these means.
+        flips: as in `make_logits`.
 
     Returns:
         `predict(variables) -> logits`: row i is that of image i; the padding is cut off.
@@ -57,18 +83,12 @@ def make_predict(
     batches = put_everywhere(list(pad_to_batches(images, batch_size)), replicated(mesh))
     by_example = split_by_example(mesh)
 
+    logits_of_batch = make_logits(model, to_input, flips=flips)
+
     # Whole on every device: a process reads only what its own devices hold.
     @partial(jax.jit, out_shardings=replicated(mesh))
     def logits_of(variables: Variables, batch: Array) -> Array:
-        batch = lax.with_sharding_constraint(batch, by_example)
-        views = [batch]
-        if flips:
-            views = [jnp.flip(batch, axes) for axes in ((), 1, 2, (1, 2))]
-        logits: Any = [model.apply(variables, to_input(view), train=False) for view in views]
-        if len(views) == 1:
-            return logits[0]
-        log_mean = jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)
-        return log_mean - jnp.log(float(len(views)))
+        return logits_of_batch(variables, lax.with_sharding_constraint(batch, by_example))
 
     def predict(variables: Variables) -> np.ndarray:
         # One call each, and at most two under way: a signal is heard between them, and what is

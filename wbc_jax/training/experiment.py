@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from wbc_jax.data.augmentation import Augmentation
-from wbc_jax.data.bands import band_statistics, expand_bands, standardise
+from wbc_jax.data.bands import BandStatistics, band_statistics, make_to_input
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.input_pipeline import BALANCES
 from wbc_jax.data.load import Data
@@ -51,6 +51,7 @@ class Experiment:
         model: its network.
         tx: its optimizer.
         mesh: its devices.
+        statistics: of the bands, over the training images.
         to_input: uint8 images to standardised bands.
         run_steps: many training steps in one call.
         look: what names the first value of a step that is no finite number.
@@ -64,6 +65,7 @@ class Experiment:
     model: nn.Module
     tx: Optimizer
     mesh: Mesh
+    statistics: BandStatistics
     to_input: Callable[[Array], Array]
     run_steps: Wrapped
     look: Look
@@ -160,12 +162,9 @@ def build_experiment(
             f"{len(train.label)} images; try {_largest_batch(len(train.label), mesh.size)}"
         )
     model = create_model(num_classes=len(data.classes), **config.model.to_dict())
-    tx = _build_optimizer(config, steps_per_epoch)
+    tx = build_optimizer(config, steps_per_epoch)
     statistics = band_statistics(train.image, config.data.bands)
-
-    def to_input(image: Array) -> Array:
-        return standardise(expand_bands(image, config.data.bands), statistics)
-
+    to_input = make_to_input(config.data.bands, statistics)
     feed = make_feed(
         loss=loss,
         to_input=to_input,
@@ -178,6 +177,7 @@ def build_experiment(
         model=model,
         tx=tx,
         mesh=mesh,
+        statistics=statistics,
         to_input=to_input,
         run_steps=make_run_steps(train_step, split_by_example(mesh)),
         look=make_look(model, tx, feed),
@@ -229,7 +229,12 @@ def _largest_batch(num_examples: int, num_devices: int) -> int:
     return min(32, num_examples) // num_devices * num_devices
 
 
-def _build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
+def build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
+    """Returns the optimizer of a run with so many steps in an epoch.
+
+    Raises:
+        UserError: a field of `optim` is out of range.
+    """
     optim = config.optim
     if not 0 <= optim.warmup_epochs < config.train.num_epochs:
         raise UserError(
