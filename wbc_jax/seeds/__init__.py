@@ -1,0 +1,1 @@
+"""Seed points: one point on every cell of a smear's picture."""
