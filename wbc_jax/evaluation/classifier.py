@@ -130,7 +130,7 @@ def load_classifier(workdir: Path) -> Classifier:
         variables=checkpoint.progress.state.variables,
         settings=settings,
         bands=bands,
-        statistics=BandStatistics(*(np.float32(statistics[n]) for n in BandStatistics._fields)),
+        statistics=BandStatistics(**{n: np.array(v, np.float32) for n, v in statistics.items()}),
         flips=flips,
         step=checkpoint.step,
     )

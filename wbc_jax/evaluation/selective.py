@@ -46,9 +46,7 @@ def risk_coverage(confidence: Float[np.ndarray, " n"], is_right: Bool[np.ndarray
     answered = np.arange(1, len(confidence) + 1)
     is_last = np.append(confidence[1:] < confidence[:-1], True)[: len(confidence)]
     risk = np.cumsum(is_wrong) / answered
-    return Curve(
-        confidence[is_last], (answered / max(len(confidence), 1))[is_last], risk[is_last]
-    )
+    return Curve(confidence[is_last], (answered / max(len(confidence), 1))[is_last], risk[is_last])
 
 
 def choose_threshold(curve: Curve) -> float | None:

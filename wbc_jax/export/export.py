@@ -58,7 +58,7 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
     exported = export_program(classifier, picture_size)
     images = _draw_images(_NUM_CHECKED, shape)
     contents = {
-        loader.PROGRAM: exported.serialize(),
+        loader.PROGRAM: bytes(exported.serialize()),
         loader.WEIGHTS: _npz({name: np.asarray(a) for name, a in flat_weights(classifier).items()}),
         loader.CHECK: _npz({"images": images, **_answers_of_run(classifier, images)}),
         loader.FACTS: (to_json(_facts(classifier, shape), indent=2) + "\n").encode(),

@@ -8,7 +8,8 @@ their own, which needs no JAX to be read. Layers are XLA's own operations: the k
 which the CPU trains, are not there on another machine.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
@@ -63,7 +64,7 @@ def export_program(classifier: Classifier, picture_size: tuple[int, int]) -> exp
         for name, leaf in flat_weights(classifier).items()
     }
     # Else accelerators would round the factors of every product to 10 or 7 bits.
-    with portable(), jax.default_matmul_precision("highest"):
+    with portable(), jax.default_matmul_precision("highest"), _without_places():
         return export.export(jax.jit(_make_classify(classifier)), platforms=PLATFORMS)(
             weights, images
         )
@@ -72,6 +73,18 @@ def export_program(classifier: Classifier, picture_size: tuple[int, int]) -> exp
 def flat_weights(classifier: Classifier) -> Weights:
     """Returns weights and running statistics under names such as `params/logits/kernel`."""
     return flatten_dict(classifier.variables, sep="/")
+
+
+@contextmanager
+def _without_places() -> Iterator[None]:
+    """Keeps the folders of this machine, and who called whom, out of the program."""
+    name = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, name)
+    jax.config.update(name, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
 
 
 def _make_classify(

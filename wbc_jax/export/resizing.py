@@ -39,7 +39,7 @@ def resize(images: UInt8[Array, "b h w c"], size: tuple[int, int]) -> UInt8[Arra
     Raises:
         UserError: an axis shrinks to less than a 64th.
     """
-    for axis in _order(images.shape[1:3], size):
+    for axis in _order((images.shape[1], images.shape[2]), size):
         images = _resize_axis(images, axis, size[axis])
     return images
 
@@ -104,9 +104,9 @@ def _resize_axis(images: Array, axis: int, new_size: int) -> Array:
     pixels = images.astype(jnp.float32)
     terms = ("bhwc,oh->bowc", "bhwc,ow->bhoc")[axis]
     upper, lower = (
-        jnp.einsum(
-            terms, pixels, part.astype(np.float32), precision=lax.Precision.HIGHEST
-        ).astype(jnp.int32)
+        jnp.einsum(terms, pixels, part.astype(np.float32), precision=lax.Precision.HIGHEST).astype(
+            jnp.int32
+        )
         for part in (taps >> _LOW_BITS, taps & (2**_LOW_BITS - 1))
     )
     total = (upper << _LOW_BITS) + lower + (1 << (_BITS - 1))

@@ -1,8 +1,8 @@
 """Detectors by where they come from: the classical one, or a trained run.
 
-    detect = load_detector(None, cache_dir=cache)          # classical, published parameters
-    detect = load_detector(Path("runs/detector-bccd-seed0"), cache_dir=cache)
-    seeds = detect(picture)                                # uint8 [h, w, 3] -> Seeds
+detect = load_detector(None, cache_dir=cache)          # classical, published parameters
+detect = load_detector(Path("runs/detector-bccd-seed0"), cache_dir=cache)
+seeds = detect(picture)                                # uint8 [h, w, 3] -> Seeds
 """
 
 from pathlib import Path
