@@ -6,7 +6,6 @@ print(export_run(Path("runs/cnn-official-seed0"), Path("exported"), picture_size
 import hashlib
 import io
 import logging
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from PIL import Image
 
 import wbc_jax
 from wbc_jax.atomic_files import to_json, write_bytes, write_text
-from wbc_jax.data.preprocessing import preprocess
+from wbc_jax.data.preprocessing import shrink
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import Classifier, load_classifier
 from wbc_jax.evaluation.results import softmax
@@ -124,10 +123,7 @@ def _answers_of_run(
     classifier: Classifier, images: UInt8[np.ndarray, "b h w 3"]
 ) -> dict[str, np.ndarray]:
     """Returns the probabilities by the run's own pre-processing and its own kernels."""
-    settings = classifier.settings
-    if settings.view == "white_cell":  # the images are windows already
-        settings = replace(settings, view="whole", first_size=0)
-    arrays = np.stack([preprocess(_png(image), settings) for image in images])
+    arrays = np.stack([shrink(Image.fromarray(image), classifier.settings) for image in images])
     logits = np.asarray(jax.jit(classifier.logits_of)(classifier.variables, arrays))
     temperature = np.float32(classifier.temperature or 1.0)
     return {"probabilities": softmax(logits), "calibrated": softmax(logits / temperature)}
@@ -144,12 +140,6 @@ def _draw_images(number: int, shape: tuple[int, ...]) -> UInt8[np.ndarray, "b h 
         grain = random.integers(-20, 21, (rows, columns, 3))
         images.append(np.clip(clouds + grain, 0, 255).astype(np.uint8))
     return np.stack(images)
-
-
-def _png(image: UInt8[np.ndarray, "h w 3"]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

@@ -91,14 +91,10 @@ def _make_classify(
     classifier: Classifier,
 ) -> Callable[[Weights, UInt8[Array, "b h w 3"]], Answers]:
     settings, temperature = classifier.settings, classifier.temperature or 1.0
-    sides: tuple[int, ...] = (settings.first_size, settings.image_size)
-    if settings.view == "white_cell":
-        sides = (settings.image_size,)
 
     def classify(weights: Mapping[str, Array], images: UInt8[Array, "b h w 3"]) -> Answers:
-        for side in sides:
-            if side:
-                images = resize(images, (side, side))
+        for side in settings.sides:
+            images = resize(images, (side, side))
         if settings.gray:
             images = to_gray(images)
         logits = classifier.logits_of(unflatten_dict(weights, sep="/"), images)
