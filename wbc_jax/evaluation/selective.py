@@ -1,10 +1,12 @@
 """When a network had better not answer: risk against coverage, and the confidence it must have.
 
-choice = choose_threshold(validation_confidence, is_right)
-choice.threshold                                   # answers below it are "uncertain"
+figures = selective_figures(validation, validation_smears, test)
+figures["threshold"]                               # answers below it are "uncertain"
 
 An answer is given where its probability reaches a threshold. Coverage is the share of images that
-get one, risk the share of wrong ones among these.
+get one, risk the share of wrong ones among these. The threshold is the lowest that keeps to a risk
+on validation with 95 % confidence: smears are drawn anew, for their copies are no independent
+trials. What it is worth, the test images say; few validation smears promise too much.
 
 Source: El-Yaniv and Wiener (2010), "On the foundations of noise-free selective classification";
 Geifman and El-Yaniv (2017), "Selective classification for deep neural networks".
@@ -13,11 +15,28 @@ Geifman and El-Yaniv (2017), "Selective classification for deep neural networks"
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+
+from wbc_jax.evaluation.intervals import draw_smears
+from wbc_jax.evaluation.smears import Smears
 
 TARGET_RISK = 0.05  # share of wrong answers among those given that is aimed at, on validation
+SURENESS = 0.95  # share of the drawings of smears that keep to it
 LEAST_COVERAGE = 0.1  # what is right in fewer images than this share may be right by luck
+_RESAMPLES = 1000
 _CURVE_POINTS = 101  # of a curve in results.json
+
+
+class Answers(NamedTuple):
+    """How surely some images were answered.
+
+    Attributes:
+        confidence: calibrated probability of each answer.
+        is_right: whether it is the true class.
+    """
+
+    confidence: Float[np.ndarray, " n"]
+    is_right: Bool[np.ndarray, " n"]
 
 
 class Curve(NamedTuple):
@@ -34,61 +53,78 @@ class Curve(NamedTuple):
     risk: Float[np.ndarray, " m"]
 
 
-def risk_coverage(confidence: Float[np.ndarray, " n"], is_right: Bool[np.ndarray, " n"]) -> Curve:
+def risk_coverage(answers: Answers) -> Curve:
     """Returns the curve; images of equal confidence are answered together or not at all.
 
     Args:
-        confidence: probability of each answer.
-        is_right: whether it is the true class.
+        answers: of at least one image.
     """
-    order = np.argsort(-confidence, kind="stable")
-    confidence, is_wrong = confidence[order].astype(np.float64), ~is_right[order]
-    answered = np.arange(1, len(confidence) + 1)
-    is_last = np.append(confidence[1:] < confidence[:-1], True)[: len(confidence)]
-    risk = np.cumsum(is_wrong) / answered
-    return Curve(confidence[is_last], (answered / max(len(confidence), 1))[is_last], risk[is_last])
+    order, is_last = _falling(answers.confidence)
+    answered = np.arange(1, len(order) + 1)
+    risk = np.cumsum(~answers.is_right[order]) / answered
+    confidence = answers.confidence[order].astype(np.float64)
+    return Curve(confidence[is_last], (answered / len(order))[is_last], risk[is_last])
 
 
-def choose_threshold(curve: Curve) -> float | None:
-    """Returns the lowest confidence whose answers keep to `TARGET_RISK`; None where none does.
+def choose_threshold(answers: Answers, smears: Smears) -> float | None:
+    """Returns the lowest confidence that keeps to `TARGET_RISK`; None where none does.
 
     Args:
-        curve: of validation images, never of those that it will be judged on.
+        answers: of validation images, never of those that it will be judged on.
+        smears: which they show.
     """
-    fits = (curve.risk <= TARGET_RISK) & (curve.coverage >= LEAST_COVERAGE)
-    return float(curve.threshold[fits].min()) if fits.any() else None
+    order, is_last = _falling(answers.confidence)
+    draws = draw_smears(smears.label, resamples=_RESAMPLES)
+    weights = draws[:, smears.of_image[order]]
+    wrong = np.cumsum(weights * ~answers.is_right[order], axis=1)
+    total = np.cumsum(weights, axis=1)
+    risks = np.divide(wrong, total, out=np.ones_like(wrong), where=total > 0)
+    coverage = np.arange(1, len(order) + 1) / len(order)
+    is_kept = np.quantile(risks, SURENESS, axis=0) <= TARGET_RISK
+    fits = is_kept & is_last & (coverage >= LEAST_COVERAGE)
+    return float(answers.confidence[order][fits].min()) if fits.any() else None
 
 
-def at_threshold(
-    confidence: Float[np.ndarray, " n"], is_right: Bool[np.ndarray, " n"], threshold: float | None
-) -> dict[str, float]:
+def at_threshold(answers: Answers, threshold: float | None) -> dict[str, float]:
     """Returns `coverage` and `risk` of some images under a threshold; no risk without answers."""
-    is_answered = np.zeros(len(confidence), bool) if threshold is None else confidence >= threshold
-    risk = float((~is_right[is_answered]).mean()) if is_answered.any() else float("nan")
+    is_answered = np.zeros(len(answers.confidence), bool)
+    if threshold is not None:
+        is_answered = answers.confidence >= threshold
+    risk = float((~answers.is_right[is_answered]).mean()) if is_answered.any() else float("nan")
     return {"coverage": float(is_answered.mean()), "risk": risk}
 
 
 def selective_figures(
-    validation: tuple[Float[np.ndarray, " v"], Bool[np.ndarray, " v"]],
-    test: tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]],
+    validation: Answers, validation_smears: Smears, test: Answers
 ) -> dict[str, Any]:
     """Returns the entry `selective` of `results.json`.
 
     Args:
-        validation: calibrated confidence of every answer, and whether it is right.
+        validation: answers that the threshold is chosen by.
+        validation_smears: which smears they show.
         test: the same of the test images, which have no part in the choice.
     """
-    curves = {"validation": risk_coverage(*validation), "test": risk_coverage(*test)}
-    threshold = choose_threshold(curves["validation"])
+    threshold = choose_threshold(validation, validation_smears)
     return {
         "target_risk": TARGET_RISK,
+        "sureness": SURENESS,
         "least_coverage": LEAST_COVERAGE,
         "threshold": threshold,
+        "num_smears": len(validation_smears.name),
         **{
-            name: at_threshold(*part, threshold) | {"curve": _thinned(curves[name])}
+            name: at_threshold(part, threshold) | {"curve": _thinned(risk_coverage(part))}
             for name, part in (("validation", validation), ("test", test))
         },
     }
+
+
+def _falling(
+    confidence: Float[np.ndarray, " n"],
+) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Returns the order from the most confident on, and which are the last of equal ones."""
+    order = np.argsort(-confidence, kind="stable")
+    falls = confidence[order][1:] < confidence[order][:-1]
+    return order, np.append(falls, True)
 
 
 def _thinned(curve: Curve) -> dict[str, list[float]]:

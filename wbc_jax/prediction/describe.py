@@ -148,6 +148,12 @@ def describe_run(
             "On the run's validation images no confidence kept wrong answers below "
             f"{percent(choice['target_risk'], 0)}: every cell is called uncertain."
         )
+    elif (risk := choice["test"]["risk"]) and risk > choice["target_risk"]:
+        warnings.append(
+            f"The confidence asked for was chosen on {choice['num_smears']} validation smears to "
+            f"keep wrong answers to {percent(choice['target_risk'], 0)}; on the run's test images "
+            f"{percent(risk)} of the answers given were wrong."
+        )
     if classifier.settings.view == "whole" and not single_cells:
         warnings.append(
             "The run was trained on whole pictures: where one shows several white cells, each is "
@@ -167,12 +173,20 @@ def describe_run(
         "window": window,
         "classes": list(classifier.classes),
         "temperature": classifier.temperature,
-        "confidence": {
-            "is_chosen": choice is not None,
-            "threshold": choice and choice["threshold"],
-            "target_risk": choice and choice["target_risk"],
-        },
+        "confidence": _confidence(choice),
         "warnings": warnings,
+    }
+
+
+def _confidence(choice: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns what an answer needs to be given, and what that was worth on the test images."""
+    if choice is None:
+        return {"threshold": None, "target_risk": None, "coverage_on_test": None}
+    return {
+        "threshold": choice["threshold"],
+        "target_risk": choice["target_risk"],
+        "coverage_on_test": choice["test"]["coverage"],
+        "risk_on_test": choice["test"]["risk"],
     }
 
 

@@ -104,7 +104,9 @@ SCHEMAS: dict[str, Any] = {
         "validation?": _EPOCH_METRICS,
         "selective?": {
             "target_risk": _Number,
+            "sureness": _Number,
             "least_coverage": _Number,
+            "num_smears": int,
             "threshold": _Number,
             "validation": _SELECTIVE,
             "test": _SELECTIVE,
