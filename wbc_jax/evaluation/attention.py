@@ -1,15 +1,21 @@
 """What an answer rests on: Grad-CAM, and occlusion as its check.
 
 layer = find_layer(model, variables, image_shape=(50, 50, 3))
-heat = make_grad_cam(model, to_input, layer)(variables, images, labels)      # [b, h, w]
-fall = make_occlusion(model, to_input)(variables, images, labels)            # [b, H, W]
+heat = make_grad_cam(model, to_input, layer, flips=False)(variables, images, labels)  # [b, h, w]
+fall = make_occlusion(model, to_input, flips=False)(variables, images, labels)        # [b, H, W]
 
-Grad-CAM asks the gradient which channels of a late layer speak for the class and shows where they
-are active; occlusion covers the picture patch by patch and shows where the class's probability
-falls. The first is quick and coarse; the second asks nothing of the network's inside. Neither says
-that the network is right.
+Grad-CAM asks the gradient what in a late layer speaks for the class, and shows where that is
+active; occlusion covers the picture patch by patch and shows where the class's probability falls.
+The first is quick and coarse; the second asks nothing of the network's inside. Neither says that
+the network is right.
 
-Source: Selvaraju et al. (2017), "Grad-CAM"; Zeiler and Fergus (2014), section 4, for occlusion.
+As published, Grad-CAM weighs a channel by the mean of its gradient over all places. That is exact
+where a mean over places follows; here a dense layer does, with weights of its own for each place,
+and the mean mixes them. So each place keeps its own gradient (`per_place`), which is exact for
+both; docs/predict.md has the measurement.
+
+Source: Selvaraju et al. (2017), "Grad-CAM"; Draelos and Carin (2020), "HiResCAM", for gradients by
+place; Zeiler and Fergus (2014), section 4, for occlusion.
 """
 
 from collections.abc import Callable
@@ -63,13 +69,17 @@ def find_layer(model: nn.Module, variables: Variables, image_shape: tuple[int, i
     return found[-1]
 
 
-def make_grad_cam(model: nn.Module, to_input: ToInput, layer: Path) -> Explain:
-    """Returns what maps where the channels that speak for a class are active.
+def make_grad_cam(
+    model: nn.Module, to_input: ToInput, layer: Path, *, flips: bool, per_place: bool = True
+) -> Explain:
+    """Returns what maps where in a layer that is active which speaks for a class.
 
     Args:
-        model: called with an image and `train=False`; its mirror images are not averaged.
+        model: called with an image and `train=False`.
         to_input: uint8 images to standardised bands.
         layer: from `find_layer`.
+        flips: whether answers are means over four mirror images; so is the map, then.
+        per_place: every place by its own gradient; else by the mean over all, as published.
 
     Returns:
         `explain(variables, images, labels) -> maps` at the layer's size, not negative, without a
@@ -98,13 +108,13 @@ def make_grad_cam(model: nn.Module, to_input: ToInput, layer: Path) -> Explain:
         shape = jax.eval_shape(score, 0.0, variables, images, labels)[1]
         nothing = jnp.zeros(shape.shape, shape.dtype)
         gradient, active = jax.grad(score, has_aux=True)(nothing, variables, images, labels)
-        weights = gradient.mean((1, 2), keepdims=True)
+        weights = gradient if per_place else gradient.mean((1, 2), keepdims=True)
         return nn.relu((weights * nn.relu(active)).sum(-1))
 
-    return jax.jit(explain)
+    return jax.jit(_over_mirror_images(explain) if flips else explain)
 
 
-def make_occlusion(model: nn.Module, to_input: ToInput) -> Explain:
+def make_occlusion(model: nn.Module, to_input: ToInput, *, flips: bool) -> Explain:
     """Returns what maps how much a class's probability falls where the image is covered.
 
     The patch has the mean of every band over the training images, zero once standardised.
@@ -112,6 +122,7 @@ def make_occlusion(model: nn.Module, to_input: ToInput) -> Explain:
     Args:
         model: as for `make_grad_cam`.
         to_input: uint8 images to standardised bands.
+        flips: as there.
 
     Returns:
         `explain(variables, images, labels) -> maps` at the image's size: the mean fall, in [-1, 1],
@@ -131,7 +142,20 @@ def make_occlusion(model: nn.Module, to_input: ToInput) -> Explain:
     def explain(variables: Variables, images: Array, labels: Array) -> Array:
         return jax.lax.map(lambda one: of_one(variables, *one), (images, labels))
 
-    return jax.jit(explain)
+    return jax.jit(_over_mirror_images(explain) if flips else explain)
+
+
+def _over_mirror_images(explain: Explain) -> Explain:
+    """Returns the mean of the maps of the image and its mirror images, each turned back."""
+
+    def explain_all(variables: Variables, images: Array, labels: Array) -> Array:
+        maps = [
+            jnp.flip(explain(variables, jnp.flip(images, axes), labels), axes)
+            for axes in ((), 1, 2, (1, 2))
+        ]
+        return jnp.stack(maps).mean(0)
+
+    return explain_all
 
 
 def visible_parts(rows: int, columns: int) -> UInt8[np.ndarray, "p h w"]:

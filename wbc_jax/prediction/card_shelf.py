@@ -62,10 +62,11 @@ class CardShelf:
             return [kept.card for kept in self._kept]
         classifier = self._classifier
         shape = (*self._kept[0].input.shape[:2], 3)
-        layer = find_layer(classifier.model, classifier.variables, shape)
+        model, to_input = classifier.model, classifier.to_input
+        layer = find_layer(model, classifier.variables, shape)
         explainers = (
-            make_grad_cam(classifier.model, classifier.to_input, layer),
-            make_occlusion(classifier.model, classifier.to_input),
+            make_grad_cam(model, to_input, layer, flips=classifier.flips),
+            make_occlusion(model, to_input, flips=classifier.flips),
         )
         cards = []
         with tqdm(total=len(self._kept), desc="explaining", unit=" cells", disable=None) as bar:
