@@ -22,8 +22,10 @@ from wbc_jax.evaluation.attention import (
     make_occlusion,
     visible_parts,
 )
+from wbc_jax.evaluation.inference import make_logits
 from wbc_jax.models import create_model
 from wbc_jax.nn import Conv
+from wbc_jax.reporting.heat import enlarge
 
 LEAST_SHARE = 0.95  # of correct predictions whose highest point lies on the white cell
 
@@ -76,10 +78,9 @@ def test_the_layer_is_the_last_that_shows_places(name: str) -> None:
 
 def test_a_network_of_tiny_maps_shows_no_place() -> None:
     model = tiny_model("cnn")
+    abstract = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 5, 5, 3)))
     with pytest.raises(ValueError, match="no layer has a map of 6x6"):
-        find_layer(
-            model, model.init(jax.random.key(0), jnp.zeros((1, 5, 5, 3)), train=False), (5, 5, 3)
-        )
+        find_layer(model, abstract, (5, 5, 3))
 
 
 def test_every_pixel_is_covered_and_every_place_covers_a_square() -> None:
@@ -189,15 +190,14 @@ def trained() -> Any:
 def test_the_highest_point_lies_on_the_white_cell(trained: Any) -> None:
     model, to_input, variables = trained
     images, labels, white = draw_smears(40, seed=2)
-    answers = model.apply(variables, to_input(images), train=False).argmax(-1)
+    answers = make_logits(model, to_input, flips=True)(variables, images).argmax(-1)
     right = np.flatnonzero(answers == labels)
     assert len(right) >= 32
     layer = find_layer(model, variables, (50, 50, 3))
-    heat = np.asarray(make_grad_cam(model, to_input, layer, flips=False)(variables, images, labels))
+    heat = np.asarray(make_grad_cam(model, to_input, layer, flips=True)(variables, images, labels))
 
     def is_hit(index: int) -> bool:
-        size = white[index].shape[::-1]
-        large = np.asarray(Image.fromarray(heat[index]).resize(size, Image.Resampling.BICUBIC))
+        large = enlarge(heat[index], white[index].shape[::-1])
         return bool(white[index][np.unravel_index(large.argmax(), large.shape)])
 
     assert np.mean([is_hit(index) for index in right]) >= LEAST_SHARE

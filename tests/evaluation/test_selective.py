@@ -18,7 +18,7 @@ from wbc_jax.evaluation.smears import Smears, group_by_smear
 def draw_answers(number: int = 400, seed: int = 0) -> Answers:
     """Answers that are right as often as they are confident; many have equal confidences."""
     random = np.random.default_rng(seed)
-    confidence = random.uniform(0.25, 1, number).round(2)
+    confidence = (1 - 0.75 * random.random(number) ** 3).round(2)
     return Answers(confidence, random.random(number) < confidence)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from wbc_jax.atomic_files import write_text
 from wbc_jax.nested import flatten
 from wbc_jax.printable import printable
-from wbc_jax.reporting import pages
+from wbc_jax.reporting import pages, paper
 
 GALLERY = "gallery.html"
 _SETTINGS = ("input", "detector", "single_cells", "window", "temperature")
@@ -82,6 +82,7 @@ def write_gallery(output: Path, summary: Mapping[str, Any], cards: Sequence[Card
     page = pages.render(
         "gallery.html",
         summary=summary,
+        model_title=paper.model_title(summary["run"]["model"]),
         cards=cards,
         made={name: summary[name] for name in _SETTINGS} | flatten({"run": summary["run"]}),
         script=script,
