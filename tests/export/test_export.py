@@ -141,6 +141,17 @@ def test_a_program_that_this_jax_cannot_read_names_both_versions(export_copy: Pa
         loader.load(export_copy)
 
 
+def test_without_flatbuffers_the_loader_says_what_to_install(
+    exported: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "flatbuffers.py").write_text("raise ImportError('flatbuffers is not there')\n")
+    command = [sys.executable, exported / "load_classifier.py"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "pip install jax flatbuffers" in result.stderr
+
+
 def test_the_loader_of_a_damaged_folder_ends_with_one_message(export_copy: Path) -> None:
     (export_copy / loader.WEIGHTS).write_bytes(b"")
     command = [sys.executable, export_copy / "load_classifier.py"]

@@ -1,4 +1,4 @@
-"""Loads an exported classifier of white blood cells. Needs jax and nothing else.
+"""Loads an exported classifier of white blood cells. Needs jax, and flatbuffers, which it reads by.
 
     classifier = load(".")                   # the folder in which this file lies
     answers = classifier(images)             # uint8 [b, rows, columns, 3], RGB
@@ -85,6 +85,8 @@ def load(folder: str | Path) -> Loaded:
         )
     try:
         exported = jax.export.deserialize(bytearray(contents[PROGRAM]))
+    except ImportError as error:
+        raise ExportError(f"{error}: pip install jax flatbuffers") from error
     except Exception as error:  # of many kinds, depending on what the reading jax does not know
         raise ExportError(
             f"{folder / PROGRAM} was written by jax {facts['jax']} and cannot be read by jax "
