@@ -2,6 +2,7 @@
 
 python launch.py --config=configs/alexnet.py                       embedded drawings, no download
 python launch.py --config=configs/alexnet.py:paper --data_dir=DIR  the paper's images and division
+python launch.py --config=configs/detector.py:bccd --data_dir=DIR  a detector of cells
 python launch.py --mode=compare --runs=runs/A,runs/B               Table I and Figures 7 to 9
 python launch.py --mode=pool --runs=runs/A,runs/B                  mean over seeds and folds
 python launch.py --mode=describe --config=configs/vgg19.py         layers, parameters, operations
@@ -46,14 +47,11 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
     "Configuration, FILE or FILE:PRESET; presets are protocols: synthetic, paper, paper_grouped,"
-    " paper_dev, official, official_dev, crossval, lisc, smoke.",
+    " paper_dev, official, official_dev, crossval, lisc, smoke; of the detector: synthetic, bccd,"
+    " bccd_dev, smoke.",
 )
-_MODE = flags.DEFINE_enum(
-    "mode",
-    "train",
-    ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit", *command_line.MODES],
-    "What to do.",
-)
+_MODES = ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit"]
+_MODE = flags.DEFINE_enum("mode", "train", [*_MODES, *command_line.MODES], "What to do.")
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Directory of the run; by default runs/[RECIPE-]MODEL-PROTOCOL-seedN[-foldN]."
 )
@@ -114,7 +112,7 @@ def _config() -> ConfigDict:
     if _CONFIG.value is None:
         raise UserError(
             f"--mode={_MODE.value} needs a configuration: add --config=configs/alexnet.py (or cnn, "
-            "resnet50, vgg19)"
+            "resnet50, vgg19, detector)"
         )
     try:
         _CONFIG.value.to_dict()  # a file that could not be loaded raises at first use

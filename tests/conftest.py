@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,6 +70,12 @@ TINY_MODELS = {
         **_TINY_HEAD,
     },
 }
+TINY_MODELS["detector"] = {
+    "model.stage_features": (4, 4, 8),
+    "model.stage_sizes": (1, 1, 1),
+    "data.picture_size": (48, 64),
+    "detection.apart": (2.0, 6.0, 2.0),
+}
 # One device whatever the machine has.
 TINY_RUN = {
     "data.image_size": 16,
@@ -80,6 +87,9 @@ TINY_RUN = {
     "train.steps_per_call": 2,
     "mesh.num_devices": 1,
 }
+
+# What a task's configs do not have.
+_NOT_OF = defaultdict(tuple, {"detector": ("data.image_size", "data.first_size")})
 
 # Tests that start many processes take minutes.
 _LONGEST = ("test_kills.py", "test_launchers.py", "test_several_processes.py")
@@ -131,7 +141,12 @@ def form(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def tiny_flags() -> Callable[[str], dict[str, Any]]:
     """Returns, by a network's name, the fields that make a run of it tiny, by dotted name."""
-    return lambda name: TINY_MODELS[name] | TINY_RUN
+
+    def flags(name: str) -> dict[str, Any]:
+        run = {key: value for key, value in TINY_RUN.items() if key not in _NOT_OF[name]}
+        return TINY_MODELS[name] | run
+
+    return flags
 
 
 @pytest.fixture(scope="session")

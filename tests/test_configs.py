@@ -10,20 +10,23 @@ import jax.numpy as jnp
 import pytest
 from ml_collections import ConfigDict
 
+from configs import detector
 from configs.base import PRESETS, VALIDATED, get_base_config
 from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.input_pipeline import BALANCES
 from wbc_jax.data.load import class_names
 from wbc_jax.data.protocols import PROTOCOLS
+from wbc_jax.datasets import catalog
 from wbc_jax.models import create_model
 from wbc_jax.models.head import Head
-from wbc_jax.models.registry import MODELS
+from wbc_jax.models.registry import DETECTORS, MODELS
 from wbc_jax.nested import flatten
 from wbc_jax.training.prepare_data import image_settings
 from wbc_jax.training.train import train
 
 CONFIG_FOLDER = Path(__file__).parents[1] / "configs"
-CONFIGS = sorted(path.stem for path in CONFIG_FOLDER.glob("[!_]*.py") if path.stem != "base")
+FILES = sorted(path.stem for path in CONFIG_FOLDER.glob("[!_]*.py") if path.stem != "base")
+CONFIGS = [name for name in FILES if name not in DETECTORS]  # of classifiers
 
 
 RECIPES = sorted(path.stem for path in (CONFIG_FOLDER / "recipes").glob("[!_]*.py"))
@@ -58,6 +61,9 @@ class ReadingRecorder(ConfigDict):
     def __getattr__(self, name: str) -> Any:
         return self[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._config
+
     def to_dict(self) -> dict[str, Any]:
         return self._config.to_dict()
 
@@ -65,14 +71,16 @@ class ReadingRecorder(ConfigDict):
 def test_there_is_a_config_for_every_network() -> None:
     assert sorted(["cnn", "alexnet", "resnet50", "vgg19"]) == CONFIGS
     assert sorted(get_config(name).model.name for name in CONFIGS) == sorted(MODELS)
+    assert {get_config(name).model.name for name in set(FILES) - set(CONFIGS)} == set(DETECTORS)
 
 
+@pytest.mark.parametrize("name", ["cnn", "detector"])
 @pytest.mark.usefixtures("no_report", "quick_compilation")
 def test_training_reads_every_field_outside_the_network(
-    tiny_config: Any, cache_dir: Path, tmp_path: Path
+    name: str, tiny_config: Any, cache_dir: Path, tmp_path: Path
 ) -> None:
     """One more field is planted, which nothing reads: the test sees it, so it would see others."""
-    config = tiny_config()
+    config = tiny_config(name)
     config.train.planted = 1
     read: set[str] = set()
     train(ReadingRecorder(config, read), workdir=tmp_path, data_dir=None, cache_dir=cache_dir)
@@ -144,7 +152,35 @@ def test_every_preset_gives_a_network_with_an_output_per_class(name: str) -> Non
 
 
 def test_every_protocol_is_a_preset() -> None:
-    assert set(PRESETS) == set(PROTOCOLS)
+    assert set(PRESETS) | set(detector.PRESETS) == set(PROTOCOLS)
+
+
+def test_a_detector_has_no_field_of_a_whole_images_class() -> None:
+    """Those left out would be read by nothing; all others are those of the classifiers."""
+    shared, config = flatten(get_base_config("synthetic").to_dict()), get_config("detector")
+    mine = {name for name in flatten(config.to_dict()) if not name.startswith("model.")}
+    gone = {name for name in shared if not name.startswith("model.")} - mine
+    assert gone == {f"{s}.{n}" for s, names in detector.OF_CLASSIFIERS.items() for n in names}
+    assert set(config.augment) == {field.name for field in fields(Augmentation)}
+    assert set(config.model) - {"name"} == network_fields(DETECTORS["detector"])
+    assert mine - set(shared) == {
+        "task",
+        "data.picture_size",
+        "detection.spread",
+        "detection.thresholds",
+        "detection.apart",
+    }
+
+
+@pytest.mark.parametrize("preset", detector.PRESETS)
+def test_a_detectors_presets_name_protocols_with_boxes(preset: str) -> None:
+    config = get_config("detector", preset)
+    assert catalog.get(PROTOCOLS[config.data.protocol].dataset).has_boxes
+    height, width = config.data.picture_size
+    model = create_model(num_classes=3, **config.model.to_dict())
+    image = jax.ShapeDtypeStruct((2, height, width, 3), jnp.float32)
+    maps, _ = jax.eval_shape(model.init_with_output, jax.random.key(0), image)
+    assert maps.shape == (2, height // 4, width // 4, 3)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -176,22 +212,22 @@ def test_every_recipe_says_how_to_run_it_and_refuses_unknown_presets(recipe: str
             module.get_config(preset)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", FILES)
 def test_every_config_says_how_to_run_it(name: str) -> None:
     module = importlib.import_module(f"configs.{name}")
     assert f"python launch.py --config=configs/{name}.py" in (module.__doc__ or "")
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", FILES)
 def test_an_unknown_preset_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(ValueError, match="preset 'papre' is not known; choose one of synthetic"):
         get_config(name, "papre")
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", FILES)
 def test_no_field_is_a_list(name: str) -> None:
     """A list cannot be overridden on the command line; a tuple can."""
-    for preset in PRESETS:
+    for preset in PRESETS if name in CONFIGS else detector.PRESETS:
         for field, value in flatten(get_config(name, preset).to_dict()).items():
             assert not isinstance(value, list), field
             assert value is not None, field

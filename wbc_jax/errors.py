@@ -4,6 +4,19 @@
 is raised is a fault of ours and keeps its traceback.
 """
 
+from collections.abc import Collection
+
 
 class UserError(Exception):
     """A mistake in what the user gave: the message names field, value, rule and remedy."""
+
+
+def require_choice(field: str, value: str, choices: Collection[str]) -> str:
+    """Returns `value`.
+
+    Raises:
+        UserError: it is none of the choices.
+    """
+    if value not in choices:
+        raise UserError(f"{field}={value!r} is not known; choose one of {', '.join(choices)}")
+    return value

@@ -39,9 +39,10 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDataset:
 
 
 def assert_equal_examples(got: Examples, expected: Examples) -> None:
-    for ours, theirs in zip(got, expected, strict=True):
+    for ours, theirs in zip(got[:5], expected[:5], strict=True):
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
+    assert got.cells is expected.cells is None
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "BMP"])

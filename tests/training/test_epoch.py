@@ -115,7 +115,7 @@ def test_the_bar_counts_images_and_shows_the_loss_that_is_trained(
 ) -> None:
     shown: list[tuple[int, str]] = []
 
-    def record(progress: Any, sums: Any, num_images: int, loss_name: str) -> None:
+    def record(progress: Any, sums: Any, num_images: int, loss_name: str, words: Any) -> None:
         shown.append((num_images, loss_name))
 
     monkeypatch.setattr("wbc_jax.training.epoch._show", record)
@@ -130,6 +130,7 @@ def test_what_the_bar_says(capsys: pytest.CaptureFixture[str]) -> None:
 
     sums = {"binary_cross_entropy": jnp.array(5.0), "categorical_accuracy": jnp.array(7.0)}
     with tqdm(total=20, unit=" images", disable=False, mininterval=0) as progress:
-        _show(progress, sums, 10, "binary_cross_entropy")
+        words = {"categorical_accuracy": "accuracy", "f1_RBC": "RBC F1"}  # not summed: not shown
+        _show(progress, sums, 10, "binary_cross_entropy", words)
         assert progress.n == 10
     assert "loss 0.5000, accuracy 70.0%" in capsys.readouterr().err

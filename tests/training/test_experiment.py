@@ -29,12 +29,12 @@ def test_validation_and_test_are_predicted_in_their_order_and_with_flips_where_a
     )
     variables["batch_stats"] = jax.tree.map(lambda leaf: np.abs(leaf) + 1, variables["batch_stats"])
     logits = make_predict_parts(config, experiment)(variables)
-    partition, apply = experiment.data.partition, jax.jit(experiment.model.apply)
+    partition, apply = experiment.data.partition, jax.jit(experiment.task.model.apply)
     assert logits.validation.shape == (len(partition.validation.label), 4)
     assert logits.test.shape == (len(partition.test.label), 4)
     assert len(np.unique(logits.test, axis=0)) > 1
     for part, got in ((partition.validation, logits.validation), (partition.test, logits.test)):
-        expected = apply(variables, experiment.to_input(jnp.asarray(part.image)))
+        expected = apply(variables, experiment.task.to_input(jnp.asarray(part.image)))
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3)
 
     config.eval.test_time_flips = True

@@ -69,12 +69,38 @@ class Augmentation:
         place_key, colour_key, cutout_key = jax.random.split(key, 3)
         if self._moves():
             images = self._move(images, place_key)
-        if self.light or self.stain:
-            images = self._recolour(images, colour_key)
-        if self.cutout:
-            side = max(1, round(self.cutout * images.shape[1]))
-            images = geometry.cut_out(images, cutout_key, side)
-        return images
+        return self._cover(images, colour_key, cutout_key)
+
+    def with_cells(
+        self,
+        images: UInt8[Array, "b h w c"],
+        cells: Float[Array, "b m 5"],
+        key: Key[Array, ""],
+    ) -> tuple[UInt8[Array, "b h w c"], Float[Array, "b m 5"]]:
+        """Returns the images changed, and where their cells are then.
+
+        Everything that moves is one map, applied once, and the same map moves the cells.
+
+        Args:
+            images: 0 to 255.
+            cells: as in `Examples`.
+            key: of the draw.
+        """
+        place_key, colour_key, cutout_key = jax.random.split(key, 3)
+        if self._moves():
+            count, height, width = images.shape[:3]
+            keys = jax.random.split(place_key, 3)
+            linear = geometry.random_linear_maps(
+                keys[0], count, rotation=self.rotation, scale=self.scale, shear=self.shear
+            )
+            flips = jnp.where(jax.random.bernoulli(keys[1], shape=(count, 2)), -1.0, 1.0)
+            flips = jnp.where(jnp.array([self.flip, self.mirror]), flips, 1.0)
+            margin = float(self.crop_margin)
+            shift = jax.random.uniform(keys[2], (count, 2), minval=-margin, maxval=margin)
+            linear = linear * flips[:, :, None]
+            images = geometry.warp(images, linear, shift)
+            cells = geometry.move_cells(cells, linear, shift, (height, width))
+        return self._cover(images, colour_key, cutout_key), cells
 
     def _moves(self) -> bool:
         resampled = self.rotation or self.scale or self.shear
@@ -101,6 +127,19 @@ class Augmentation:
             most = 2 * self.crop_margin + 1
             offsets = jax.random.randint(keys[3], (count, 2), 0, most)
             images = geometry.crop(images, offsets, self.crop_margin)
+        return images
+
+    def _cover(
+        self,
+        images: UInt8[Array, "b h w c"],
+        colour_key: Key[Array, ""],
+        cutout_key: Key[Array, ""],
+    ) -> UInt8[Array, "b h w c"]:
+        if self.light or self.stain:
+            images = self._recolour(images, colour_key)
+        if self.cutout:
+            side = max(1, round(self.cutout * images.shape[1]))
+            images = geometry.cut_out(images, cutout_key, side)
         return images
 
     def _recolour(

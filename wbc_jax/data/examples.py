@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Float32, Int, Shaped, UInt8
 
 
 class Examples(NamedTuple):
@@ -15,6 +15,8 @@ class Examples(NamedTuple):
         filename: where in its data set the image comes from; unicode.
         source: the smear it shows; copies of one smear share it. Unicode.
         scene: the place that smear shows; smears of overlapping fields share it. Unicode.
+        cells: of sets for detectors, all cells of each picture: row, column, half the height and
+            half the width of the box in pixels of `image`, and the kind; -1: no further cell.
     """
 
     image: UInt8[np.ndarray, "n h w c"]
@@ -22,12 +24,15 @@ class Examples(NamedTuple):
     filename: Shaped[np.ndarray, " n"]
     source: Shaped[np.ndarray, " n"]
     scene: Shaped[np.ndarray, " n"]
+    cells: Float32[np.ndarray, "n m 5"] | None = None
 
     def take(self, rows: Int[np.ndarray, " m"]) -> "Examples":
         """Returns the examples of these rows, in this order."""
-        return Examples(*(array[rows] for array in self))
+        arrays = {name: array[rows] for name, array in self._asdict().items() if array is not None}
+        return Examples(**arrays)
 
 
 def concatenate(parts: list[Examples]) -> Examples:
     """Returns the examples of all parts, one part after the other."""
-    return Examples(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    given = [name for name, array in parts[0]._asdict().items() if array is not None]
+    return Examples(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in given})

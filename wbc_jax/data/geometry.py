@@ -12,6 +12,8 @@ from jax import lax
 from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
+_LEAST_IN_VIEW = 0.25  # of a cell's box, for the cell to count
+
 
 def mirror(
     images: UInt8[Array, "b h w c"], chosen: Bool[Array, " b"], *, axis: int
@@ -98,6 +100,39 @@ def warp(
         return jax.vmap(channel, in_axes=-1, out_axes=-1)(image)
 
     return to_uint8(jax.vmap(resample)(images.astype(jnp.float32), asked))
+
+
+def move_cells(
+    cells: Float[Array, "b m 5"],
+    linear: Float[Array, "b 2 2"],
+    shift: Float[Array, "b 2"],
+    size: tuple[int, int],
+) -> Float[Array, "b m 5"]:
+    """Returns where cells are after `warp` under the same maps.
+
+    A cell is taken for the ellipse in its box. Its box is cut at the frame, as annotators draw it,
+    and it is dropped where less than a quarter of the box is left in view.
+
+    Args:
+        cells: row, column, half the height, half the width in pixels, and the kind; below 0: none.
+        linear: from (row, column) in the result to (row, column) in the image, about its centre.
+        shift: added to them, pixels of the image.
+        size: rows, columns of the images.
+
+    Returns:
+        The same in pixels of the result; of a dropped cell the kind is -1.
+    """
+    forth = jnp.linalg.inv(linear)
+    middle = (jnp.array(size) - 1) / 2
+    center = jnp.einsum("bij,bmj->bmi", forth, cells[..., :2] - middle - shift[:, None]) + middle
+    half = jnp.sqrt(jnp.einsum("bij,bmj->bmi", jnp.square(forth), jnp.square(cells[..., 2:4])))
+    # A box's edges lie between pixels: the frame's are half a pixel beyond the outer ones' middles.
+    low = jnp.maximum(center - half, -0.5)
+    high = jnp.minimum(center + half, jnp.array(size) - 0.5)
+    seen = jnp.maximum(high - low, 0.0)
+    share = seen.prod(axis=-1) / jnp.maximum(4 * half.prod(axis=-1), 1e-6)
+    kind = jnp.where(share < _LEAST_IN_VIEW, -1.0, cells[..., 4])
+    return jnp.concatenate([(low + high) / 2, seen / 2, kind[..., None]], axis=-1)
 
 
 def cut_out(

@@ -2,18 +2,22 @@
 
 data = load_data("paper", settings, num_classes=4, draw=Draw(0), data_dir=None, cache_dir=cache)
 data.partition.train.image
+data = load_pictures("bccd", PictureSettings(240, 320), draw=Draw(0), data_dir=..., cache_dir=cache)
+data.partition.train.cells
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wbc_jax.data.annotated import PictureSettings, load_annotated
 from wbc_jax.data.divisions import shared_smears
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.preprocessing import Settings, load_split
-from wbc_jax.data.protocols import Draw, Partition, Protocol, get_protocol
+from wbc_jax.data.protocols import PROTOCOLS, Draw, Partition, Protocol, get_protocol
 from wbc_jax.datasets import bad_images, catalog
 from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.datasets.prepare import PreparedDataset, prepare
@@ -70,11 +74,21 @@ class Data:
         }
 
     def _class_counts(self, examples: Examples) -> dict[str, int]:
-        return {name: int((examples.label == i).sum()) for i, name in enumerate(self.classes)}
+        kinds = examples.label if examples.cells is None else examples.cells[..., 4]
+        return {name: int((kinds == i).sum()) for i, name in enumerate(self.classes)}
 
     def _smear_counts(self, examples: Examples) -> dict[str, int]:
+        """Returns of how many smears the examples of a class are, or in how many its cells are."""
+        cells = examples.cells
         return {
-            name: len(set(examples.source[examples.label == i]) - {UNRESOLVED})
+            name: len(
+                set(
+                    examples.source[
+                        examples.label == i if cells is None else (cells[..., 4] == i).any(axis=1)
+                    ]
+                )
+                - {UNRESOLVED}
+            )
             for i, name in enumerate(self.classes)
         }
 
@@ -95,15 +109,7 @@ def class_names(protocol: str, num_classes: int) -> tuple[str, ...]:
 
 
 def load_data(
-    protocol_name: str,
-    settings: Settings,
-    *,
-    num_classes: int,
-    draw: Draw,
-    data_dir: Path | None,
-    cache_dir: Path,
-    download: bool = False,
-    on_bad_image: str = "error",
+    protocol_name: str, settings: Settings, *, num_classes: int, draw: Draw, **where: Any
 ) -> Data:
     """Prepares, pre-processes and divides the images of a protocol.
 
@@ -112,18 +118,66 @@ def load_data(
         settings: how an image becomes an array.
         num_classes: the first so many classes are kept, the others' images left out.
         draw: which of a protocol's divisions.
-        data_dir: where a user's images are looked for; only read.
-        cache_dir: where prepared sets and arrays are kept.
-        download: fetch images that are not found, where that is allowed.
-        on_bad_image: "error" refuses a set with files that cannot be used, "skip" leaves them out.
+        where: `data_dir`, `cache_dir`, `download`, `on_bad_image`, as of `prepare`.
 
     Raises:
         UserError: a value is out of range, or the images are not there or cannot be read.
     """
-    if not 0 <= draw.seed < 2**32:
-        raise UserError(f"seed={draw.seed} must lie in [0, 2^32), the range of a random key")
+
+    def read(prepared: PreparedDataset, split: str) -> Examples:
+        examples = load_split(prepared, split, settings, cache_dir=where["cache_dir"])
+        return examples.take(np.flatnonzero((examples.label >= 0) & (examples.label < num_classes)))
+
+    _require_seed(draw.seed)
+    return _divide(protocol_name, class_names(protocol_name, num_classes), read, draw, **where)
+
+
+def load_pictures(
+    protocol_name: str, settings: PictureSettings, *, draw: Draw, **where: Any
+) -> Data:
+    """Prepares, resizes and divides the pictures of a protocol, with every cell in them.
+
+    Args:
+        protocol_name: which pictures are train and test; its set has boxes.
+        settings: to which size.
+        draw: which of a protocol's divisions.
+        where: `data_dir`, `cache_dir`, `download`, `on_bad_image`, as of `prepare`.
+
+    Raises:
+        UserError: a value is out of range, the set has no boxes, or its pictures are not there.
+    """
+    spec = catalog.get(get_protocol(protocol_name).dataset)
+    if not spec.has_boxes:
+        known = [one.name for one in PROTOCOLS.values() if catalog.get(one.dataset).has_boxes]
+        raise UserError(
+            f"data.protocol={protocol_name!r}: {spec.name} has no boxes of cells, which a detector "
+            f"learns from; choose one of {', '.join(known)}"
+        )
+
+    def read(prepared: PreparedDataset, split: str) -> Examples:
+        return load_annotated(prepared, split, settings, cache_dir=where["cache_dir"])
+
+    _require_seed(draw.seed)
+    return _divide(protocol_name, catalog.CELL_KINDS, read, draw, **where)
+
+
+def _require_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed={seed} must lie in [0, 2^32), the range of a random key")
+
+
+def _divide(
+    protocol_name: str,
+    classes: tuple[str, ...],
+    read: Callable[[PreparedDataset, str], Examples],
+    draw: Draw,
+    *,
+    data_dir: Path | None,
+    cache_dir: Path,
+    download: bool = False,
+    on_bad_image: str = "error",
+) -> Data:
     protocol = get_protocol(protocol_name)
-    classes = class_names(protocol_name, num_classes)
     prepared = prepare(
         protocol.dataset,
         data_dir=data_dir,
@@ -131,9 +185,5 @@ def load_data(
         download=download,
         on_bad_image=on_bad_image,
     )
-    splits = {}
-    for split in protocol.splits:
-        examples = load_split(prepared, split, settings, cache_dir=cache_dir)
-        kept = np.flatnonzero((examples.label >= 0) & (examples.label < num_classes))
-        splits[split] = examples.take(kept)
+    splits = {split: read(prepared, split) for split in protocol.splits}
     return Data(protocol, prepared, classes, protocol.divide(splits, draw))

@@ -10,10 +10,11 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -136,24 +137,49 @@ def load_split(
 ) -> Examples:
     """Returns one split pre-processed, from the cache if it has been made before.
 
+    Raises:
+        UserError: there is no such split, an image cannot be decoded, or the cache not be written.
+    """
+    return load_cached(prepared, split, settings, _preprocess_all, cache_dir=cache_dir)
+
+
+def load_cached(
+    prepared: PreparedDataset,
+    split: str,
+    settings: Any,
+    make: Callable[[PreparedDataset, str, Any], Examples],
+    *,
+    cache_dir: Path,
+    names: Sequence[str] = Examples._fields[:5],
+) -> Examples:
+    """Returns what `make` makes of a split, from the cache if it has been made before.
+
     The cache's key is made of the set's version, the digest of the images and the settings; a
     damaged file in it is made anew.
+
+    Args:
+        prepared: the set.
+        split: of it.
+        settings: a dataclass: what the arrays depend on besides.
+        make: from the set, the split and the settings to its examples.
+        cache_dir: where arrays are kept.
+        names: the arrays that it makes.
 
     Raises:
         UserError: there is no such split, an image cannot be decoded, or the cache not be written.
     """
     start = time.perf_counter()
     path = _cache_path(prepared, split, settings, cache_dir)
-    examples = _read(path)
+    examples = _read(path, names)
     if examples is None:
-        examples = _preprocess_all(prepared, split, settings)
-        _write(path, examples)
+        examples = make(prepared, split, settings)
+        _write(path, {name: getattr(examples, name) for name in names})
     seconds = time.perf_counter() - start
     _log.info("%s %s: %d images in %.2f s", prepared.spec.name, split, len(examples.label), seconds)
     return examples
 
 
-def _cache_path(prepared: PreparedDataset, split: str, settings: Settings, cache_dir: Path) -> Path:
+def _cache_path(prepared: PreparedDataset, split: str, settings: Any, cache_dir: Path) -> Path:
     if split not in prepared.splits:
         raise UserError(
             f"split {split!r} is not in {prepared.spec.name}; there are: "
@@ -170,19 +196,19 @@ def _cache_path(prepared: PreparedDataset, split: str, settings: Settings, cache
     return cache_dir / "arrays" / f"{prepared.spec.name.replace('/', '-')}-{split}-{name}.npz"
 
 
-def _read(path: Path) -> Examples | None:
+def _read(path: Path, names: Sequence[str]) -> Examples | None:
     if not path.exists():
         return None
     try:
-        return Examples(*read_arrays(path, Examples._fields))
+        return Examples(**dict(zip(names, read_arrays(path, names), strict=True)))
     except Damage as damage:
         _log.warning("cached arrays %s: making them anew", damage)
         return None
 
 
-def _write(path: Path, examples: Examples) -> None:
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     try:
-        write_arrays(path, examples._asdict())
+        write_arrays(path, arrays)
     except OSError as error:
         raise UserError(
             f"cache_dir: {path.parent} cannot be written ({error.strerror}); free some space or "

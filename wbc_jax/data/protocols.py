@@ -114,6 +114,11 @@ _LEAK_WARNING = (
     "copies of the same smear are on both sides. These figures do not show how well unseen smears "
     "are classified; use :paper_grouped, :official or :crossval for that."
 )
+_INCOMPLETE_WARNING = (
+    "BCCD's annotation is incomplete: some photographs have no red cell annotated at all, others "
+    "lack many in clumps and at the edges. A detector that finds such a cell is charged with a "
+    "false one, so precision and count errors of RBC are partly the annotation's."
+)
 
 
 PROTOCOLS = {
@@ -216,6 +221,30 @@ PROTOCOLS = {
             ),
             warnings=(),
             split=smear_holdout,
+        ),
+        Protocol(
+            name="bccd",
+            dataset="bccd",
+            splits=("train", "val"),
+            description=(
+                "The data set's own: train to train, less the photographs that show a place of "
+                "val, val to test; for detectors."
+            ),
+            warnings=(_INCOMPLETE_WARNING,),
+            split=as_given("train", "val"),
+        ),
+        Protocol(
+            name="bccd_dev",
+            dataset="bccd",
+            splits=("train", "val"),
+            description=(
+                f"One of {NUM_FOLDS} folds over the photographs of train, drawn by seed, to test, "
+                "the others to train: to choose settings by, without seeing a photograph or a "
+                "place of val."
+            ),
+            warnings=(_INCOMPLETE_WARNING,),
+            split=within("train", one_fold, apart_from="val"),
+            num_folds=NUM_FOLDS,
         ),
     )
 }

@@ -86,9 +86,10 @@ def _step(height: int) -> int:
 def _find(image: Image.Image, step: int) -> Bool[np.ndarray, "r c"] | None:
     """Returns the nucleus in the image made smaller by `step`."""
     small = np.asarray(image.reduce(step) if step > 1 else image)
-    stain = _nuclear_stain(small)
-    if stain is None:
+    density = optical_density(small)
+    if density is None:
         return None
+    stain = nuclear_stain(density)
     threshold = max(_LEAST_STAIN, float(threshold_otsu(np.maximum(stain, 0.0))))
     stained = ndimage.binary_opening(stain > threshold)  # without seams along fill
     rows = len(small)
@@ -102,13 +103,24 @@ def _find(image: Image.Image, step: int) -> Bool[np.ndarray, "r c"] | None:
     return groups == chosen if amounts[chosen] > 0 else None
 
 
-def _nuclear_stain(image: UInt8[np.ndarray, "r c 3"]) -> Float[np.ndarray, "r c"] | None:
-    """Returns the mean density in red and green less that in blue; None for an image of fill."""
-    seen = (image > _BLACK).any(axis=-1)
+def optical_density(image: UInt8[np.ndarray, "r c 3"]) -> Float[np.ndarray, "r c 3"] | None:
+    """Returns the density against the empty slide of the same image; None for one of fill alone.
+
+    Args:
+        image: RGB, 0 to 255.
+
+    Returns:
+        Natural logarithms; 0 is the slide and black fill.
+    """
+    seen = np.any(image > _BLACK, axis=-1)
     if not seen.any():
         return None
     slide = np.percentile(image[seen], _SLIDE, axis=0).astype(np.float32)
     density = np.log(slide + 1.0) - np.log(image.astype(np.float32) + 1.0)
-    stain = (density[..., 0] + density[..., 1]) / 2.0 - density[..., 2]
     # The logarithm would make a colour of what little light JPEG leaves in the fill.
-    return np.where(seen, stain, 0.0).astype(np.float32)
+    return np.where(np.expand_dims(seen, -1), density, 0.0).astype(np.float32)
+
+
+def nuclear_stain(density: Float[np.ndarray, "r c 3"]) -> Float[np.ndarray, "r c"]:
+    """Returns the mean density in red and green less that in blue: what nuclei have."""
+    return (density[..., 0] + density[..., 1]) / 2.0 - density[..., 2]

@@ -13,6 +13,7 @@ from wbc_jax.errors import UserError
 # Labels 0-3 are the paper's; a fifth class, where a set has one, follows them.
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 CLASSES_WITH_BASOPHIL = (*CLASSES, "basophil")
+CELL_KINDS = ("RBC", "WBC", "Platelets")  # what a detector tells apart, as BCCD calls them
 UNRESOLVED = "unresolved"  # source of an image whose smear is not known; see docs/provenance.md
 
 
@@ -30,6 +31,7 @@ class DatasetSpec:
             `locate` in the module `source` beside the builder.
         knows_copies: whether `source` is the same for all images of one smear; elsewhere it is the
             image's own name, and images of one smear can be found by content only.
+        has_boxes: whether every cell of a picture is given, with its kind and its box.
     """
 
     name: str
@@ -39,6 +41,7 @@ class DatasetSpec:
     title: str
     user_supplied: bool
     knows_copies: bool = True
+    has_boxes: bool = False
 
 
 def _folder(name: str) -> str:
@@ -55,6 +58,7 @@ DATASETS = {
             classes=CLASSES,
             title="Synthetic drawings of stained blood smears (not cells)",
             user_supplied=False,
+            has_boxes=True,
         ),
         DatasetSpec(
             name="synthetic_smears/smoke",
@@ -63,6 +67,7 @@ DATASETS = {
             classes=CLASSES,
             title="A few synthetic drawings of stained blood smears (not cells), for tests",
             user_supplied=False,
+            has_boxes=True,
         ),
         DatasetSpec(
             name="blood_cells",
@@ -80,6 +85,16 @@ DATASETS = {
             title="LISC (Rezatofighi and Soltanian-Zadeh 2011): real smears, one white cell each",
             user_supplied=True,
             knows_copies=False,
+        ),
+        DatasetSpec(
+            name="bccd",
+            version="1.0.0",
+            builder=_folder("bccd"),
+            classes=CELL_KINDS,
+            title="BCCD (Shenggan 2017): photographs of blood smears, a box around every cell",
+            user_supplied=True,
+            knows_copies=False,
+            has_boxes=True,
         ),
     )
 }

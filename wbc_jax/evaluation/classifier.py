@@ -12,25 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
-import jax
 import numpy as np
-from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array, Float, UInt8
-from ml_collections import ConfigDict
 
 from wbc_jax.data.bands import BandStatistics, make_to_input
 from wbc_jax.data.preprocessing import Settings
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import ToInput, make_logits
+from wbc_jax.evaluation.metrics import METRICS
 from wbc_jax.models import create_model
 from wbc_jax.reporting.run_files import Run, read_run
-from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.experiment import build_optimizer
 from wbc_jax.training.prepare_data import image_settings
-from wbc_jax.training.rngs import named_key
 from wbc_jax.training.run_directory import RunDirectory
-from wbc_jax.training.train_state import Progress, Variables, create_train_state
-from wbc_jax.training.train_step import zero_sums
+from wbc_jax.training.train_state import Variables
+from wbc_jax.training.trained import restore_trained
 
 _EVALUATE = "evaluate it again: python launch.py --mode=evaluate --workdir={}"
 
@@ -109,21 +104,21 @@ def load_classifier(workdir: Path) -> Classifier:
     config = RunDirectory(workdir).load_config()
     try:
         model = create_model(num_classes=len(run.results["classes"]), **config.model.to_dict())
-        target = _abstract_progress(config, model, run.results["num_train"])
-        settings, bands = image_settings(config), config.data.bands
-        num_epochs, flips = config.train.num_epochs, config.eval.test_time_flips
+        side, bands, flips = config.data.image_size, config.data.bands, config.eval.test_time_flips
+        settings = image_settings(config)
+        checkpoint = restore_trained(
+            workdir,
+            config,
+            model,
+            image_shape=(side, side, 3),
+            metrics=METRICS,
+            num_train=run.results["num_train"],
+        )
     except (AttributeError, KeyError) as error:  # what a ConfigDict raises of a missing field
         raise UserError(
             f"{workdir}/config.json lacks a field that this version reads ({error.args[0]}); use "
             "the version that trained the run, or train it again"
         ) from error
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
-        checkpoint = checkpoints.restore_latest(target)
-    if checkpoint is None or len(checkpoint.facts["epochs"]) < num_epochs:
-        raise UserError(
-            f"{workdir}/checkpoints does not hold the state after the last of {num_epochs} epochs; "
-            "the command that started the run resumes it"
-        )
     return Classifier(
         run=run,
         model=model,
@@ -133,24 +128,4 @@ def load_classifier(workdir: Path) -> Classifier:
         statistics=BandStatistics(**{n: np.array(v, np.float32) for n, v in statistics.items()}),
         flips=flips,
         step=checkpoint.step,
-    )
-
-
-def _abstract_progress(config: ConfigDict, model: nn.Module, num_train: int) -> Progress:
-    """Returns shapes, dtypes and shardings of what the run's checkpoints hold."""
-    side = config.data.image_size
-    tx = build_optimizer(config, num_train // config.train.batch_size)
-    state = jax.eval_shape(
-        lambda: create_train_state(
-            model,
-            tx,
-            named_key(config.seed, "params"),
-            image_shape=(side, side, 3),
-            keeps_average=config.train.average_decay > 0,
-        )
-    )
-    here = SingleDeviceSharding(jax.local_devices()[0])
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here),
-        Progress(state, jax.eval_shape(zero_sums)),
     )

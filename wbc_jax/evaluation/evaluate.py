@@ -11,6 +11,7 @@ import jax
 from ml_collections import ConfigDict
 
 from wbc_jax.errors import UserError
+from wbc_jax.evaluation.finish_detection import finish_detection
 from wbc_jax.evaluation.results import (
     VALIDATION_PREDICTIONS,
     PartLogits,
@@ -104,8 +105,6 @@ def finish_run(
 ) -> dict[str, Any]:
     """Writes predictions, results and report of a trained state; returns the results.
 
-    Validation and test smears' predictions are written beside those of the test images.
-
     Args:
         config: of the run.
         experiment: built from it.
@@ -115,9 +114,8 @@ def finish_run(
         logits: of every validation and test image in that state.
     """
     data, (train, validation, test) = experiment.data, experiment.data.partition
-    scores = score(logits, data.partition, data.classes)
     images_trained = len(epochs) * experiment.steps_per_epoch * config.train.batch_size
-    results = {
+    facts = {
         "model": config.model.name,
         "dataset": data.prepared.spec.name,
         "protocol": data.protocol.name,
@@ -130,14 +128,32 @@ def finish_run(
         "classes": list(data.classes),
         "band_statistics": {
             name: [float(value) for value in values]
-            for name, values in experiment.statistics._asdict().items()
+            for name, values in experiment.task.statistics._asdict().items()
         },
         "epochs": epochs,
-        **scores.figures,
         "num_params": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
         "wall_seconds": epochs[-1]["wall_seconds"],
         "images_per_second": images_trained / sum(epoch["seconds"] for epoch in epochs),
     }
+    results = _FINISH[experiment.task.name](config, experiment, workdir, facts, logits)
+    if data.protocol.is_leaky:
+        _log.warning("%s %s: %s", leaky.MARK, data.protocol.name, leaky.WORDS)
+    _log.info("report: %s", workdir / "report.html")
+    return results
+
+
+def _finish_classification(
+    config: ConfigDict,
+    experiment: Experiment,
+    workdir: Path,
+    facts: dict[str, Any],
+    logits: PartLogits,
+) -> dict[str, Any]:
+    """Writes the smears' predictions beside those of the images; returns the results."""
+    data, (_, validation, test) = experiment.data, experiment.data.partition
+    scores = score(logits, data.partition, data.classes)
+    results = {**facts, **scores.figures}
+    epochs = facts["epochs"]
     write_predictions(workdir, test, scores.probabilities)
     write_smear_predictions(workdir, scores.smears, scores.smear_probabilities)
     if len(logits.validation):
@@ -157,9 +173,9 @@ def finish_run(
             flatten(config.to_dict()), {name: results["test"][name] for name in HEADLINE}
         )
     write_results(workdir, results)
-    if data.protocol.is_leaky:
-        _log.warning("%s %s: %s", leaky.MARK, data.protocol.name, leaky.WORDS)
     write_cards(read_run(workdir))
-    report = write_report(workdir, test.image)
-    _log.info("report: %s", report)
+    write_report(workdir, test.image)
     return results
+
+
+_FINISH = {"classification": _finish_classification, "detection": finish_detection}

@@ -4,7 +4,7 @@ predict = make_predict(model, to_input, mesh, images, batch_size=100)
 logits = predict(state.variables)                       # NumPy, [n, k]
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,18 @@ from wbc_jax.training.sharding import replicated, split_by_example
 from wbc_jax.training.train_state import Variables
 
 ToInput = Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]]
+# Brings the answers to mirror images together, given the axes each was mirrored along.
+MergeViews = Callable[[Sequence[Array], Sequence[tuple[int, ...]]], Array]
+_MIRRORED: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+
+
+def mean_of_classes(
+    logits: Sequence[Float[Array, "b k"]], axes: Sequence[tuple[int, ...]]
+) -> Float[Array, "b k"]:
+    """Returns the logarithms of the mean probabilities: a class is the same in a mirror image."""
+    del axes
+    log_mean = jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)
+    return log_mean - jnp.log(float(len(logits)))
 
 
 def pad_to_batches(
@@ -32,26 +44,23 @@ def pad_to_batches(
 
 
 def make_logits(
-    model: nn.Module, to_input: ToInput, *, flips: bool
-) -> Callable[[Variables, UInt8[Array, "b h w c"]], Float[Array, "b k"]]:
+    model: nn.Module, to_input: ToInput, *, flips: bool, merge: MergeViews = mean_of_classes
+) -> Callable[[Variables, UInt8[Array, "b h w c"]], Float[Array, "b ..."]]:
     """Returns a pure function of weights and images, to be compiled.
 
     Args:
         model: called with an image and `train=False`.
         to_input: uint8 images to standardised bands.
-        flips: average the probabilities over the image, its mirror images left to right and upside
-            down, and both; the logits are then logarithms of these means.
+        flips: average over the image, its mirror images left to right and upside down, and both.
+        merge: how the answers to mirror images are brought together.
     """
 
     def logits_of(variables: Variables, batch: Array) -> Array:
-        views = [batch]
-        if flips:
-            views = [jnp.flip(batch, axes) for axes in ((), 1, 2, (1, 2))]
-        logits: Any = [model.apply(variables, to_input(view), train=False) for view in views]
-        if len(views) == 1:
-            return logits[0]
-        log_mean = jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)
-        return log_mean - jnp.log(float(len(views)))
+        views = _MIRRORED if flips else _MIRRORED[:1]
+        logits: Any = [
+            model.apply(variables, to_input(jnp.flip(batch, axes)), train=False) for axes in views
+        ]
+        return merge(logits, views) if flips else logits[0]
 
     return logits_of
 
@@ -64,7 +73,8 @@ def make_predict(
     *,
     batch_size: int,
     flips: bool = False,
-) -> Callable[[Variables], Float[np.ndarray, "n k"]]:
+    merge: MergeViews = mean_of_classes,
+) -> Callable[[Variables], Float[np.ndarray, "n ..."]]:
     """Puts images on the devices and returns what computes their logits.
 
     Args:
@@ -74,6 +84,7 @@ def make_predict(
         images: 0 to 255, at least one.
         batch_size: images per step; changes no result but for rounding.
         flips: as in `make_logits`.
+        merge: as in `make_logits`.
 
     Returns:
         `predict(variables) -> logits`: row i is that of image i; the padding is cut off.
@@ -83,7 +94,7 @@ def make_predict(
     batches = put_everywhere(list(pad_to_batches(images, batch_size)), replicated(mesh))
     by_example = split_by_example(mesh)
 
-    logits_of_batch = make_logits(model, to_input, flips=flips)
+    logits_of_batch = make_logits(model, to_input, flips=flips, merge=merge)
 
     # Whole on every device: a process reads only what its own devices hold.
     @partial(jax.jit, out_shardings=replicated(mesh))

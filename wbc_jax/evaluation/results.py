@@ -27,15 +27,15 @@ SMEAR_PREDICTIONS = "smear_predictions.npz"
 
 
 class PartLogits(NamedTuple):
-    """Logits of the parts of the data that are not trained on.
+    """Logits of the parts of the data that are not trained on: of classes, or maps of them.
 
     Attributes:
         validation: of the examples held out of training; no rows where none are.
         test: of the test images.
     """
 
-    validation: Float[np.ndarray, "v k"]
-    test: Float[np.ndarray, "n k"]
+    validation: Float[np.ndarray, "v ..."]
+    test: Float[np.ndarray, "n ..."]
 
 
 def metrics_of_examples(
@@ -68,7 +68,7 @@ def write_predictions(
     name: str = PREDICTIONS,
 ) -> None:
     """Writes filename, source, label and probabilities of every example, in their order."""
-    _write_arrays(
+    write_arrays(
         workdir / name,
         filename=examples.filename,
         source=examples.source,
@@ -81,7 +81,7 @@ def write_smear_predictions(
     workdir: Path, smears: Smears, probabilities: Float[np.ndarray, "s k"]
 ) -> None:
     """Writes name, label, number of images and mean probabilities of every test smear."""
-    _write_arrays(
+    write_arrays(
         workdir / SMEAR_PREDICTIONS,
         source=smears.name,
         label=smears.label,
@@ -95,7 +95,8 @@ def write_results(workdir: Path, results: dict[str, Any]) -> None:
     write_json(workdir / RESULTS, results)
 
 
-def _write_arrays(path: Path, **arrays: np.ndarray) -> None:
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Writes arrays under their names, whole or not at all."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     write_bytes(path, buffer.getvalue())

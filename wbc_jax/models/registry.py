@@ -12,10 +12,11 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from wbc_jax.errors import UserError
+from wbc_jax.errors import UserError, require_choice
 from wbc_jax.models.alexnet import AlexNet
 from wbc_jax.models.cnn import CNN
 from wbc_jax.models.head import Head
+from wbc_jax.models.heat_maps import HeatMapNet
 from wbc_jax.models.resnet import ResNet
 from wbc_jax.models.vgg import VGG
 
@@ -25,6 +26,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "resnet50": ResNet,
     "vgg19": VGG,
 }
+DETECTORS: dict[str, type[nn.Module]] = {"detector": HeatMapNet}
 DTYPES = ("float32", "bfloat16")
 MOST_LAYERS = 256  # of one field
 MOST_STAGES = 12  # ResNet's width doubles with each
@@ -73,8 +75,8 @@ def create_model(
     """Returns the network called `name`.
 
     Args:
-        name: a key of `MODELS`.
-        num_classes: outputs.
+        name: a key of `MODELS` or of `DETECTORS`.
+        num_classes: outputs, or maps.
         dtype: of the computation, one of `DTYPES`; parameters and logits stay float32.
         **layers: further fields of the network's class, its layer counts among them; `head` is a
             mapping of fields of `Head`.
@@ -82,10 +84,10 @@ def create_model(
     Raises:
         UserError: name, dtype or a field is not known, or a field's value is out of range.
     """
-    if name not in MODELS:
-        raise UserError(f"model.name={name!r} is not known; choose one of {', '.join(MODELS)}")
+    known = MODELS | DETECTORS
+    require_choice("model.name", name, known)
     if dtype not in DTYPES:
         raise UserError(f"model.dtype={dtype!r} is not known; choose one of {', '.join(DTYPES)}")
-    _require_valid(layers, MODELS[name], f"model of {name}")
+    _require_valid(layers, known[name], f"model of {name}")
     _require_valid(layers.get("head", {}), Head, "model.head")
-    return MODELS[name](num_classes=num_classes, dtype=jnp.dtype(dtype), **layers)
+    return known[name](num_classes=num_classes, dtype=jnp.dtype(dtype), **layers)

@@ -8,6 +8,7 @@ for datasets".
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -30,9 +31,16 @@ def write_cards(run: Run) -> tuple[Path, Path]:
     Returns:
         The paths of both.
     """
+    figures = {
+        "model_title": paper.model_title(run.results["model"]),
+        "scores": score_rows(run.results),
+        "image_classes": class_rows(run.results, "image"),
+        "smear_classes": class_rows(run.results, "smear"),
+    }
+    about = about_dataset(run.dataset["dataset"])
     return (
-        _write(run, MODEL_CARD),
-        _write(run, DATASET_CARD, about_the_set=about_dataset(run.dataset["dataset"])),
+        write_card(run, MODEL_CARD, MODEL_CARD, **figures),
+        write_card(run, DATASET_CARD, DATASET_CARD, about_the_set=about),
     )
 
 
@@ -47,7 +55,8 @@ def about_dataset(name: str) -> str:
     return "\n".join(f"#{line}" if line.startswith("#") else line for line in text.splitlines())
 
 
-def _write(run: Run, name: str, **values: str) -> Path:
+def write_card(run: Run, template: str, name: str, **values: Any) -> Path:
+    """Writes one card: a template filled with what the run's files hold, and with `values`."""
     environment = jinja2.Environment(  # Markdown, which nobody's browser runs: nothing to escape
         loader=jinja2.PackageLoader("wbc_jax.reporting"),
         undefined=jinja2.StrictUndefined,
@@ -56,16 +65,12 @@ def _write(run: Run, name: str, **values: str) -> Path:
         keep_trailing_newline=True,
     )
     environment.filters["grouped"] = grouped
-    page = environment.get_template(name).render(
+    page = environment.get_template(template).render(
         run=run,
         results=run.results,
         data=run.dataset,
         environment=run.environment,
         settings=flatten(run.config),
-        model_title=paper.model_title(run.results["model"]),
-        scores=score_rows(run.results),
-        image_classes=class_rows(run.results, "image"),
-        smear_classes=class_rows(run.results, "smear"),
         **values,
     )
     path = run.path / name

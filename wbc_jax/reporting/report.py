@@ -29,7 +29,7 @@ from wbc_jax.reporting.score_rows import class_rows, score_rows
 from wbc_jax.reporting.window_plots import window_sheet
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 6
-_MOST_LEFT_OUT = 20  # files listed; dataset.json has them all
+MOST_LEFT_OUT = 20  # files listed; dataset.json has them all
 
 
 def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Path:
@@ -67,8 +67,8 @@ def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Pa
         sheet=_sheet_rows(run, predictions),
         config=as_text(run.config),
         environment=as_text(run.environment),
-        most_left_out=_MOST_LEFT_OUT,
-        command=_command(run.environment.get("command")),
+        most_left_out=MOST_LEFT_OUT,
+        command=command_line(run.environment.get("command")),
     )
     path = workdir / "report.html"
     write_text(path, page)
@@ -137,7 +137,7 @@ def _binary_chance(num_classes: int) -> float:
     return (num_classes - 1) / num_classes
 
 
-def _command(recorded: Any) -> str | None:
+def command_line(recorded: Any) -> str | None:
     """Returns the command as one line that a shell reads back as it was given."""
     if not recorded:
         return None

@@ -9,7 +9,7 @@ Only these files tie reporting to training; nothing of the trainer is imported.
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from wbc_jax.errors import UserError
-from wbc_jax.reporting.run_schema import REPEAT, SCHEMAS, check
+from wbc_jax.reporting.run_schema import DETECTOR_SCHEMAS, REPEAT, SCHEMAS, check
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,21 @@ def read_run(path: Path) -> Run:
         UserError: the directory is missing, is no run, holds an unfinished run, or one of its
             files is damaged or lacks a field.
     """
+    run = _read(path, SCHEMAS)
+    _check_classes(run)
+    return run
+
+
+def read_detector_run(path: Path) -> Run:
+    """Reads and checks the run of a detector at `path`.
+
+    Raises:
+        UserError: as `read_run`, or it is the run of a classifier.
+    """
+    return _read(path, DETECTOR_SCHEMAS, task="detection")
+
+
+def _read(path: Path, schemas: Mapping[str, Any], task: str = "classification") -> Run:
     if not path.is_dir():
         raise UserError(
             f"run directory {path} does not exist; give the working directory of a finished run"
@@ -117,16 +132,22 @@ def read_run(path: Path) -> Run:
             f"the run at {path} is not finished: it holds no results.json, which is written last; "
             "start it again with the same config and it resumes"
         )
-    files = {name: _read_json(path / name) for name in SCHEMAS}
-    run = Run(
+    files = {name: _read_json(path / name) for name in schemas}
+    found = files["results.json"].get("task", "classification")
+    if found != task:
+        raise UserError(
+            f"{path} is a run of the task {found!r} and this needs one of the task {task!r}; name "
+            "another run"
+        )
+    for name, schema in schemas.items():
+        check(files[name], schema, path / name)
+    return Run(
         path=path,
         config=files["config.json"],
         environment=files["environment.json"],
         dataset=files["dataset.json"],
         results=files["results.json"],
     )
-    _check_classes(run)
-    return run
 
 
 def read_predictions(run: Run) -> Predictions:
@@ -186,7 +207,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is missing; {REPEAT}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is damaged: it is not valid JSON ({error}); {REPEAT}") from None
-    check(content, SCHEMAS[path.name], path)
+    check(content, {"*": object}, path)
     return content
 
 

@@ -130,6 +130,45 @@ SCHEMAS: dict[str, Any] = {
 }
 
 
+_FOUND = {
+    **dict.fromkeys(("precision", "recall", "f1", "count_mae", "count_bias"), _Number),
+    "support": int,
+    "found": int,
+    "count_limits": [_Number],
+}
+_RESULTS = SCHEMAS["results.json"]
+_OF_EVERY_TASK = (
+    *("model", "dataset", "protocol", "is_leaky", "warnings", "seed"),
+    *("num_train", "num_validation", "num_test", "classes"),
+    *("num_params", "wall_seconds", "images_per_second"),
+)
+DETECTOR_SCHEMAS: dict[str, Any] = {
+    **SCHEMAS,
+    "results.json": {
+        **{name: _RESULTS[name] for name in _OF_EVERY_TASK},
+        "task": str,
+        "thresholds": {"*": _Number},
+        "epochs": [
+            {"epoch": int, "seconds": _Number, "train": {"*": _Number}, "test": {"*": _Number}}
+        ],
+        "test": {
+            "per_kind": {"*": _FOUND},
+            "counts": {"*": {"true": [int], "found": [int]}},
+            "radius_curve": {"*": [_Number], "radii": [_Number]},
+            "sweep": {"*": {"*": [_Number], "thresholds": [_Number]}},
+            "intervals": {
+                "method": str,
+                "confidence": _Number,
+                "resamples": int,
+                "seed": int,
+                "num_scenes": int,
+                "per_kind": {"*": {"*": [_Number]}},
+            },
+        },
+    },
+}
+
+
 def check(value: Any, schema: Any, path: Path, field: str = "") -> None:
     """Walks `value` along `schema`; the first disagreement is raised with its dotted name.
 

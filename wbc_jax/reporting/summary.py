@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wbc_jax.reporting import leaky
+from wbc_jax.reporting.detector_summary import detector_summary
 from wbc_jax.reporting.number_text import interval
 
 _PARTS = ("train", "validation", "test")
@@ -30,6 +31,8 @@ def run_summary(results: Mapping[str, Any], workdir: Path) -> str:
         results: content of `results.json`.
         workdir: the run's directory.
     """
+    if results.get("task") == "detection":
+        return detector_summary(results, workdir)
     test, intervals = results["test"], results["intervals"]
     mark = f"{leaky.MARK}: " if results["is_leaky"] else ""
     heading = f"{results['model']} on {results['dataset']}, protocol {results['protocol']}"

@@ -5,11 +5,11 @@ detect = load_detector(Path("runs/detector-bccd-seed0"), cache_dir=cache)
 seeds = detect(picture)                                # uint8 [h, w, 3] -> Seeds
 """
 
+import os
 from pathlib import Path
 
-from wbc_jax.errors import UserError
+from wbc_jax.seeds.classical import ClassicalDetector
 from wbc_jax.seeds.seed_points import KINDS, Detector, Seeds
-from wbc_jax.seeds.stand_in import find_white_cell
 
 __all__ = ["KINDS", "Detector", "Seeds", "load_detector"]
 
@@ -20,12 +20,16 @@ def load_detector(run: Path | None, *, cache_dir: Path) -> Detector:
     Args:
         run: directory of a trained detector; None: the classical detector with its published
             parameters, which needs no training.
-        cache_dir: where prepared sets, arrays and kernels are kept.
+        cache_dir: where kernels compiled for this machine are kept.
 
     Raises:
-        UserError: the directory is no run of a detector, or holds no checkpoint.
+        UserError: the directory is no finished run of a detector, its files are damaged, or an
+            earlier version wrote it.
     """
-    del cache_dir
     if run is None:
-        return find_white_cell
-    raise UserError(f"detector {run or 'classical'} is not built yet")
+        return ClassicalDetector()
+    os.environ.setdefault("WBC_CACHE_DIR", str(cache_dir))
+    # Here, so that the classical detector loads no library that computes.
+    from wbc_jax.seeds.learned import load_learned
+
+    return load_learned(run)

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
-KINDS = ("RBC", "WBC", "Platelets")
+from wbc_jax.datasets.catalog import CELL_KINDS
+
+KINDS = CELL_KINDS  # "RBC", "WBC", "Platelets"
 
 
 class Seeds(NamedTuple):

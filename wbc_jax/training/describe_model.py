@@ -6,9 +6,10 @@ print(describe_model(config))
 from ml_collections import ConfigDict
 
 from wbc_jax.data.load import class_names
+from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.models import create_model
 from wbc_jax.models.describe import layer_table, list_layers
-from wbc_jax.training.prepare_data import image_settings
+from wbc_jax.training.prepare_data import image_settings, task_name
 
 
 def describe_model(config: ConfigDict) -> str:
@@ -17,8 +18,11 @@ def describe_model(config: ConfigDict) -> str:
     Raises:
         UserError: the network or its number of classes is not known.
     """
-    classes = class_names(config.data.protocol, config.data.num_classes)
+    if task_name(config) == "detection":
+        classes, (height, width) = CELL_KINDS, config.data.picture_size
+    else:
+        classes = class_names(config.data.protocol, config.data.num_classes)
+        height = width = image_settings(config).image_size
     model = create_model(num_classes=len(classes), **config.model.to_dict())
-    side = image_settings(config).image_size
-    layers = list_layers(model, image_shape=(side, side, 3))
-    return layer_table(layers, title=f"{config.model.name} for {side}x{side}x3, one image")
+    layers = list_layers(model, image_shape=(height, width, 3))
+    return layer_table(layers, title=f"{config.model.name} for {height}x{width}x3, one image")

@@ -5,14 +5,14 @@ progress, metrics, seconds = run_epoch(run_steps, progress, ...)
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
 from jaxtyping import Array, Int
 from tqdm import tqdm
 
-from wbc_jax.evaluation.metrics import METRICS
 from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.profiling import span
 from wbc_jax.training.train_state import Progress
@@ -50,6 +50,7 @@ def run_epoch(
     save: Callable[[int, Progress, float], None] | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
     loss_name: str,
+    in_words: Mapping[str, str] = MappingProxyType({"categorical_accuracy": "accuracy"}),
     title: str,
 ) -> EpochResult:
     """Trains on every batch of `order` from `first` on, once.
@@ -68,6 +69,7 @@ def run_epoch(
         save: takes the steps of the epoch done, the progress and the epoch's seconds so far.
         is_stopped: asked after every call; once it says so, the epoch is left where it is.
         loss_name: which metric the progress bar shows as the loss.
+        in_words: metrics in [0, 1] that it shows besides, with their names, where they are summed.
         title: of the progress bar.
 
     Raises:
@@ -92,7 +94,7 @@ def run_epoch(
                 state, sums = run_steps(state, sums, examples, order, first, last, keys)
             # Read one call late, so that the next one is already on its way to the devices.
             if previous is not None:
-                _wait_and_show(bar, *previous, batch_size, loss_name)
+                _wait_and_show(bar, *previous, batch_size, loss_name, in_words)
                 seconds_per_step = (time.perf_counter() - waited_until) / (
                     previous[1] - previous[0]
                 )
@@ -105,15 +107,21 @@ def run_epoch(
                 save(last, Progress(state, sums), time.perf_counter() - start)
             first = last
         if previous is not None:
-            _wait_and_show(bar, *previous, batch_size, loss_name)
+            _wait_and_show(bar, *previous, batch_size, loss_name, in_words)
         jax.block_until_ready(state)
     seconds = time.perf_counter() - start
-    means = {name: float(sums[name]) / (num_steps * batch_size) for name in METRICS}
+    means = {name: float(sums[name]) / (num_steps * batch_size) for name in sums}
     return EpochResult(Progress(state, sums), means, seconds)
 
 
 def _wait_and_show(
-    progress: tqdm, first: int, last: int, sums: Sums, batch_size: int, loss_name: str
+    progress: tqdm,
+    first: int,
+    last: int,
+    sums: Sums,
+    batch_size: int,
+    loss_name: str,
+    in_words: Mapping[str, str],
 ) -> None:
     """Waits for the call that took steps `first` to `last` - 1 and moves the bar.
 
@@ -123,12 +131,17 @@ def _wait_and_show(
         jax.block_until_ready(sums)
     if not math.isfinite(float(sums[loss_name])):
         raise NotFinite(f"the loss of steps {first + 1} to {last} of the epoch")
-    _show(progress, sums, last * batch_size, loss_name)
+    _show(progress, sums, last * batch_size, loss_name, in_words)
 
 
-def _show(progress: tqdm, sums: Sums, num_images: int, loss_name: str) -> None:
-    progress.set_postfix_str(
-        f"loss {float(sums[loss_name]) / num_images:.4f}, "
-        f"accuracy {float(sums['categorical_accuracy']) / num_images:.1%}"
-    )
+def _show(
+    progress: tqdm, sums: Sums, num_images: int, loss_name: str, in_words: Mapping[str, str]
+) -> None:
+    shown = [f"loss {float(sums[loss_name]) / num_images:.4f}"]
+    shown += [
+        f"{words} {float(sums[name]) / num_images:.1%}"
+        for name, words in in_words.items()
+        if name in sums
+    ]
+    progress.set_postfix_str(", ".join(shown))
     progress.update(num_images - progress.n)

@@ -4,32 +4,28 @@ experiment = build_experiment(config, data_dir=None, cache_dir=cache)
 state = experiment.initial_state()
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
-import flax.linen as nn
 import jax
 import numpy as np
 from jax.sharding import Mesh
 from jax.stages import Traced, Wrapped
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from ml_collections import ConfigDict
 
-from wbc_jax.data.augmentation import Augmentation
-from wbc_jax.data.bands import BandStatistics, band_statistics, make_to_input
 from wbc_jax.data.examples import Examples
-from wbc_jax.data.input_pipeline import BALANCES
 from wbc_jax.data.load import Data
-from wbc_jax.errors import UserError
+from wbc_jax.errors import UserError, require_choice
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import PartLogits
-from wbc_jax.models import create_model
-from wbc_jax.training.losses import LOSSES, smoothed
+from wbc_jax.training.classification import plan_classification
+from wbc_jax.training.detection import plan_detection
 from wbc_jax.training.non_finite import Look, make_look
 from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
-from wbc_jax.training.prepare_data import prepare_data
+from wbc_jax.training.prepare_data import prepare_data, task_name
 from wbc_jax.training.processes import first_then_others
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import (
@@ -38,8 +34,11 @@ from wbc_jax.training.sharding import (
     require_divisible,
     split_by_example,
 )
+from wbc_jax.training.task import Task
 from wbc_jax.training.train_state import Progress, TrainState, Variables, create_train_state
-from wbc_jax.training.train_step import make_feed, make_run_steps, make_train_step, zero_sums
+from wbc_jax.training.train_step import make_run_steps, make_train_step, zero_sums
+
+TASKS = {"classification": plan_classification, "detection": plan_detection}
 
 
 @dataclass(frozen=True)
@@ -48,28 +47,22 @@ class Experiment:
 
     Attributes:
         data: its images.
-        model: its network.
+        task: what it learns, with the network that does.
         tx: its optimizer.
         mesh: its devices.
-        statistics: of the bands, over the training images.
-        to_input: uint8 images to standardised bands.
         run_steps: many training steps in one call.
         look: what names the first value of a step that is no finite number.
-        image_shape: rows, columns, bands of the network's input.
         steps_per_epoch: full batches in the training part.
         seed: of everything random.
         keeps_average: whether the state holds the running mean of the weights.
     """
 
     data: Data
-    model: nn.Module
+    task: Task
     tx: Optimizer
     mesh: Mesh
-    statistics: BandStatistics
-    to_input: Callable[[Array], Array]
     run_steps: Wrapped
     look: Look
-    image_shape: tuple[int, int, int]
     steps_per_epoch: int
     seed: int
     keeps_average: bool
@@ -91,7 +84,7 @@ class Experiment:
         sharding = replicated(self.mesh)
         sums = {
             name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-            for name, leaf in jax.eval_shape(zero_sums).items()
+            for name, leaf in jax.eval_shape(partial(zero_sums, self.task.metrics)).items()
         }
         return Progress(self.abstract_state(), sums)
 
@@ -102,10 +95,10 @@ class Experiment:
         def create_state() -> TrainState:
             key = named_key(self.seed, "params")
             return create_train_state(
-                self.model,
+                self.task.model,
                 self.tx,
                 key,
-                image_shape=self.image_shape,
+                image_shape=self.task.image_shape,
                 keeps_average=self.keeps_average,
             )
 
@@ -130,21 +123,14 @@ def build_experiment(
     require_divisible("eval.batch_size", config.eval.batch_size, mesh)
     for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
         _require_at_least(config, field, 1)
-    for field in ("checkpoint.num_best", "checkpoint.every_steps", "train.mixup"):
+    for field in ("checkpoint.num_best", "checkpoint.every_steps"):
         _require_at_least(config, field, 0)
     if not 0 <= config.train.average_decay < 1:
         raise UserError(
             f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
             "average, 0.999 is usual"
         )
-    _choice("data.balance", config.data.balance, BALANCES)
-    if config.augment.stain and config.data.bands != "rgb":
-        raise UserError(
-            f"augment.stain={config.augment.stain} needs data.bands=rgb: a gray image "
-            f"(data.bands={config.data.bands}) has no stains; set it to 0, or see augment.light"
-        )
-    loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
-    loss = smoothed(loss, config.train.label_smoothing)
+    plan = TASKS[require_choice("task", task_name(config), TASKS)](config)
     data = first_then_others(
         lambda: prepare_data(
             config,
@@ -161,27 +147,22 @@ def build_experiment(
             f"train.batch_size={config.train.batch_size} is larger than the training set of "
             f"{len(train.label)} images; try {_largest_batch(len(train.label), mesh.size)}"
         )
-    model = create_model(num_classes=len(data.classes), **config.model.to_dict())
+    task = plan(data)
     tx = build_optimizer(config, steps_per_epoch)
-    statistics = band_statistics(train.image, config.data.bands)
-    to_input = make_to_input(config.data.bands, statistics)
-    feed = make_feed(
-        loss=loss,
-        to_input=to_input,
-        augment=Augmentation(**config.augment.to_dict()),
-        mixup=config.train.mixup,
+    train_step = make_train_step(
+        task.model,
+        tx,
+        task.feed,
+        average_decay=config.train.average_decay,
+        metrics=task.example_metrics,
     )
-    train_step = make_train_step(model, tx, feed, average_decay=config.train.average_decay)
     experiment = Experiment(
         data=data,
-        model=model,
+        task=task,
         tx=tx,
         mesh=mesh,
-        statistics=statistics,
-        to_input=to_input,
         run_steps=make_run_steps(train_step, split_by_example(mesh)),
-        look=make_look(model, tx, feed),
-        image_shape=(config.data.image_size, config.data.image_size, 3),
+        look=make_look(task.model, tx, task.feed),
         steps_per_epoch=steps_per_epoch,
         seed=config.seed,
         keeps_average=config.train.average_decay > 0,
@@ -192,7 +173,7 @@ def build_experiment(
 
 def make_predict_part(
     config: ConfigDict, experiment: Experiment, part: Examples
-) -> Callable[[Variables], Float[np.ndarray, "n k"]]:
+) -> Callable[[Variables], Float[np.ndarray, "n ..."]]:
     """Returns what computes the logits of one part of the run's images; no rows where it is empty.
 
     Args:
@@ -202,13 +183,15 @@ def make_predict_part(
     """
     if len(part.label) == 0:
         return lambda variables: np.zeros((0, len(experiment.data.classes)), np.float32)
+    task = experiment.task
     return make_predict(
-        experiment.model,
-        experiment.to_input,
+        task.model,
+        task.to_input,
         experiment.mesh,
         part.image,
         batch_size=config.eval.batch_size,
         flips=config.eval.test_time_flips,
+        merge=task.merge_views,
     )
 
 
@@ -248,12 +231,6 @@ def build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
         num_warmup_steps=round(optim.warmup_epochs * steps_per_epoch),
     )
     return create_optimizer(optim.name, schedule=schedule, momentum=optim.momentum)
-
-
-def _choice(field: str, value: str, choices: Collection[str]) -> str:
-    if value not in choices:
-        raise UserError(f"{field}={value!r} is not known; choose one of {', '.join(choices)}")
-    return value
 
 
 def _require_at_least(config: ConfigDict, field: str, least: int) -> None:

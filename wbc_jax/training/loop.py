@@ -141,7 +141,7 @@ class Loop:
                         raise NotFinite(f"the {part} loss of epoch {epoch}")
                 record["wall_seconds"] = time.perf_counter() - self._started
                 self.history.append(record)
-                _log_epoch(record, loss_name)
+                _log_epoch(record, loss_name, self._experiment.task.in_words)
                 if is_first():
                     self._run.append_epoch(record)
                     with span("tensorboard"):
@@ -191,12 +191,13 @@ class Loop:
         )
 
 
-def _log_epoch(record: Mapping[str, Any], loss_name: str) -> None:
-    parts = (
-        f"{part} loss {record[part][loss_name]:.4f}, categorical accuracy "
-        f"{record[part]['categorical_accuracy']:.1%}, binary accuracy "
-        f"{record[part]['binary_accuracy']:.1%}"
-        for part in ("train", "validation", "test")
-        if part in record
-    )
+def _log_epoch(record: Mapping[str, Any], loss_name: str, in_words: Mapping[str, str]) -> None:
+    parts = []
+    for part in ("train", "validation", "test"):
+        if measured := record.get(part):
+            named = [f"{part} loss {measured[loss_name]:.4f}"]
+            named += [
+                f"{w} {measured[name]:.1%}" for name, w in in_words.items() if name in measured
+            ]
+            parts.append(", ".join(named))
     _log.info("epoch %d: %s", record["epoch"], "; ".join(parts))

@@ -85,7 +85,7 @@ def make_look(model: nn.Module, tx: Optimizer, feed: Feed) -> Look:
 
     def values(state: TrainState, batch: Batch, keys: Keys) -> list[tuple[str, Any]]:
         fed = feed(state, batch, keys)
-        mean_loss = make_mean_loss(model, state, batch, fed)
+        mean_loss = make_mean_loss(model, state, fed)
         outputs: list[tuple[str, Any]] = []
 
         def watch(call: Callable, args: tuple, kwargs: dict, context: Any) -> Any:
@@ -106,7 +106,7 @@ def make_look(model: nn.Module, tx: Optimizer, feed: Feed) -> Look:
 
         backwards = sorted(_named(gradients), key=depth, reverse=True)
         return [
-            ("the network's input", fed[0]),
+            ("the network's input", fed.image),
             *((f"the output of {layer or 'the network'}", output) for layer, output in outputs),
             ("the loss", value),
             *((f"the statistic {name}", leaf) for name, leaf in _named(updated)),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from wbc_jax.data.annotated import PictureSettings
 from wbc_jax.data.band_names import BANDS, is_gray
-from wbc_jax.data.load import Data, load_data
+from wbc_jax.data.load import Data, load_data, load_pictures
 from wbc_jax.data.preprocessing import Settings
 from wbc_jax.data.protocols import Draw
 from wbc_jax.errors import UserError
@@ -27,20 +28,26 @@ def prepare_data(
     Raises:
         UserError: a field's value is out of range, or the images are not there or not readable.
     """
-    return load_data(
-        config.data.protocol,
-        image_settings(config),
-        num_classes=config.data.num_classes,
-        draw=Draw(
-            seed=config.seed,
-            validation_share=config.data.validation_share,
-            fold=config.data.fold,
-        ),
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        download=download,
-        on_bad_image=on_bad_image,
+    draw = Draw(
+        seed=config.seed, validation_share=config.data.validation_share, fold=config.data.fold
     )
+    where = {
+        "data_dir": data_dir,
+        "cache_dir": cache_dir,
+        "download": download,
+        "on_bad_image": on_bad_image,
+    }
+    protocol = config.data.protocol
+    if task_name(config) == "detection":
+        size = PictureSettings(*config.data.picture_size)
+        return load_pictures(protocol, size, draw=draw, **where)
+    settings, classes = image_settings(config), config.data.num_classes
+    return load_data(protocol, settings, num_classes=classes, draw=draw, **where)
+
+
+def task_name(config: ConfigDict) -> str:
+    """Returns the task of a config; the classifiers' have no field that says so."""
+    return config.task if "task" in config else "classification"
 
 
 def image_settings(config: ConfigDict) -> Settings:

@@ -4,6 +4,7 @@ position = start_or_resume(experiment, checkpoints)
 steps_to_save(config, steps_before=62, steps_per_epoch=62)
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -42,7 +43,8 @@ def start_or_resume(experiment: Experiment, checkpoints: Checkpoints) -> Positio
 
 def sums_before_an_epoch(experiment: Experiment) -> Sums:
     """Returns zeros on the devices."""
-    return jax.jit(zero_sums, out_shardings=replicated(experiment.mesh))()
+    zeros = partial(zero_sums, experiment.task.metrics)
+    return jax.jit(zeros, out_shardings=replicated(experiment.mesh))()
 
 
 def is_due(config: ConfigDict, epoch: int, steps_per_epoch: int) -> bool:

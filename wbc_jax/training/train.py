@@ -13,7 +13,7 @@ import jax
 from ml_collections import ConfigDict
 
 from wbc_jax.atomic_files import write_json
-from wbc_jax.evaluation.results import PartLogits, mean_metrics
+from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.environment import describe_environment
 from wbc_jax.training.experiment import (
@@ -120,8 +120,8 @@ def _make_measure(
             measured = _measure(experiment, predict_parts(variables))
         if predict_train is not None:
             with span("training images at rest"):
-                measured["train_at_rest"] = mean_metrics(
-                    predict_train(variables), partition.train.label
+                measured["train_at_rest"] = experiment.task.mean_metrics(
+                    predict_train(variables), partition.train
                 )
         return measured
 
@@ -131,7 +131,7 @@ def _make_measure(
 def _measure(experiment: Experiment, logits: PartLogits) -> dict[str, dict[str, float]]:
     """Returns losses and accuracies of every part that is not trained on and not empty."""
     return {
-        name: mean_metrics(part_logits, getattr(experiment.data.partition, name).label)
+        name: experiment.task.mean_metrics(part_logits, getattr(experiment.data.partition, name))
         for name, part_logits in logits._asdict().items()
         if len(part_logits)
     }

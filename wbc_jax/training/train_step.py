@@ -7,8 +7,8 @@ run_steps = make_run_steps(train_step, batch_sharding)
 state, sums = run_steps(state, sums, examples, order, first, last, keys)
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -29,7 +29,25 @@ Keys = dict[str, Key[Array, ""]]
 Sums = dict[str, Float[Array, ""]]
 RunSteps = Callable[..., tuple[TrainState, Sums]]
 TrainStep = Callable[[TrainState, Batch, Keys], tuple[TrainState, Sums]]
-Fed = tuple[Float[Array, "b h w 3"], Loss, Key[Array, ""]]
+ExampleMetrics = Callable[[Any, Any], dict[str, Float[Array, " b"]]]
+
+
+class Fed(NamedTuple):
+    """What a step gives the network, and what to reach.
+
+    Attributes:
+        image: the network's input.
+        target: what its answers are compared with, such as the labels.
+        loss: of each example, from the answers and the target.
+        dropout_key: of this step.
+    """
+
+    image: Float[Array, "b h w 3"]
+    target: Any
+    loss: Callable[[Any, Any], Float[Array, " b"]]
+    dropout_key: Key[Array, ""]
+
+
 Feed = Callable[[TrainState, Batch, Keys], Fed]
 MeanLoss = Callable[[Variables], tuple[Float[Array, ""], tuple[Float[Array, "b k"], Variables]]]
 
@@ -51,7 +69,7 @@ def make_feed(
             is drawn; 0: no mixing. Metrics then compare with the first images' labels.
 
     Returns:
-        A pure function that returns the input, the loss of its logits and the key of dropout.
+        A pure function that returns the input, the labels, the loss and the key of dropout.
     """
 
     def feed(state: TrainState, batch: Batch, keys: Keys) -> Fed:
@@ -60,60 +78,66 @@ def make_feed(
         image, target_loss = to_input(augment(batch["image"], augment_key)), loss
         if mixup:
             image, target_loss = mix_up(image, loss, mixup_key, mixup)
-        return image, target_loss, step_keys["dropout"]
+        return Fed(image, batch["label"], target_loss, step_keys["dropout"])
 
     return feed
 
 
-def make_mean_loss(model: nn.Module, state: TrainState, batch: Batch, fed: Fed) -> MeanLoss:
+def make_mean_loss(model: nn.Module, state: TrainState, fed: Fed) -> MeanLoss:
     """Returns what a step differentiates: the loss of a batch as a function of the weights.
 
     Args:
         model: called with an image, `train` and the rng stream `dropout`.
         state: before the step; its running statistics are used, its weights are not.
-        batch: of the step.
-        fed: what `make_feed` returned of these.
+        fed: of the step.
 
     Returns:
         From weights to the loss, with the logits and the updated running statistics beside it.
     """
-    image, target_loss, dropout_key = fed
     # Linen's return type depends on `mutable`, which no type checker can follow.
     apply: Any = model.apply
 
     def mean_loss(params: Variables) -> tuple[Array, tuple[Array, Variables]]:
         logits, updated = apply(
             {"params": params, "batch_stats": state.batch_stats},
-            image,
+            fed.image,
             train=True,
-            rngs={"dropout": dropout_key},
+            rngs={"dropout": fed.dropout_key},
             mutable=["batch_stats"],
         )
-        return target_loss(logits, batch["label"]).mean(), (logits, updated)
+        return fed.loss(logits, fed.target).mean(), (logits, updated)
 
     return mean_loss
 
 
 def make_train_step(
-    model: nn.Module, tx: Optimizer, feed: Feed, *, average_decay: float = 0.0
+    model: nn.Module,
+    tx: Optimizer,
+    feed: Feed,
+    *,
+    average_decay: float = 0.0,
+    metrics: ExampleMetrics = example_metrics,
 ) -> TrainStep:
     """Returns `train_step(state, batch, keys) -> (state, sums)`, a pure function.
 
-    A batch holds uint8 `image` and integer `label`. `keys` are those of the run; the step folds
-    its own number in, so that nothing random has to be saved for an exact resume.
+    A batch holds what `feed` reads, such as uint8 `image` and integer `label`. `keys` are those of
+    the run; the step folds its own number in, so that nothing random has to be saved for an exact
+    resume.
 
     Args:
         model: called with an image, `train` and the rng stream `dropout`.
         tx: optimizer.
         feed: from `make_feed`.
         average_decay: of the state's running mean; 0 where it keeps none.
+        metrics: of each example, from the network's answers and the target.
 
     Returns:
-        The step. Its sums are those of `example_metrics` over the batch, taken before the update.
+        The step. Its sums are those of `metrics` over the batch, taken before the update.
     """
 
     def train_step(state: TrainState, batch: Batch, keys: Keys) -> tuple[TrainState, Sums]:
-        mean_loss = make_mean_loss(model, state, batch, feed(state, batch, keys))
+        fed = feed(state, batch, keys)
+        mean_loss = make_mean_loss(model, state, fed)
         gradients, (logits, updated) = jax.grad(mean_loss, has_aux=True)(state.params)
         params, opt_state = tx.apply(gradients, state.opt_state, state.params)
         batch_stats = updated.get("batch_stats", {})
@@ -128,15 +152,15 @@ def make_train_step(
             opt_state=opt_state,
             average=average,
         )
-        metrics = example_metrics(logits, batch["label"])
-        return new_state, {name: values.sum() for name, values in metrics.items()}
+        measured = metrics(logits, fed.target)
+        return new_state, {name: values.sum() for name, values in measured.items()}
 
     return train_step
 
 
-def zero_sums() -> Sums:
-    """Returns the sums before the first step of an epoch."""
-    return {name: jnp.zeros(()) for name in METRICS}
+def zero_sums(metrics: Sequence[str] = METRICS) -> Sums:
+    """Returns the sums before the first step of an epoch, of metrics by name."""
+    return {name: jnp.zeros(()) for name in metrics}
 
 
 def make_run_steps(train_step: TrainStep, batch_sharding: NamedSharding) -> Wrapped:

@@ -14,7 +14,7 @@ import jax
 from jaxtyping import Array, Int, Key
 from ml_collections import ConfigDict
 
-from wbc_jax.data.input_pipeline import epoch_order, put_examples, sampling_shares
+from wbc_jax.data.input_pipeline import epoch_order, put_examples
 from wbc_jax.training.epoch import EpochResult, run_epoch
 from wbc_jax.training.experiment import Experiment
 from wbc_jax.training.rngs import named_key
@@ -40,11 +40,12 @@ class Trainer:
             progress: one like those to come.
         """
         self._config = config
+        self._in_words = experiment.task.in_words
         self._steps_per_epoch = experiment.steps_per_epoch
         everywhere = replicated(experiment.mesh)
         train_part = experiment.data.partition.train
-        self._examples = put_examples(train_part, everywhere)
-        shares = sampling_shares(train_part, config.data.balance)
+        self._examples = put_examples(train_part, everywhere, experiment.task.on_devices)
+        shares = experiment.task.shares
 
         def named_keys() -> dict[str, Key[Array, ""]]:
             return {name: named_key(config.seed, name) for name in ("dropout", "augment", "order")}
@@ -80,6 +81,7 @@ class Trainer:
             self._keys,
             steps_per_call=self._config.train.steps_per_call,
             loss_name=self._config.train.loss,
+            in_words=self._in_words,
             title=f"epoch {epoch}/{self._config.train.num_epochs}",
             **kwargs,
         )

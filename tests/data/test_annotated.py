@@ -1,0 +1,109 @@
+"""Pictures with cells as arrays, and cells that move with their picture."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.datasets.bccd_tree import RADII, SIZE, write_bccd_tree
+from wbc_jax.data import geometry
+from wbc_jax.data.annotated import NO_CELL, PictureSettings
+from wbc_jax.data.augmentation import Augmentation
+from wbc_jax.data.load import Data, load_pictures
+from wbc_jax.data.protocols import Draw
+from wbc_jax.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bccd_tree(tmp_path_factory.mktemp("tree"), train=6, val=3).parent
+
+
+def load(tree: Path, cache: Path, height: int = 120, width: int = 160, share: float = 0.0) -> Data:
+    return load_pictures(
+        "bccd",
+        PictureSettings(height, width),
+        draw=Draw(0, validation_share=share),
+        data_dir=tree,
+        cache_dir=cache,
+    )
+
+
+def test_cells_are_in_the_pixels_of_the_arrays(tree: Path, tmp_path: Path) -> None:
+    whole, half = load(tree, tmp_path).partition.train, load(tree, tmp_path, 60, 80).partition.train
+    assert whole.cells is not None
+    assert half.cells is not None
+    assert half.image.shape == (6, 60, 80, 3)
+    kinds = whole.cells[..., 4]
+    for kind, radius in enumerate(RADII.values()):
+        assert (kinds == kind).sum() == 6 * (3, 1, 2)[kind]
+        np.testing.assert_allclose(whole.cells[kinds == kind][:, 2:4], radius, atol=1e-3)
+    there = kinds != NO_CELL
+    middles = (whole.cells[there][:, :2] + 0.5) / 2 - 0.5
+    np.testing.assert_allclose(half.cells[there][:, :2], middles, atol=1e-3)
+    again = load(tree, tmp_path).partition.train  # from the cache
+    np.testing.assert_array_equal(again.cells, whole.cells)
+
+
+def test_the_description_counts_cells_and_the_pictures_they_are_in(
+    tree: Path, tmp_path: Path
+) -> None:
+    facts = load(tree, tmp_path, share=0.34).describe()
+    assert (facts["num_train"], facts["num_validation"], facts["num_test"]) == (4, 2, 3)
+    assert facts["train_class_counts"] == {"RBC": 12, "WBC": 4, "Platelets": 8}
+    assert facts["smears"]["test"] == {"RBC": 3, "WBC": 3, "Platelets": 3}
+    assert any("annotation is incomplete" in warning for warning in facts["warnings"])
+
+
+def test_a_set_without_boxes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"lisc has no boxes of cells.*choose one of synthetic"):
+        load_pictures(
+            "lisc", PictureSettings(8, 8), draw=Draw(0), data_dir=None, cache_dir=tmp_path
+        )
+
+
+def disc_picture(row: float, column: float, radius: float) -> np.ndarray:
+    down, right = np.mgrid[: SIZE[1], : SIZE[0]]
+    inside = np.hypot(down - row, right - column) <= radius
+    return np.where(inside[..., None], 20, 220).astype(np.uint8).repeat(3, axis=-1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cells_move_with_their_picture(seed: int) -> None:
+    """The box is that of the dark disc after the same map, cut at the frame as it is."""
+    random = np.random.default_rng(seed)
+    row, column, radius = random.uniform(20, 100), random.uniform(20, 140), 15.0
+    images = jnp.asarray(disc_picture(row, column, radius)[None])
+    cells = jnp.array([[[row, column, radius, radius, 1], [0, 0, 0, 0, NO_CELL]]], jnp.float32)
+    augment = Augmentation(
+        mirror=True, flip=True, rotation=180.0, scale=0.2, shear=0.2, crop_margin=30
+    )
+    moved, found = augment.with_cells(images, cells, jax.random.key(seed))
+    dark = np.asarray(moved[0, ..., 0]) < 120
+    middle_row, middle_column, height, width, kind = np.asarray(found[0, 0])
+    assert found[0, 1, 4] == NO_CELL
+    if kind == NO_CELL:
+        assert dark.sum() < 0.4 * np.pi * radius**2
+        return
+    rows, columns = np.nonzero(dark)
+    assert middle_row == pytest.approx((rows.min() + rows.max()) / 2, abs=1.5)
+    assert middle_column == pytest.approx((columns.min() + columns.max()) / 2, abs=1.5)
+    assert 2 * height == pytest.approx(rows.max() - rows.min() + 1, abs=3)
+    assert 2 * width == pytest.approx(columns.max() - columns.min() + 1, abs=3)
+
+
+def test_what_is_hardly_in_view_any_more_is_dropped() -> None:
+    cells = jnp.array([[[5, 50, 10, 10, 0], [60, 50, 10, 10, 0]]], jnp.float32)
+    for shift, kinds in ((0.0, [0, 0]), (8.0, [0, 0]), (13.0, [-1, 0]), (80.0, [-1, -1])):
+        moved = geometry.move_cells(cells, jnp.eye(2)[None], jnp.array([[shift, 0.0]]), (120, 160))
+        assert moved[0, :, 4].tolist() == kinds, shift
+
+
+def test_without_augmentation_nothing_changes() -> None:
+    images = jnp.asarray(disc_picture(50, 60, 10)[None])
+    cells = jnp.array([[[50, 60, 10, 10, 0]]], jnp.float32)
+    same, where = Augmentation().with_cells(images, cells, jax.random.key(0))
+    np.testing.assert_array_equal(same, images)
+    np.testing.assert_array_equal(where, cells)

@@ -1,0 +1,93 @@
+"""Heat maps: hills where the cells are, and seeds read back from them."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import logit
+
+from wbc_jax.errors import UserError
+from wbc_jax.seeds.heat_maps import SeedReader, draw_heat_maps, mean_of_maps
+
+# row, column, half the height, half the width, kind
+CELLS = np.array(
+    [
+        [20, 30, 10, 10, 0],
+        [44, 50, 12, 9, 0],
+        [60, 20, 20, 22, 1],
+        [8, 70, 4, 4, 2],
+        [0] * 4 + [-1],
+    ],
+    np.float32,
+)
+READER = SeedReader(stride=4, thresholds=(0.5, 0.5, 0.5), apart=(8.0, 30.0, 5.0))
+
+
+def maps(cells: np.ndarray = CELLS, *, spread: float = 0.4) -> np.ndarray:
+    drawn = draw_heat_maps(jnp.asarray(cells[None]), size=(20, 24), stride=4, spread=spread)
+    return np.asarray(drawn[0])
+
+
+def test_a_hill_is_one_at_its_cell_and_falls_by_its_radius() -> None:
+    red, white, platelet = np.moveaxis(maps(), -1, 0)
+    # The map's pixel 5 covers rows 20 to 23, pixel 4 rows 16 to 19: 20 is nearest to 5's middle.
+    row, column = round((20 - 1.5) / 4), round((30 - 1.5) / 4)
+    assert red[row, column] == 1.0
+    assert red[row + 1, column] == pytest.approx(np.exp(-0.5), rel=1e-5)  # 0.4 * 10 / 4 pixels
+    assert (white == 1).sum() == (platelet == 1).sum() == 1
+    assert (red == 1).sum() == 2
+    assert red.max() <= 1
+    assert red.min() >= 0
+
+
+def test_rows_that_fill_up_draw_nothing() -> None:
+    np.testing.assert_array_equal(maps(CELLS[:4]), maps())
+    assert not maps(CELLS[4:]).any()
+
+
+def test_seeds_are_read_back_where_the_cells_are() -> None:
+    """To a pixel of the map: half a stride each way is lost by drawing on its pixels."""
+    seeds = READER(logit(np.clip(maps(), 1e-6, 1 - 1e-6)).astype(np.float32))
+    found = sorted(zip(seeds.kinds, seeds.rows, seeds.columns, strict=True))
+    true = sorted((int(kind), row, column) for row, column, _, _, kind in CELLS[:4])
+    assert [kind for kind, _, _ in found] == [kind for kind, _, _ in true]
+    for (_, row, column), (_, true_row, true_column) in zip(found, true, strict=True):
+        assert abs(row - true_row) <= 2
+        assert abs(column - true_column) <= 2
+    assert (seeds.scores > 0.99).all()
+
+
+def test_of_two_hills_that_are_too_near_the_higher_is_kept() -> None:
+    answer = np.zeros((20, 24, 3), np.float32)
+    answer[5, 5], answer[5, 8], answer[5, 15] = 0.9, 0.8, 0.7
+    near = SeedReader(stride=4, thresholds=(0.5,) * 3, apart=(16.0, 30.0, 5.0))
+    seeds = near(logit(np.clip(answer, 1e-6, 1)).astype(np.float32))
+    scores = [seeds.scores[seeds.kinds == kind].round(2).tolist() for kind in range(3)]
+    np.testing.assert_allclose(scores[0], [0.9, 0.7], atol=1e-5)
+    np.testing.assert_allclose(scores[1], [0.9, 0.7], atol=1e-5)
+    np.testing.assert_allclose(scores[2], [0.9, 0.8, 0.7], atol=1e-5)
+
+
+def test_a_place_between_pixels_is_found_by_the_parabola() -> None:
+    down, right = np.mgrid[:20, :24]
+    bell = np.exp(-((down - 9.3) ** 2 + (right - 12.8) ** 2) / 8)
+    seeds = READER(logit(np.clip(np.repeat(bell[..., None], 3, -1), 1e-6, 1 - 1e-6)).astype("f4"))
+    np.testing.assert_allclose(seeds.rows, 9.3 * 4 + 1.5, atol=0.4)
+    np.testing.assert_allclose(seeds.columns, 12.8 * 4 + 1.5, atol=0.4)
+
+
+def test_the_mean_over_mirror_images_is_that_of_the_maps_turned_back() -> None:
+    one = jnp.asarray(logit(np.clip(maps(), 0.01, 0.99)))[None]
+    axes = ((), (1,), (2,), (1, 2))
+    same = mean_of_maps([jnp.flip(one, axis) for axis in axes], axes)
+    np.testing.assert_allclose(same, one, rtol=1e-4)
+    other = mean_of_maps([one, jnp.flip(one, 1)], axes[:1] * 2)
+    assert np.abs(np.asarray(other - one)).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "apart"),
+    [((0.5, 0.5), (1.0,) * 3), ((0.5, 0.5, 1.5), (1.0,) * 3), ((0.5,) * 3, (1.0, 0.0, 1.0))],
+)
+def test_a_reader_wants_a_number_for_each_kind(thresholds: tuple, apart: tuple) -> None:
+    with pytest.raises(UserError, match=r"one number for each of RBC, WBC, Platelets"):
+        SeedReader(4, thresholds, apart)

@@ -1,0 +1,1 @@
+"""BCCD: photographs of blood smears with a box around every annotated cell."""

@@ -1,0 +1,129 @@
+"""The end of a detector's run: every test picture once, then seeds, results and report.
+
+results |= score_parts(experiment, reader, maps)
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from wbc_jax.data.examples import Examples
+from wbc_jax.evaluation.detection_scores import score_detections, sweep_thresholds
+from wbc_jax.evaluation.results import PartLogits, write_arrays, write_results
+from wbc_jax.nested import flatten
+from wbc_jax.reporting.detection_cards import write_detector_cards
+from wbc_jax.reporting.detection_figures import draw_detections
+from wbc_jax.reporting.detection_plots import Marks
+from wbc_jax.reporting.detection_report import write_detection_report
+from wbc_jax.seeds.heat_maps import SeedReader
+from wbc_jax.seeds.matching import Cells, true_cells
+from wbc_jax.seeds.seed_points import KINDS, Seeds
+from wbc_jax.training.detection import seed_reader
+from wbc_jax.training.experiment import Experiment
+from wbc_jax.training.tensorboard import TensorBoard
+
+DETECTIONS, VALIDATION_DETECTIONS = "detections.npz", "validation_detections.npz"
+_LOWEST = 0.05  # score of a seed that is written down; what thresholds are chosen from
+
+
+def finish_detection(
+    config: ConfigDict,
+    experiment: Experiment,
+    workdir: Path,
+    facts: dict[str, Any],
+    maps: PartLogits,
+) -> dict[str, Any]:
+    """Writes seeds, results and report of a trained detector; returns the results.
+
+    Args:
+        config: of the run.
+        experiment: built from it.
+        workdir: the run's directory.
+        facts: what results of every task hold.
+        maps: logits of every validation and test picture.
+    """
+    partition, reader = experiment.data.partition, seed_reader(config)
+    # Below the thresholds, too: where they would lie better is a figure of its own.
+    low = SeedReader(reader.stride, (_LOWEST,) * len(KINDS), reader.apart)
+    found = {
+        name: ([low(one) for one in logits], cells_of(part), part)
+        for name, logits, part in (
+            ("validation", maps.validation, partition.validation),
+            ("test", maps.test, partition.test),
+        )
+        if len(part.label)
+    }
+    figures = {}
+    for name, (seeds, cells, part) in found.items():
+        kept = [above(one, reader.thresholds) for one in seeds]
+        figures[name] = {
+            **experiment.task.mean_metrics(getattr(maps, name), part),
+            **score_detections(kept, cells, part.scene),
+            "sweep": sweep_thresholds(seeds, cells),
+        }
+        file = DETECTIONS if name == "test" else VALIDATION_DETECTIONS
+        write_arrays(workdir / file, **as_arrays(seeds, cells, part))
+    results = {
+        **facts,
+        "task": "detection",
+        "thresholds": dict(zip(KINDS, reader.thresholds, strict=True)),
+        "validation": figures.get("validation"),
+        "test": figures["test"],
+    }
+    seeds, cells, part = found["test"]
+    kept = [above(one, reader.thresholds) for one in seeds]
+    drawn = draw_detections(
+        results,
+        config.train.loss,
+        part.image,
+        [Marks(one.rows, one.columns, one.kinds) for one in kept],
+        [Marks(*one) for one in cells],
+    )
+    epochs = facts["epochs"]
+    with TensorBoard(workdir / "tensorboard", epochs_done=len(epochs)) as board:
+        board.write_figures(len(epochs), {f"test/{name}": d.figure for name, d in drawn.items()})
+        board.write_hparams(
+            flatten(config.to_dict()),
+            {
+                f"{name}_{kind}": results["test"]["per_kind"][kind][name]
+                for kind in KINDS
+                for name in ("f1", "count_mae")
+            },
+        )
+    write_results(workdir, results)
+    write_detector_cards(workdir)
+    write_detection_report(workdir, drawn)
+    return results
+
+
+def cells_of(examples: Examples) -> list[Cells]:
+    """Returns the true cells of every picture."""
+    assert examples.cells is not None
+    return [true_cells(cells) for cells in examples.cells]
+
+
+def above(seeds: Seeds, thresholds: tuple[float, ...]) -> Seeds:
+    """Returns the seeds whose score reaches their kind's threshold."""
+    kept = seeds.scores >= np.array(thresholds, np.float32)[seeds.kinds]
+    return Seeds(*(values[kept] for values in seeds))
+
+
+def as_arrays(seeds: list[Seeds], cells: list[Cells], examples: Examples) -> dict[str, np.ndarray]:
+    """Returns seeds and cells of all pictures one after another, with the picture of each."""
+
+    def flat(name: str, parts: list[Any]) -> dict[str, np.ndarray]:
+        picture = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
+        values = {
+            f"{name}_{field}": np.concatenate([getattr(part, field) for part in parts])
+            for field in parts[0]._fields
+        }
+        return {f"{name}_picture": picture, **values}
+
+    return {
+        "filename": examples.filename,
+        "scene": examples.scene,
+        **flat("seed", seeds),
+        **flat("cell", cells),
+    }

@@ -1,0 +1,29 @@
+"""The cards of a detector's run: what it is for and what not, and which pictures it has seen.
+
+write_detector_cards(workdir)                # -> model_card.md, dataset_card.md
+
+Source: as `cards.py`.
+"""
+
+from pathlib import Path
+
+from wbc_jax.reporting.cards import DATASET_CARD, MODEL_CARD, about_dataset, write_card
+from wbc_jax.reporting.detection_report import figure_rows
+from wbc_jax.reporting.run_files import read_detector_run
+
+
+def write_detector_cards(workdir: Path) -> tuple[Path, Path]:
+    """Writes `model_card.md` and `dataset_card.md` into a finished run's directory.
+
+    Args:
+        workdir: the run's directory, with all its files.
+
+    Returns:
+        The paths of both.
+    """
+    run = read_detector_run(workdir)
+    about = about_dataset(run.dataset["dataset"])
+    return (
+        write_card(run, "detector_card.md", MODEL_CARD, rows=figure_rows(run)),
+        write_card(run, DATASET_CARD, DATASET_CARD, about_the_set=about),
+    )

@@ -1,0 +1,55 @@
+"""The last lines in the terminal of a detector's run, as plain text.
+
+print(detector_summary(results, workdir))
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wbc_jax.reporting.number_text import interval
+
+# Key in results.json, name, whether it is shown in per cent.
+_FIGURES = (
+    ("f1", "F1", True),
+    ("precision", "precision", True),
+    ("recall", "recall", True),
+    ("count_mae", "count error, mean absolute, cells", False),
+    ("count_bias", "count error, mean, cells", False),
+)
+
+
+def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:
+    """Returns a detector's finished run in a few lines.
+
+    Args:
+        results: content of `results.json`.
+        workdir: the run's directory.
+    """
+    test = results["test"]
+    kinds, intervals = test["per_kind"], test["intervals"]
+    lines = [
+        "",
+        f"{results['model']} on {results['dataset']}, protocol {results['protocol']}, seed "
+        f"{results['seed']}: {results['num_params']:,} parameters, {len(results['epochs'])} epochs",
+        *(f"  ! {warning}" for warning in results["warnings"]),
+        f"  test: {results['num_test']:,} pictures of {intervals['num_scenes']:,} places; "
+        + ", ".join(f"{kind}: {kinds[kind]['support']:,} cells" for kind in kinds),
+    ]
+    for key, name, is_share in _FIGURES:
+        cells = []
+        for kind, figures in kinds.items():
+            value = f"{figures[key]:.2%}" if is_share else f"{figures[key]:+.2f}"
+            ends = interval(intervals["per_kind"][kind][key], is_share=is_share)
+            cells.append(f"{kind} {value:>7} {ends:<16}")
+        lines.append(f"  {name:<34}{' '.join(cells)}".rstrip())
+    return "\n".join(
+        [
+            *lines,
+            f"  [95 % interval: {intervals['method']}]",
+            f"  training {results['images_per_second']:,.0f} images/s, wall time "
+            f"{results['wall_seconds']:,.0f} s",
+            f"report: {workdir / 'report.html'}",
+            f"curves: tensorboard --logdir {workdir.parent}",
+        ]
+    )

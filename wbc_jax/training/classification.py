@@ -1,0 +1,68 @@
+"""The task of the paper: one class per image.
+
+task = plan_classification(config)(data)
+"""
+
+from ml_collections import ConfigDict
+
+from wbc_jax.data.augmentation import Augmentation
+from wbc_jax.data.bands import band_statistics, make_to_input
+from wbc_jax.data.input_pipeline import BALANCES, image_and_label, sampling_shares
+from wbc_jax.data.load import Data
+from wbc_jax.errors import UserError, require_choice
+from wbc_jax.evaluation.inference import mean_of_classes
+from wbc_jax.evaluation.metrics import METRICS, example_metrics
+from wbc_jax.evaluation.results import mean_metrics
+from wbc_jax.models.registry import MODELS, create_model
+from wbc_jax.training.losses import LOSSES, smoothed
+from wbc_jax.training.task import Plan, Task
+from wbc_jax.training.train_step import make_feed
+
+
+def plan_classification(config: ConfigDict) -> Plan:
+    """Returns what builds the task once the images are there.
+
+    Raises:
+        UserError: a field has a value that cannot work.
+    """
+    require_choice("model.name", config.model.name, MODELS)
+    if not 0 <= config.train.mixup < 2**31:
+        raise UserError(f"train.mixup={config.train.mixup} must be at least 0 and below 2^31")
+    require_choice("data.balance", config.data.balance, BALANCES)
+    if config.augment.stain and config.data.bands != "rgb":
+        raise UserError(
+            f"augment.stain={config.augment.stain} needs data.bands=rgb: a gray image "
+            f"(data.bands={config.data.bands}) has no stains; set it to 0, or see augment.light"
+        )
+    loss = LOSSES[require_choice("train.loss", config.train.loss, LOSSES)]
+    loss = smoothed(loss, config.train.label_smoothing)
+
+    def build(data: Data) -> Task:
+        statistics = band_statistics(data.partition.train.image, config.data.bands)
+        to_input = make_to_input(config.data.bands, statistics)
+        feed = make_feed(
+            loss=loss,
+            to_input=to_input,
+            augment=Augmentation(**config.augment.to_dict()),
+            mixup=config.train.mixup,
+        )
+        return Task(
+            name="classification",
+            model=create_model(num_classes=len(data.classes), **config.model.to_dict()),
+            image_shape=(config.data.image_size, config.data.image_size, 3),
+            statistics=statistics,
+            to_input=to_input,
+            shares=sampling_shares(data.partition.train, config.data.balance),
+            on_devices=image_and_label,
+            feed=feed,
+            metrics=METRICS,
+            example_metrics=example_metrics,
+            mean_metrics=lambda logits, examples: mean_metrics(logits, examples.label),
+            in_words={
+                "categorical_accuracy": "categorical accuracy",
+                "binary_accuracy": "binary accuracy",
+            },
+            merge_views=mean_of_classes,
+        )
+
+    return build
