@@ -119,7 +119,7 @@ def preprocess(encoded: bytes, settings: Settings) -> UInt8[np.ndarray, "h w c"]
 
 
 def shrink(view: Image.Image, settings: Settings) -> UInt8[np.ndarray, "h w c"]:
-    """Returns what the network gets of a view: the whole picture (RGB), or the window cut out of it."""
+    """Returns what the network gets of a view: the whole RGB picture, or the window in it."""
     for side in settings.sides:
         view = view.resize((side, side), Image.Resampling.BICUBIC)
     if settings.gray:
