@@ -66,8 +66,8 @@ def main(arguments: Sequence[str]) -> None:
     print(f"{pairs} pairs of photographs of one place; cells inside both, from either side")
     print(aligned(["kind", "also in the other", "annotated", "agreement"], rows))
     if options.json:
-        counts = dict(zip(CELL_KINDS, totals.tolist(), strict=True))
-        write_json(options.json, {"pairs": pairs, "also_in_the_other_and_annotated": counts})
+        by_kind = dict(zip(CELL_KINDS, totals.tolist(), strict=True))
+        write_json(options.json, {"pairs": pairs, "also_in_the_other_and_annotated": by_kind})
 
 
 def compare(

@@ -64,5 +64,5 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     if preset in ("bccd", "bccd_dev"):
         config.train.num_epochs = 60
     elif preset == "synthetic":
-        config.train.num_epochs = 5
+        config.train.num_epochs = 2
     return config

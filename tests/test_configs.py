@@ -175,7 +175,7 @@ def test_a_detector_has_no_field_of_a_whole_images_class() -> None:
 @pytest.mark.parametrize("preset", detector.PRESETS)
 def test_a_detectors_presets_name_protocols_with_boxes(preset: str) -> None:
     config = get_config("detector", preset)
-    assert catalog.get(PROTOCOLS[config.data.protocol].dataset).has_boxes
+    assert catalog.get(PROTOCOLS[config.data.protocol].dataset).cell_kinds
     height, width = config.data.picture_size
     model = create_model(num_classes=3, **config.model.to_dict())
     image = jax.ShapeDtypeStruct((2, height, width, 3), jnp.float32)

@@ -21,11 +21,6 @@ from wbc_jax.datasets.prepare import PreparedDataset, read_records
 from wbc_jax.errors import UserError
 
 NO_CELL = -1  # the kind of a row that only fills up
-# Kinds as the sets store them: the drawn smears tell white cells apart, and then count on.
-_KINDS = {
-    "bccd": (0, 1, 2),
-    "synthetic_smears": (1, 1, 1, 1, 0, 2),
-}
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ def _read_all(prepared: PreparedDataset, split: str, settings: PictureSettings) 
     images = np.empty((count, settings.height, settings.width, 3), np.uint8)
     records: list[dict[str, Any]] = []
     cells: list[np.ndarray] = []
-    kinds = _KINDS[prepared.spec.name.partition("/")[0]]
+    kinds = prepared.spec.cell_kinds
     reading = tqdm(
         read_records(prepared, split),
         total=count,

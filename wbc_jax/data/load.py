@@ -147,8 +147,8 @@ def load_pictures(
         UserError: a value is out of range, the set has no boxes, or its pictures are not there.
     """
     spec = catalog.get(get_protocol(protocol_name).dataset)
-    if not spec.has_boxes:
-        known = [one.name for one in PROTOCOLS.values() if catalog.get(one.dataset).has_boxes]
+    if not spec.cell_kinds:
+        known = [one.name for one in PROTOCOLS.values() if catalog.get(one.dataset).cell_kinds]
         raise UserError(
             f"data.protocol={protocol_name!r}: {spec.name} has no boxes of cells, which a detector "
             f"learns from; choose one of {', '.join(known)}"

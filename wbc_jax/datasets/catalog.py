@@ -13,7 +13,11 @@ from wbc_jax.errors import UserError
 # Labels 0-3 are the paper's; a fifth class, where a set has one, follows them.
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 CLASSES_WITH_BASOPHIL = (*CLASSES, "basophil")
-CELL_KINDS = ("RBC", "WBC", "Platelets")  # what a detector tells apart, as BCCD calls them
+CELL_KINDS: tuple[str, ...] = (
+    "RBC",
+    "WBC",
+    "Platelets",
+)  # what a detector tells apart, as BCCD calls them
 UNRESOLVED = "unresolved"  # source of an image whose smear is not known; see docs/provenance.md
 
 
@@ -31,7 +35,8 @@ class DatasetSpec:
             `locate` in the module `source` beside the builder.
         knows_copies: whether `source` is the same for all images of one smear; elsewhere it is the
             image's own name, and images of one smear can be found by content only.
-        has_boxes: whether every cell of a picture is given, with its kind and its box.
+        cell_kinds: of sets in which every cell is given with its kind and its box: the index into
+            `CELL_KINDS` of each kind as the set stores it; empty where cells are not given.
     """
 
     name: str
@@ -41,7 +46,7 @@ class DatasetSpec:
     title: str
     user_supplied: bool
     knows_copies: bool = True
-    has_boxes: bool = False
+    cell_kinds: tuple[int, ...] = ()
 
 
 def _folder(name: str) -> str:
@@ -58,7 +63,7 @@ DATASETS = {
             classes=CLASSES,
             title="Synthetic drawings of stained blood smears (not cells)",
             user_supplied=False,
-            has_boxes=True,
+            cell_kinds=(*[1] * len(CLASSES), 0, 2),  # white cells by class, red cells, platelets
         ),
         DatasetSpec(
             name="synthetic_smears/smoke",
@@ -67,7 +72,7 @@ DATASETS = {
             classes=CLASSES,
             title="A few synthetic drawings of stained blood smears (not cells), for tests",
             user_supplied=False,
-            has_boxes=True,
+            cell_kinds=(*[1] * len(CLASSES), 0, 2),  # white cells by class, red cells, platelets
         ),
         DatasetSpec(
             name="blood_cells",
@@ -94,7 +99,7 @@ DATASETS = {
             title="BCCD (Shenggan 2017): photographs of blood smears, a box around every cell",
             user_supplied=True,
             knows_copies=False,
-            has_boxes=True,
+            cell_kinds=(0, 1, 2),
         ),
     )
 }

@@ -10,7 +10,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from wbc_jax.data.examples import Examples
-from wbc_jax.evaluation.detection_scores import score_detections, sweep_thresholds
+from wbc_jax.evaluation.detection_scores import (
+    mean_figures,
+    score_detections,
+    sweep_thresholds,
+)
 from wbc_jax.evaluation.results import PartLogits, write_arrays, write_results
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.detection_cards import write_detector_cards
@@ -62,6 +66,7 @@ def finish_detection(
             **experiment.task.mean_metrics(getattr(maps, name), part),
             **score_detections(kept, cells, part.scene),
             "sweep": sweep_thresholds(seeds, cells),
+            "with_red_cells": _with_red_cells(kept, cells),
         }
         file = DETECTIONS if name == "test" else VALIDATION_DETECTIONS
         write_arrays(workdir / file, **as_arrays(seeds, cells, part))
@@ -96,6 +101,21 @@ def finish_detection(
     write_detector_cards(workdir)
     write_detection_report(workdir, drawn)
     return results
+
+
+def _with_red_cells(seeds: list[Seeds], cells: list[Cells]) -> dict[str, Any]:
+    """Returns the figures over the pictures in which somebody annotated red cells.
+
+    There is no smear without them: where none is annotated, every one that is found counts as
+    false.
+    """
+    chosen = [index for index, one in enumerate(cells) if (one.kinds == KINDS.index("RBC")).any()]
+    return {
+        "num_pictures": len(chosen),
+        "per_kind": mean_figures([seeds[i] for i in chosen], [cells[i] for i in chosen])
+        if chosen
+        else None,
+    }
 
 
 def cells_of(examples: Examples) -> list[Cells]:

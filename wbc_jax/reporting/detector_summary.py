@@ -43,6 +43,14 @@ def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:
             ends = interval(intervals["per_kind"][kind][key], is_share=is_share)
             cells.append(f"{kind} {value:>7} {ends:<16}")
         lines.append(f"  {name:<34}{' '.join(cells)}".rstrip())
+    with_red = test["with_red_cells"]
+    if with_red["num_pictures"] not in (0, results["num_test"]):
+        red = with_red["per_kind"]["RBC"]
+        lines.append(
+            f"  RBC on the {with_red['num_pictures']:,} pictures in which any is annotated: F1 "
+            f"{red['f1']:.2%}, count error {red['count_mae']:+.2f} mean absolute, "
+            f"{red['count_bias']:+.2f} mean"
+        )
     return "\n".join(
         [
             *lines,

@@ -155,6 +155,7 @@ DETECTOR_SCHEMAS: dict[str, Any] = {
             "per_kind": {"*": _FOUND},
             "counts": {"*": {"true": [int], "found": [int]}},
             "radius_curve": {"*": [_Number], "radii": [_Number]},
+            "with_red_cells": {"num_pictures": int, "per_kind?": {"*": {"*": _Number}}},
             "sweep": {"*": {"*": [_Number], "thresholds": [_Number]}},
             "intervals": {
                 "method": str,

@@ -22,7 +22,6 @@ from wbc_jax.errors import UserError, require_choice
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.training.classification import plan_classification
-from wbc_jax.training.detection import plan_detection
 from wbc_jax.training.non_finite import Look, make_look
 from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
 from wbc_jax.training.prepare_data import prepare_data, task_name
@@ -34,11 +33,19 @@ from wbc_jax.training.sharding import (
     require_divisible,
     split_by_example,
 )
-from wbc_jax.training.task import Task
+from wbc_jax.training.task import Plan, Task
 from wbc_jax.training.train_state import Progress, TrainState, Variables, create_train_state
 from wbc_jax.training.train_step import make_run_steps, make_train_step, zero_sums
 
-TASKS = {"classification": plan_classification, "detection": plan_detection}
+
+def _plan_detection(config: ConfigDict) -> Plan:
+    # Here, because it loads SciPy, which no classifier's first step should wait for.
+    from wbc_jax.training.detection import plan_detection
+
+    return plan_detection(config)
+
+
+TASKS = {"classification": plan_classification, "detection": _plan_detection}
 
 
 @dataclass(frozen=True)
