@@ -29,7 +29,6 @@ _BATCH = 16  # cells explained at once
 @dataclass(frozen=True)
 class _Kept:
     card: Card
-    view: Image.Image
     input: UInt8[np.ndarray, "h w c"]
 
 
@@ -50,7 +49,7 @@ class CardShelf:
             if self._count % self._stride == 0:
                 view = sight.picture.crop(box)
                 view.thumbnail((_SIDE, _SIDE))
-                self._kept.append(_Kept(_card(name, cell, view), view, image.copy()))
+                self._kept.append(_Kept(_card(name, cell, view), image.copy()))
             self._count += 1
         while len(self._kept) > MOST_CARDS:
             self._kept = self._kept[::2]
@@ -101,10 +100,11 @@ def _card(name: str, cell: Mapping[str, Any], view: Image.Image) -> Card:
 def _with_why(kept: _Kept, grad_cam: np.ndarray, occlusion: np.ndarray) -> Card:
     from wbc_jax.reporting.heat import enlarge, overlay  # matplotlib
 
+    view = Image.open(io.BytesIO(kept.card.view))
     rank = agreement(enlarge(grad_cam, occlusion.shape[::-1]), occlusion)
     why = Why(
-        overlay(kept.view, grad_cam),
-        overlay(kept.view, np.maximum(occlusion, 0.0)),
+        overlay(view, grad_cam),
+        overlay(view, np.maximum(occlusion, 0.0)),
         None if np.isnan(rank) else rank,
     )
     return replace(kept.card, why=why)
