@@ -16,7 +16,9 @@ from PIL import Image
 from wbc_jax.data.preprocessing import preprocess
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import load_classifier
+from wbc_jax.prediction import card_shelf
 from wbc_jax.prediction import predict as module
+from wbc_jax.prediction.describe import cells_of
 from wbc_jax.prediction.differential import share_with_interval
 from wbc_jax.prediction.predict import predict
 from wbc_jax.prediction.predictor import Predictor
@@ -136,6 +138,27 @@ def test_every_picture_has_a_marked_copy(predicted: Predicted, smears: Path) -> 
                 large = plain.convert("RGB").resize(marked.size)
             differs = np.abs(np.asarray(marked, int) - np.asarray(large, int)).max(axis=2) > 90
         assert differs.any() == bool(entry["cells"])
+
+
+def test_the_gallery_has_a_card_for_every_white_cell_and_says_why(predicted: Predicted) -> None:
+    page = (predicted.output / "gallery.html").read_text(encoding="utf-8")
+    white = [row for row in predicted.rows if row["kind"] == "WBC"]
+    assert page.count('<li class="card') == len(white)
+    assert page.count('alt="Grad-CAM of') == page.count('alt="Occlusion of') == len(white)
+
+
+def test_of_very_many_cells_the_gallery_shows_an_even_part(
+    validated_run: Path, smears: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_shelf, "MOST_CARDS", 5)
+    predictor = Predictor(load_classifier(validated_run), None)
+    sight = predictor.look((smears / "a.jpeg").read_bytes())
+    shares = predictor.classify(sight.inputs)
+    cells = cells_of(sight, shares, np.array([True]), predictor.classifier.classes)
+    shelf = card_shelf.CardShelf(predictor.classifier)
+    for number in range(23):
+        shelf.add(str(number), cells, sight)
+    assert [card.image for card in shelf.cards(why=False)] == ["0", "8", "16"]
 
 
 def test_the_answer_to_a_single_cell_is_the_runs_own(
