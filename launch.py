@@ -2,7 +2,6 @@
 
 python launch.py --config=configs/alexnet.py                       embedded drawings, no download
 python launch.py --config=configs/alexnet.py:paper --data_dir=DIR  the paper's images and division
-python launch.py --config=configs/cnn.py --profile                 and a trace of one epoch
 python launch.py --config=configs/detector.py:bccd --data_dir=DIR  a detector of cells
 python launch.py --mode=compare --runs=runs/A,runs/B               Table I and Figures 7 to 9
 python launch.py --mode=pool --runs=runs/A,runs/B                  mean over seeds and folds
@@ -11,6 +10,8 @@ python launch.py --mode=evaluate --workdir=runs/A                  the latest ch
 python launch.py --mode=prepare --config=configs/cnn.py:paper      data set and arrays only
 python launch.py --mode=audit --config=configs/cnn.py:paper        what is on two sides; exit code 1
 python launch.py --mode=audit --input=FOLDER                       of a folder with train, test, ...
+python launch.py --mode=predict --run=runs/A --input=FOLDER        cells, classes, differential
+python launch.py --mode=export --run=runs/A --workdir=DIR          one folder that needs jax alone
 
 Any field can be overridden: --config.train.num_epochs=10 --config.model.conv_features="(32, 64)"
 """
@@ -35,6 +36,7 @@ from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 from wbc_jax.errors import UserError
+from wbc_jax.prediction import command_line
 from wbc_jax.training.compilation_cache import keep_compiled_programs
 from wbc_jax.training.interruption import Interrupted
 from wbc_jax.training.processes import find_place, is_first, join, leaving_together
@@ -48,12 +50,8 @@ _CONFIG = config_flags.DEFINE_config_file(
     " paper_dev, official, official_dev, crossval, lisc, smoke; of the detector: synthetic, bccd,"
     " bccd_dev, smoke.",
 )
-_MODE = flags.DEFINE_enum(
-    "mode",
-    "train",
-    ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit"],
-    "What to do.",
-)
+_MODES = ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit"]
+_MODE = flags.DEFINE_enum("mode", "train", [*_MODES, *command_line.MODES], "What to do.")
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Directory of the run; by default runs/[RECIPE-]MODEL-PROTOCOL-seedN[-foldN]."
 )
@@ -69,7 +67,7 @@ _CACHE_DIR = flags.DEFINE_string(
 )
 _RUNS = flags.DEFINE_list("runs", [], "Run directories to compare or pool, with commas between.")
 _INPUT = flags.DEFINE_string(
-    "input", None, "Folder or zip whose first folders are the parts to audit, such as train, test."
+    "input", None, "Pictures to predict; to audit: folder or zip whose folders are the parts."
 )
 _PARTS = flags.DEFINE_list("parts", [], "Which of its folders to audit; by default all.")
 _DOWNLOAD = flags.DEFINE_bool(
@@ -195,6 +193,9 @@ def _dispatch() -> None:
             print(data_summary(data.describe()))
         case "audit":
             _audit(data_dir, cache_dir)
+        case mode:
+            keep_compiled_programs(cache_dir / "xla")
+            print(command_line.run(mode, _INPUT.value, _WORKDIR.value, cache_dir))
 
 
 def _join() -> None:

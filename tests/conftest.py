@@ -206,6 +206,19 @@ def finished_run(
     return workdir
 
 
+@pytest.fixture(scope="session")
+def validated_run(
+    tmp_path_factory: pytest.TempPathFactory, tiny_config: TinyConfig, cache_dir: Path
+) -> Path:
+    """The directory of a finished run with smears held out for validation; only to be read."""
+    from wbc_jax.training.train import train
+
+    workdir = tmp_path_factory.mktemp("runs") / "cnn-validated"
+    config = tiny_config(changes={"data.validation_share": 0.25, "data.first_size": 60})
+    train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    return workdir
+
+
 @pytest.fixture
 def run_copy(finished_run: Path, tmp_path: Path) -> Path:
     """A copy of the finished run, to be changed."""

@@ -7,7 +7,13 @@ import jax.numpy as jnp
 import pytest
 
 from tests.nn.convolution_cases import Case
-from wbc_jax.nn.lowering import ConvLowering, lower_conv, native_serves, winograd_pairs
+from wbc_jax.nn.lowering import (
+    ConvLowering,
+    lower_conv,
+    native_serves,
+    portable,
+    winograd_pairs,
+)
 from wbc_jax.nn.native import library
 
 
@@ -155,3 +161,13 @@ def test_other_platforms_keep_laxs_convolution(
 )
 def test_the_tile_of_each_shape(case: Case, pairs: int) -> None:
     assert pairs_of(case) == pairs
+
+
+@pytest.mark.usefixtures("native")
+def test_a_portable_program_has_plain_operations_and_nothing_changes_after_it() -> None:
+    case = Case((9, 9), channels=16, features=16)
+    with portable():
+        assert lower(case) == ConvLowering("lax")
+        assert not native_serves(jnp.zeros((2, 5, 5, 32)))
+    assert lower(case).kind == "native"
+    assert native_serves(jnp.zeros((2, 5, 5, 32)))

@@ -58,6 +58,12 @@ class Settings:
     view: str = "whole"
     window_side: float = 0.6
 
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the squares that a view is resized to, one after the other, pixels."""
+        both = self.first_size and self.view == "whole"
+        return (self.first_size, self.image_size) if both else (self.image_size,)
+
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
             raise UserError(
@@ -104,18 +110,21 @@ def preprocess(encoded: bytes, settings: Settings) -> UInt8[np.ndarray, "h w c"]
     Source: the paper, section III.A.
     """
     image = decode(encoded)
-    sides: tuple[int, ...] = (settings.first_size, settings.image_size)
     if settings.view == "white_cell":
         # Here, because what it imports takes longer to load than the paper's view to begin.
         from wbc_jax.data.white_cell import crop_white_cell
 
-        image, sides = crop_white_cell(image, settings.window_side), (settings.image_size,)
-    for side in sides:
-        if side:
-            image = image.resize((side, side), Image.Resampling.BICUBIC)
+        image = crop_white_cell(image, settings.window_side)
+    return shrink(image, settings)
+
+
+def shrink(view: Image.Image, settings: Settings) -> UInt8[np.ndarray, "h w c"]:
+    """Returns what the network gets of a view: the whole RGB picture, or the window in it."""
+    for side in settings.sides:
+        view = view.resize((side, side), Image.Resampling.BICUBIC)
     if settings.gray:
-        return np.asarray(image.convert("L"))[..., None]
-    return np.asarray(image)
+        return np.asarray(view.convert("L"))[..., None]
+    return np.asarray(view)
 
 
 def load_split(

@@ -28,6 +28,7 @@ from wbc_jax.evaluation.intervals import (
 )
 from wbc_jax.evaluation.metrics import classification_summary, probability_summary
 from wbc_jax.evaluation.results import PartLogits, mean_metrics, metrics_of_examples, softmax
+from wbc_jax.evaluation.selective import Answers, selective_figures
 from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
 from wbc_jax.evaluation.weighted import SmearPart, weighted_figures
 
@@ -36,7 +37,8 @@ class Scores(NamedTuple):
     """Figures of a run and what they were made from.
 
     Attributes:
-        figures: the entries `test`, `test_smears`, `intervals` and `validation` of `results.json`.
+        figures: the entries `test`, `test_smears`, `intervals`, `validation` and `selective` of
+            `results.json`.
         probabilities: of every test image.
         smears: which the test images show.
         smear_probabilities: of every test smear: the mean over its images.
@@ -95,6 +97,7 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
     num_wrong = int((of_smears.probabilities.argmax(axis=1) != smears.label).sum())
     figures = {
         "validation": mean_metrics(logits.validation, validation.label) if has_validation else None,
+        "selective": _selective(logits, partition, temperature),
         "test": _figures(images, classes) | counts,
         "test_smears": test_smears,
         "intervals": {
@@ -109,6 +112,20 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
         },
     }
     return Scores(figures, images.probabilities, smears, of_smears.probabilities)
+
+
+def _selective(
+    logits: PartLogits, partition: Partition, temperature: float | None
+) -> dict[str, Any] | None:
+    if temperature is None:
+        return None
+    held = partition.validation
+    answers = []
+    for values, part in ((logits.validation, held), (logits.test, partition.test)):
+        scaled = softmax(values / np.float32(temperature))
+        answers.append(Answers(scaled.max(axis=-1), scaled.argmax(axis=-1) == part.label))
+    smears = group_by_smear(held.source, held.label, held.filename)
+    return selective_figures(answers[0], smears, answers[1])
 
 
 def _of_smears(images: _Level, smears: Smears) -> _Level:

@@ -9,7 +9,9 @@ Each choice stands beside the measurement it comes from: 32 images, two cores wi
 `python -m benchmarks.layers` makes them anew; docs/performance.md has them all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod
 from typing import Any, Literal, NamedTuple
 
@@ -66,6 +68,22 @@ _MAX_CHANNELS = 16384
 
 
 _DTYPES = (jnp.float32, jnp.bfloat16)
+_IS_PORTABLE: ContextVar[bool] = ContextVar("portable", default=False)
+
+
+@contextmanager
+def portable() -> Iterator[None]:
+    """Within it, layers are traced as XLA's own operations: a program for every platform."""
+    token = _IS_PORTABLE.set(True)
+    try:
+        yield
+    finally:
+        _IS_PORTABLE.reset(token)
+
+
+def takes_plain_operations() -> bool:
+    """Whether layers are left as JAX writes them: on accelerators, and in portable programs."""
+    return _IS_PORTABLE.get() or jax.default_backend() != "cpu"
 
 
 def native_serves(image: Array) -> bool:
@@ -75,7 +93,8 @@ def native_serves(image: Array) -> bool:
     the CNN, both ways: 15 ms of a step written for XLA, 5 by the kernels.
     """
     return (
-        image.ndim > 1
+        not takes_plain_operations()
+        and image.ndim > 1
         and image.dtype == jnp.float32
         and image.shape[-1] % _CHANNEL_MULTIPLE == 0
         and image.size > 0
@@ -96,7 +115,7 @@ def lower_conv(
         pads: before and after, of rows and of columns.
         output_size: rows, columns.
     """
-    if jax.default_backend() != "cpu":
+    if takes_plain_operations():
         return ConvLowering("lax")
     deepest = max(prod(kernel.shape[1:3]), kernel.shape[3])
     if dtype in _DTYPES and image.size and deepest < _MAX_CHANNELS and library.is_available():

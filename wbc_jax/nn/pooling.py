@@ -6,12 +6,11 @@ y = max_pool(x, window=(2, 2), strides=(2, 2), padding="SAME")     # as flax.lin
 from functools import reduce
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from wbc_jax.nn.lowering import Pads, native_serves
+from wbc_jax.nn.lowering import Pads, native_serves, takes_plain_operations
 from wbc_jax.nn.native.pooling import max_pool_native
 from wbc_jax.nn.xla_convolution import output_size
 
@@ -58,7 +57,7 @@ def max_pool(
     Returns:
         The pooled map; oh and ow follow XLA's rule for `padding`.
     """
-    if jax.default_backend() != "cpu":
+    if takes_plain_operations():
         return nn.max_pool(image, window, strides, padding)
     vertical, horizontal = lax.padtype_to_pads(image.shape[1:3], window, strides, padding)
     if native_serves(image):

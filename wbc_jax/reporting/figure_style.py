@@ -1,8 +1,4 @@
-"""How every figure looks: colours that colour-blind readers tell apart, thin lines, no decoration.
-
-Colours: Okabe and Ito, "Color Universal Design" (2008); their yellow is left out, it is lost on
-white paper.
-"""
+"""How every figure looks: colours that all readers tell apart, thin lines, no decoration."""
 
 from typing import Any
 
@@ -13,9 +9,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#6b6b6b"
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+from wbc_jax.reporting.colours import BLACK as BLACK
+from wbc_jax.reporting.colours import BLUE as BLUE
+from wbc_jax.reporting.colours import COLOURS as COLOURS
+from wbc_jax.reporting.colours import GREEN as GREEN
+from wbc_jax.reporting.colours import GREY as GREY
+from wbc_jax.reporting.colours import ORANGE as ORANGE
+from wbc_jax.reporting.colours import PURPLE as PURPLE
+from wbc_jax.reporting.colours import SKY as SKY
+from wbc_jax.reporting.colours import VERMILLION as VERMILLION
+
 # Cycle lengths without a common factor: the first 56 series all look different.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")

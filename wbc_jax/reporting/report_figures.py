@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from wbc_jax.reporting import leaky, paper, plots, score_plots
 from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
 from wbc_jax.reporting.number_text import number, percent
+from wbc_jax.reporting.selective_plots import risk_coverage_curves
 
 # Labels and probabilities of images, or of smears.
 Answers = tuple[Int[np.ndarray, " _"], Float[np.ndarray, "_ k"]]
@@ -65,6 +66,7 @@ def draw_scores(results: Mapping[str, Any], images: Answers, smears: Answers) ->
     }
     areas = ", ".join(f"{name} {number(test['auroc'][name], 3)}" for name in classes)
     headings = _calibration_headings(test)
+    selective = results.get("selective")
     return {
         "confusion_matrix": _confusion(test, classes, title, "test images"),
         "confusion_matrix_smears": _confusion(of_smears, classes, title, "test smears"),
@@ -82,7 +84,20 @@ def draw_scores(results: Mapping[str, Any], images: Answers, smears: Answers) ->
             "Reliability diagram: accuracy of the answers by their confidence. "
             f"{'; '.join(headings.values())}.",
         ),
+        **({"risk_coverage": _risk_coverage(selective, title)} if selective else {}),
     }
+
+
+def _risk_coverage(selective: Mapping[str, Any], title: str) -> Drawn:
+    parts = "; ".join(
+        f"{name}: {percent(selective[name]['risk'])} wrong of the "
+        f"{percent(selective[name]['coverage'])} answered at the threshold"
+        for name in ("validation", "test")
+    )
+    return Drawn(
+        risk_coverage_curves(selective, title=f"{title}: leaving unsure answers out"),
+        f"Risk against coverage. {parts}.",
+    )
 
 
 def _title(results: Mapping[str, Any]) -> str:

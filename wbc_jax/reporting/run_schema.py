@@ -47,6 +47,11 @@ _INTERVALS = {
     "auroc": {"*": _ENDS, "macro": _ENDS},
     "per_class": {"*": dict.fromkeys(_CLASS_METRICS, _ENDS)},
 }
+_SELECTIVE = {
+    "coverage": _Number,
+    "risk": _Number,
+    "curve": {"coverage": [_Number], "risk": [_Number]},
+}
 SCHEMAS: dict[str, Any] = {
     "config.json": {"*": object},
     "environment.json": {"*": object},
@@ -95,7 +100,17 @@ SCHEMAS: dict[str, Any] = {
                 "test": _EPOCH_METRICS,
             }
         ],
+        "band_statistics?": {"mean": [_Number], "deviation": [_Number]},
         "validation?": _EPOCH_METRICS,
+        "selective?": {
+            "target_risk": _Number,
+            "sureness": _Number,
+            "least_coverage": _Number,
+            "num_smears": int,
+            "threshold": _Number,
+            "validation": _SELECTIVE,
+            "test": _SELECTIVE,
+        },
         "test": _TEST,
         "test_smears": _TEST,
         "intervals": {

@@ -4,15 +4,11 @@ detect = load_learned(Path("runs/detector-bccd-seed0"))
 seeds = detect(picture)                                # uint8 [h, w, 3] -> Seeds
 """
 
-from functools import partial
 from pathlib import Path
 
-import flax.linen as nn
 import jax
 import numpy as np
-from jax.sharding import SingleDeviceSharding
 from jaxtyping import UInt8
-from ml_collections import ConfigDict
 from PIL import Image
 
 from wbc_jax.data.bands import BandStatistics, make_to_input
@@ -22,13 +18,9 @@ from wbc_jax.models import create_model
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.heat_maps import mean_of_maps
 from wbc_jax.seeds.seed_points import KINDS, Detector, Seeds
-from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.detection import BANDS, seed_reader
-from wbc_jax.training.experiment import build_optimizer
-from wbc_jax.training.rngs import named_key
 from wbc_jax.training.run_directory import RunDirectory
-from wbc_jax.training.train_state import Progress, create_train_state
-from wbc_jax.training.train_step import zero_sums
+from wbc_jax.training.trained import restore_trained
 
 
 def load_learned(workdir: Path) -> Detector:
@@ -48,22 +40,22 @@ def load_learned(workdir: Path) -> Detector:
     config = RunDirectory(workdir).load_config()
     try:
         model = create_model(num_classes=len(KINDS), **config.model.to_dict())
-        target = _abstract_progress(config, model, files.results["num_train"])
         size, flips = config.data.picture_size, config.eval.test_time_flips
-        num_epochs, reader = config.train.num_epochs, seed_reader(config)
+        reader = seed_reader(config)
         stored = files.results["band_statistics"].items()
+        checkpoint = restore_trained(
+            workdir,
+            config,
+            model,
+            image_shape=(*size, 3),
+            metrics=(config.train.loss,),
+            num_train=files.results["num_train"],
+        )
     except (AttributeError, KeyError) as error:  # what a ConfigDict raises of a missing field
         raise UserError(
             f"{workdir} lacks a field that this version reads ({error.args[0]}); use the version "
             "that trained the run, or train it again"
         ) from error
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
-        checkpoint = checkpoints.restore_latest(target)
-    if checkpoint is None or len(checkpoint.facts["epochs"]) < num_epochs:
-        raise UserError(
-            f"{workdir}/checkpoints does not hold the state after the last of {num_epochs} epochs; "
-            "the command that started the run resumes it"
-        )
     statistics = BandStatistics(**{name: np.array(v, np.float32) for name, v in stored})
     to_input = make_to_input(BANDS, statistics)
     maps_of = jax.jit(make_logits(model, to_input, flips=flips, merge=mean_of_maps))
@@ -92,23 +84,4 @@ def to_own_pixels(seeds: Seeds, size: tuple[int, int], own: tuple[int, ...]) -> 
     return seeds._replace(
         rows=((seeds.rows + 0.5) * down - 0.5).astype(np.float32),
         columns=((seeds.columns + 0.5) * right - 0.5).astype(np.float32),
-    )
-
-
-def _abstract_progress(config: ConfigDict, model: nn.Module, num_train: int) -> Progress:
-    """Returns shapes, dtypes and shardings of what the run's checkpoints hold."""
-    tx = build_optimizer(config, num_train // config.train.batch_size)
-    state = jax.eval_shape(
-        lambda: create_train_state(
-            model,
-            tx,
-            named_key(config.seed, "params"),
-            image_shape=(*config.data.picture_size, 3),
-            keeps_average=config.train.average_decay > 0,
-        )
-    )
-    here = SingleDeviceSharding(jax.local_devices()[0])
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here),
-        Progress(state, jax.eval_shape(partial(zero_sums, (config.train.loss,)))),
     )

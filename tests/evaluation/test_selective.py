@@ -1,0 +1,98 @@
+"""Risk, coverage and the threshold, against counting by hand."""
+
+import numpy as np
+import pytest
+
+from wbc_jax.evaluation.selective import (
+    LEAST_COVERAGE,
+    TARGET_RISK,
+    Answers,
+    at_threshold,
+    choose_threshold,
+    risk_coverage,
+    selective_figures,
+)
+from wbc_jax.evaluation.smears import Smears, group_by_smear
+
+
+def draw_answers(number: int = 400, seed: int = 0) -> Answers:
+    """Answers that are right as often as they are confident; many have equal confidences."""
+    random = np.random.default_rng(seed)
+    confidence = (1 - 0.75 * random.random(number) ** 3).round(2)
+    return Answers(confidence, random.random(number) < confidence)
+
+
+def one_smear_each(number: int) -> Smears:
+    labels = np.zeros(number, int)
+    names = np.array([f"s{i}" for i in range(number)])
+    return group_by_smear(names, labels, names)
+
+
+def test_the_curve_is_what_counting_gives_at_every_confidence() -> None:
+    answers = draw_answers()
+    curve = risk_coverage(answers)
+    assert len(curve.threshold) == len(np.unique(answers.confidence))
+    for threshold, coverage, risk in zip(*curve, strict=True):
+        is_given = answers.confidence >= threshold
+        assert coverage == pytest.approx(is_given.mean())
+        assert risk == pytest.approx((~answers.is_right[is_given]).mean())
+        assert at_threshold(answers, float(threshold)) == {
+            "coverage": pytest.approx(coverage),
+            "risk": pytest.approx(risk),
+        }
+    assert curve.coverage[-1] == 1
+    assert (np.diff(curve.coverage) > 0).all()
+
+
+def test_the_threshold_keeps_to_the_risk_with_a_margin() -> None:
+    answers = draw_answers(3000)
+    threshold = choose_threshold(answers, one_smear_each(3000))
+    assert threshold is not None
+    found = at_threshold(answers, threshold)
+    assert found["risk"] < TARGET_RISK
+    assert found["coverage"] > LEAST_COVERAGE
+    # A lower one would be too risky: with independent images the margin is 1.64 deviations.
+    lower = np.unique(answers.confidence[answers.confidence < threshold])[-1]
+    below = at_threshold(answers, float(lower))
+    number = below["coverage"] * 3000
+    bound = below["risk"] + 1.64 * np.sqrt(below["risk"] * (1 - below["risk"]) / number)
+    assert bound > TARGET_RISK - 0.003
+
+
+def test_copies_of_few_smears_promise_less_than_as_many_smears() -> None:
+    answers = draw_answers(600)
+    order = np.argsort(answers.confidence)
+    answers = Answers(answers.confidence[order], answers.is_right[order])
+    labels = np.zeros(600, int)
+    few = np.array([f"s{i // 60}" for i in range(600)])
+    alone = choose_threshold(answers, one_smear_each(600))
+    copies = choose_threshold(
+        answers, group_by_smear(few, labels, np.array([f"f{i}" for i in range(600)]))
+    )
+    assert alone is not None
+    assert copies is None or copies >= alone
+
+
+def test_no_confidence_suffices_where_answers_are_guesses() -> None:
+    random = np.random.default_rng(0)
+    answers = Answers(random.uniform(0.25, 1, 300), random.random(300) < 0.5)
+    assert choose_threshold(answers, one_smear_each(300)) is None
+    nothing = at_threshold(answers, None)
+    assert nothing["coverage"] == 0
+    assert np.isnan(nothing["risk"])
+
+
+def test_a_handful_of_right_answers_at_the_top_is_no_reason() -> None:
+    confidence = np.linspace(1, 0, 200)
+    is_right = np.arange(200) < 200 * LEAST_COVERAGE / 2
+    assert choose_threshold(Answers(confidence, is_right), one_smear_each(200)) is None
+
+
+def test_all_right_means_every_answer_is_given() -> None:
+    answers = draw_answers()._replace(is_right=np.ones(400, bool))
+    figures = selective_figures(answers, one_smear_each(400), draw_answers(seed=1))
+    assert figures["threshold"] == answers.confidence.min()
+    assert figures["validation"]["coverage"] == 1
+    curve = figures["test"]["curve"]
+    assert len(curve["coverage"]) == len(curve["risk"]) <= 101
+    assert curve["coverage"][-1] == 1

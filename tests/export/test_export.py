@@ -1,0 +1,191 @@
+"""An exported run answers as the run did, with jax alone, and says what is wrong with its files."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import REPOSITORY
+from wbc_jax.datasets.prepare import prepare, read_split
+from wbc_jax.errors import UserError
+from wbc_jax.export import loader
+from wbc_jax.export.export import export_run
+
+Launch = Callable[..., subprocess.CompletedProcess[str]]
+
+# What is missing where only jax is installed.
+_WITHOUT = ("wbc_jax", "flax", "optax", "orbax", "PIL", "ml_collections", "absl", "jaxtyping")
+
+
+def test_pictures_in_and_the_runs_own_test_predictions_out(
+    exported: Path, validated_run: Path, cache_dir: Path
+) -> None:
+    with np.load(validated_run / "predictions.npz") as file:
+        expected = dict(zip(file["filename"].tolist(), file["probabilities"], strict=True))
+    prepared = prepare("synthetic_smears/smoke", data_dir=None, cache_dir=cache_dir)
+    examples = list(read_split(prepared, "test"))
+    assert len(examples) == len(expected)
+    pictures = np.stack(
+        [np.asarray(Image.open(io.BytesIO(example.image)).convert("RGB")) for example in examples]
+    )
+    classifier = loader.load(exported)
+    answers = classifier(pictures)
+    rows = np.stack([expected[example.filename] for example in examples])
+    np.testing.assert_allclose(answers["probabilities"], rows, atol=1e-6)
+    # The batch is symbolic: one picture gives the same.
+    np.testing.assert_allclose(classifier(pictures[3:4])["probabilities"], rows[3:4], atol=1e-6)
+    assert np.ptp(rows) > 0.01  # the answers differ from picture to picture
+
+
+def test_calibrated_probabilities_are_those_of_the_runs_temperature(
+    exported: Path, validated_run: Path
+) -> None:
+    results = json.loads((validated_run / "results.json").read_text())
+    temperature = results["test"]["temperature"]
+    assert temperature is not None
+    with np.load(exported / loader.CHECK) as file:
+        answers = loader.load(exported)(file["images"])
+    powers = answers["probabilities"].astype(np.float64) ** (1 / temperature)
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answers["calibrated"], expected, atol=1e-5)
+    facts = json.loads((exported / loader.FACTS).read_text())
+    assert facts["classes"] == results["classes"]
+    assert facts["temperature"] == temperature
+    assert facts["confidence_threshold"] == results["selective"]["threshold"]
+
+
+def test_loading_needs_no_package_but_jax(exported: Path, tmp_path: Path) -> None:
+    for name in _WITHOUT:
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} was imported')\n")
+    result = subprocess.run(
+        [sys.executable, exported / "load_classifier.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "classes: eosinophil, lymphocyte, monocyte, neutrophil" in result.stdout
+    assert float(result.stdout.rpartition(":")[2]) <= 1e-6
+
+
+def test_one_program_for_three_platforms_and_any_number_of_pictures(exported: Path) -> None:
+    import jax
+
+    program = jax.export.deserialize(bytearray((exported / loader.PROGRAM).read_bytes()))
+    assert program.platforms == ("cpu", "cuda", "tpu")
+    *_, images = program.in_avals
+    assert str(images.shape) == "(b, 240, 320, 3)"
+    assert images.dtype == np.uint8
+    text = program.mlir_module()
+    # No kernel of this machine: only what checks the size of the batch.
+    assert set(re.findall(r"custom_call @(\w+)", text)) <= {"shape_assertion"}
+    assert "wbc_" not in text
+    assert str(REPOSITORY).encode() not in program.mlir_module_serialized  # nor its folders
+
+
+def test_the_digests_are_what_sha256sum_reads(exported: Path) -> None:
+    names = set()
+    for line in (exported / loader.DIGESTS).read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == digest
+        names.add(name)
+    assert names == {path.name for path in exported.iterdir()} - {loader.DIGESTS}
+    assert "model_card.md" in names
+
+
+@pytest.mark.parametrize("name", [loader.FACTS, loader.PROGRAM, loader.WEIGHTS, loader.DIGESTS])
+def test_a_flipped_bit_is_named(name: str, export_copy: Path) -> None:
+    content = bytearray((export_copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (export_copy / name).write_bytes(content)
+    with pytest.raises(loader.ExportError, match=r"is not as it was written|is damaged|cannot be"):
+        loader.load(export_copy)
+
+
+@pytest.mark.parametrize("name", [loader.PROGRAM, loader.DIGESTS])
+def test_a_missing_file_is_named(name: str, export_copy: Path) -> None:
+    (export_copy / name).unlink()
+    with pytest.raises(loader.ExportError, match=name):
+        loader.load(export_copy)
+
+
+def seal(folder: Path, name: str, content: bytes) -> None:
+    """Replaces a file as somebody who made the folder would have: with its digest."""
+    old = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    (folder / name).write_bytes(content)
+    text = (folder / loader.DIGESTS).read_text()
+    (folder / loader.DIGESTS).write_text(text.replace(old, hashlib.sha256(content).hexdigest()))
+
+
+def test_a_newer_format_asks_for_its_own_loader(export_copy: Path) -> None:
+    facts = json.loads((export_copy / loader.FACTS).read_text())
+    seal(export_copy, loader.FACTS, json.dumps(facts | {"format_version": 2}).encode())
+    with pytest.raises(loader.ExportError, match=r"format 2, newer than format 1.*load_classifier"):
+        loader.load(export_copy)
+
+
+def test_a_program_that_this_jax_cannot_read_names_both_versions(export_copy: Path) -> None:
+    seal(export_copy, loader.PROGRAM, b"of another calling convention")
+    with pytest.raises(loader.ExportError, match=r"written by jax .* cannot be read by jax"):
+        loader.load(export_copy)
+
+
+def test_without_flatbuffers_the_loader_says_what_to_install(
+    exported: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "flatbuffers.py").write_text("raise ImportError('flatbuffers is not there')\n")
+    command = [sys.executable, exported / "load_classifier.py"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "pip install jax flatbuffers" in result.stderr
+
+
+def test_the_loader_of_a_damaged_folder_ends_with_one_message(export_copy: Path) -> None:
+    (export_copy / loader.WEIGHTS).write_bytes(b"")
+    command = [sys.executable, export_copy / "load_classifier.py"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "images", [np.zeros((1, 50, 50, 3), np.uint8), np.zeros((1, 240, 320, 3), np.float32)]
+)
+def test_images_of_another_size_or_type_are_refused(images: np.ndarray, exported: Path) -> None:
+    with pytest.raises(loader.ExportError, match=r"takes uint8 \[b, 240, 320, 3\]"):
+        loader.load(exported)(images)
+
+
+def test_the_command_line_exports_and_names_mistakes(
+    launch: Launch, validated_run: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    flags = ("--mode=export", f"--run={validated_run}", f"--workdir={output}")
+    result = launch(*flags, "--input_size=120x160")
+    assert result.returncode == 0, result.stderr
+    assert "uint8 [b, 120, 160, 3]" in result.stdout
+    assert loader.check(output) <= 1e-6
+    result = launch(*flags, "--input_size=big")
+    assert result.returncode == 2
+    assert "input_size='big' must be ROWSxCOLUMNS" in result.stderr
+    assert "--mode=export needs a finished run" in launch("--mode=export").stderr
+
+
+def test_a_run_is_not_exported_into_a_runs_directory(validated_run: Path) -> None:
+    before = sorted(path.name for path in validated_run.iterdir())
+    with pytest.raises(UserError, match="is a run's directory"):
+        export_run(validated_run, validated_run, picture_size=(240, 320))
+    assert sorted(path.name for path in validated_run.iterdir()) == before

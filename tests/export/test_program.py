@@ -1,0 +1,68 @@
+"""Each network as a portable program: the same answers as by the layers of this machine."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.models.tiny_models import draw_variables, tiny_model
+from wbc_jax.data.bands import BandStatistics
+from wbc_jax.data.preprocessing import Settings, shrink
+from wbc_jax.errors import UserError
+from wbc_jax.evaluation.classifier import Classifier
+from wbc_jax.evaluation.results import softmax
+from wbc_jax.export.program import export_program, flat_weights, input_size
+from wbc_jax.reporting.run_files import Run
+
+GRAY = Settings(first_size=12, image_size=8, gray=True)
+WINDOW = Settings(first_size=12, image_size=8, gray=False, view="white_cell", window_side=0.5)
+
+
+def make_classifier(name: str, settings: Settings, *, flips: bool) -> Classifier:
+    """A network of drawn weights in the place of a trained one."""
+    results: dict[str, Any] = {"test": {"temperature": 1.7}, "classes": list("abcd")}
+    model = tiny_model(name)
+    return Classifier(
+        run=Run(Path("nowhere"), {}, {}, {}, results),
+        model=model,
+        variables=draw_variables(model),
+        settings=settings,
+        bands="nonlinear" if settings.gray else "rgb",
+        statistics=BandStatistics(np.full(3, 0.5, np.float32), np.full(3, 0.2, np.float32)),
+        flips=flips,
+        step=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "flips"),
+    [
+        ("cnn", GRAY, False),
+        ("alexnet", WINDOW, True),
+        ("resnet50", GRAY, False),
+        ("vgg19", WINDOW, False),
+    ],
+)
+def test_a_program_answers_as_the_network_does(name: str, settings: Settings, flips: bool) -> None:
+    classifier = make_classifier(name, settings, flips=flips)
+    rows, columns = input_size(classifier, (30, 40))
+    assert (rows, columns) == ((15, 15) if settings.view == "white_cell" else (30, 40))
+    exported = export_program(classifier, (30, 40))
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (5, rows, columns, 3), dtype=np.uint8)
+    answers = exported.call(flat_weights(classifier), images)
+
+    inputs = np.stack([shrink(Image.fromarray(image), settings) for image in images])
+    logits = np.asarray(jax.jit(classifier.logits_of)(classifier.variables, inputs))
+    assert np.ptp(softmax(logits)) > 0.05
+    np.testing.assert_allclose(answers["probabilities"], softmax(logits), atol=1e-6)
+    np.testing.assert_allclose(answers["calibrated"], softmax(logits / np.float32(1.7)), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(0, 10), (10, 5000)])
+def test_a_size_out_of_range_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(UserError, match=rf"input_size={size[0]}x{size[1]} must be ROWSxCOLUMNS"):
+        input_size(make_classifier("cnn", GRAY, flips=False), size)

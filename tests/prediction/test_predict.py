@@ -1,0 +1,279 @@
+"""A folder of pictures in, files and counts out: with the run's own answers."""
+
+import csv
+import json
+import subprocess
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wbc_jax.data.preprocessing import preprocess
+from wbc_jax.errors import UserError
+from wbc_jax.evaluation.classifier import load_classifier
+from wbc_jax.prediction import card_shelf
+from wbc_jax.prediction import predict as module
+from wbc_jax.prediction.describe import cells_of
+from wbc_jax.prediction.differential import share_with_interval
+from wbc_jax.prediction.predict import predict
+from wbc_jax.prediction.predictor import Predictor
+from wbc_jax.seeds.seed_points import KINDS, Seeds
+
+Launch = Callable[..., subprocess.CompletedProcess[str]]
+RBC, WBC, PLATELETS = range(3)
+
+
+class Predicted(NamedTuple):
+    output: Path
+    said: str
+    content: dict[str, Any]
+    rows: list[dict[str, str]]
+
+
+def detect(picture: np.ndarray) -> Seeds:
+    """A detector whose answer depends on the picture's size alone; it finds every kind."""
+    height, width = picture.shape[:2]
+    if height < 100:
+        nothing = np.zeros(0, np.float32)
+        return Seeds(nothing, nothing, np.zeros(0, np.int32), nothing)
+    kinds = [RBC, WBC, PLATELETS, WBC] if height > 300 else [RBC, WBC, PLATELETS]
+    return Seeds(
+        np.linspace(40, height - 60, len(kinds), dtype=np.float32),
+        np.linspace(40, width - 60, len(kinds), dtype=np.float32),
+        np.array(kinds, np.int32),
+        np.linspace(0.9, 0.6, len(kinds), dtype=np.float32),
+    )
+
+
+def read(output: Path, said: str) -> Predicted:
+    content = json.loads((output / "predictions.json").read_text(encoding="utf-8"))
+    with (output / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        return Predicted(output, said, content, list(csv.DictReader(file)))
+
+
+@pytest.fixture(scope="module")
+def predicted(
+    validated_run: Path, smears: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Predicted:
+    output = tmp_path_factory.mktemp("predicted") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_detector", lambda run, *, cache_dir: detect)
+        said = predict(validated_run, smears, output, cache_dir=cache_dir, why=True)
+    return read(output, said)
+
+
+def test_every_picture_is_there_and_bad_files_are_named(predicted: Predicted) -> None:
+    names = [image["image"] for image in predicted.content["images"]]
+    pictures = ["a.jpeg", "b.jpeg", "c.jpeg", "empty_slide.png"]
+    assert names == [*pictures, "second/d.jpeg", "second/e.png", "second/f.tiff"]
+    bad = predicted.content["bad_files"]
+    assert [entry["file"] for entry in bad] == ["broken.png", "cut.jpeg"]
+    assert all(entry["reason"] for entry in bad)
+    assert "files left out: 2" in predicted.said
+
+
+def test_the_table_has_the_columns_of_the_documentation(predicted: Predicted) -> None:
+    of_class = [f"p_{name}" for name in predicted.content["classes"]]
+    documented = ["image", "cell", "row", "column", "kind", "score"]
+    documented += ["class", "confidence", "most_probable", *of_class]
+    assert list(predicted.rows[0]) == documented
+    assert len(predicted.rows) == 5 * 3 + 4
+    red, white = predicted.rows[0], predicted.rows[1]
+    assert (red["kind"], red["class"], red["confidence"], red["p_eosinophil"]) == (
+        "RBC",
+        "",
+        "",
+        "",
+    )
+    assert white["kind"] == "WBC"
+    shares = [float(white[name]) for name in of_class]
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    assert float(white["confidence"]) == pytest.approx(max(shares))
+    assert white["most_probable"] == of_class[int(np.argmax(shares))].removeprefix("p_")
+
+
+def test_json_and_table_say_the_same(predicted: Predicted) -> None:
+    cells = [
+        (image["image"], cell) for image in predicted.content["images"] for cell in image["cells"]
+    ]
+    assert len(cells) == len(predicted.rows)
+    for (name, cell), row in zip(cells, predicted.rows, strict=True):
+        assert (name, str(cell["cell"]), cell["kind"]) == (row["image"], row["cell"], row["kind"])
+        assert cell.get("class", "") == row["class"]
+        assert float(row["row"]) == pytest.approx(cell["row"], rel=1e-5)
+
+
+def test_counts_and_shares_are_those_of_the_cells(predicted: Predicted) -> None:
+    content, rows = predicted.content, predicted.rows
+    kinds = [row["kind"] for row in rows]
+    assert content["counts"] == {kind: kinds.count(kind) for kind in KINDS}
+    answers = [row["class"] for row in rows if row["kind"] == "WBC"]
+    counts = content["differential"]
+    uncertain = answers.count("uncertain")
+    for name in content["classes"]:
+        expected = share_with_interval(answers.count(name), len(answers) - uncertain)
+        assert counts["classes"][name] == expected
+    assert counts["uncertain"]["count"] == uncertain
+
+
+def test_cells_below_the_threshold_are_uncertain_and_no_others(predicted: Predicted) -> None:
+    threshold = predicted.content["confidence"]["threshold"]
+    white = [row for row in predicted.rows if row["kind"] == "WBC"]
+    for row in white:
+        is_given = threshold is not None and float(row["confidence"]) >= threshold - 1e-6
+        assert row["class"] == (row["most_probable"] if is_given else "uncertain")
+
+
+def test_every_picture_has_a_marked_copy(predicted: Predicted, smears: Path) -> None:
+    for entry in predicted.content["images"]:
+        with Image.open(predicted.output / entry["marked"]) as marked:
+            scale = marked.height // entry["height"]
+            assert marked.size == (scale * entry["width"], scale * entry["height"])
+            with Image.open(smears / entry["image"]) as plain:
+                large = plain.convert("RGB").resize(marked.size)
+            differs = np.abs(np.asarray(marked, int) - np.asarray(large, int)).max(axis=2) > 90
+        assert differs.any() == bool(entry["cells"])
+
+
+def test_the_gallery_has_a_card_for_every_white_cell_and_says_why(predicted: Predicted) -> None:
+    page = (predicted.output / "gallery.html").read_text(encoding="utf-8")
+    white = [row for row in predicted.rows if row["kind"] == "WBC"]
+    assert page.count('<li class="card') == len(white)
+    assert page.count('alt="Grad-CAM of') == page.count('alt="Occlusion of') == len(white)
+
+
+def test_of_very_many_cells_the_gallery_shows_an_even_part(
+    validated_run: Path, smears: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_shelf, "MOST_CARDS", 5)
+    predictor = Predictor(load_classifier(validated_run), None)
+    sight = predictor.look((smears / "a.jpeg").read_bytes())
+    shares = predictor.classify(sight.inputs)
+    cells = cells_of(sight, shares, np.array([True]), predictor.classifier.classes)
+    shelf = card_shelf.CardShelf(predictor.classifier)
+    for number in range(23):
+        shelf.add(str(number), cells, sight)
+    assert [card.image for card in shelf.cards(why=False)] == ["0", "8", "16"]
+
+
+def test_the_answer_to_a_single_cell_is_the_runs_own(
+    validated_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    said = predict(validated_run, smears, tmp_path, cache_dir=cache_dir, single_cells=True)
+    found = read(tmp_path, said)
+    assert not (tmp_path / "pictures").exists()
+    assert {row["kind"] for row in found.rows} == {"WBC"}
+    assert {row["score"] for row in found.rows} == {""}
+    classifier = load_classifier(validated_run)
+    predictor = Predictor(classifier, None)
+    names = [row["image"] for row in found.rows]
+    encoded = [(smears / name).read_bytes() for name in names]
+    arrays = np.stack([preprocess(content, classifier.settings) for content in encoded])
+    expected = predictor.classify(arrays)
+    for row, shares in zip(found.rows, expected, strict=True):
+        values = [float(row[f"p_{name}"]) for name in classifier.classes]
+        np.testing.assert_allclose(values, shares, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (None, [True, True, True]),
+        ({"threshold": None}, [False, False, False]),
+        ({"threshold": 0.5}, [False, True, True]),
+    ],
+)
+def test_an_answer_is_given_from_the_threshold_on(
+    choice: dict[str, Any] | None, expected: list[bool], validated_run: Path
+) -> None:
+    classifier = load_classifier(validated_run)
+    results = classifier.run.results | {"selective": choice}
+    changed = replace(classifier, run=replace(classifier.run, results=results))
+    shares = np.array([[0.3, 0.4, 0.3, 0], [0.5, 0.5, 0, 0], [0, 0, 0.1, 0.9]], np.float32)
+    assert Predictor(changed, None).is_certain(shares).tolist() == expected
+
+
+@pytest.mark.parametrize("number", [0, 1, 8, 9, 64, 65, 130])
+def test_any_number_of_windows_is_classified(number: int, validated_run: Path) -> None:
+    predictor = Predictor(load_classifier(validated_run), None)
+    side, channels = predictor.classifier.settings.image_size, predictor.classifier.channels
+    random = np.random.default_rng(0)
+    windows = random.integers(0, 256, (number, side, side, channels), dtype=np.uint8)
+    found = predictor.classify(windows)
+    assert found.shape == (number, 4)
+    one_by_one = [predictor.classify(windows[i : i + 1])[0] for i in range(0, number, 13)]
+    if one_by_one:
+        np.testing.assert_allclose(found[::13], np.stack(one_by_one), atol=1e-6)
+
+
+def test_a_run_without_validation_says_so(
+    finished_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    said = predict(
+        finished_run, smears / "a.jpeg", tmp_path, cache_dir=cache_dir, single_cells=True
+    )
+    content = read(tmp_path, said).content
+    assert content["temperature"] is None
+    assert "are not calibrated" in said
+    assert [image["image"] for image in content["images"]] == ["a.jpeg"]
+    assert content["differential"]["uncertain"]["count"] == 0
+
+
+def test_a_zip_is_read_as_a_folder(
+    validated_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.write(smears / "a.jpeg", "deep/a.jpeg")
+    said = predict(
+        validated_run, tmp_path / "in.zip", tmp_path / "o", cache_dir=cache_dir, single_cells=True
+    )
+    (image,) = read(tmp_path / "o", said).content["images"]
+    assert image["image"] == "deep/a.jpeg"
+
+
+def test_the_command_line(
+    launch: Launch, validated_run: Path, smears: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    flags = ("--mode=predict", f"--run={validated_run}", f"--workdir={output}")
+    result = launch(*flags, f"--input={smears / 'second'}")
+    assert result.returncode == 0, result.stderr
+    assert f"gallery: {output / 'gallery.html'}" in result.stdout
+    assert "Research use only, not for diagnosis." in result.stdout
+    assert "LEAKY" not in result.stdout
+    for mistake, words in (
+        ((*flags,), "--mode=predict needs pictures: add --input="),
+        ((*flags, "--input=/nowhere"), "input=/nowhere does not exist"),
+        (("--mode=predict", "--input=x"), "--mode=predict needs a finished run"),
+        ((*flags, f"--input={smears}", "--detector=/nowhere"), "/nowhere"),
+    ):
+        result = launch(*mistake)
+        assert result.returncode == 2, result.stderr
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_output_and_input_are_kept_apart(
+    validated_run: Path, smears: Path, cache_dir: Path
+) -> None:
+    for output, words in ((smears / "out", "lies within"), (validated_run, "is a run's directory")):
+        with pytest.raises(UserError, match=words):
+            predict(validated_run, smears, output, cache_dir=cache_dir)
+    assert not (smears / "out").exists()
+
+
+def test_pictures_that_cannot_be_read_leave_no_half_written_files(
+    validated_run: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x.png").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"no picture that can be read; the first: x.png"):
+        predict(
+            validated_run, tmp_path / "in", tmp_path / "o", cache_dir=cache_dir, single_cells=True
+        )
+    assert list((tmp_path / "o").iterdir()) == []

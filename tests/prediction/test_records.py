@@ -1,0 +1,66 @@
+"""The table and the JSON file, whatever a picture is called."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from wbc_jax.prediction.records import PredictionFiles
+
+NAMES = ["plain.png", 'with "quotes", commas.png', "line\nbreak.png", "caf\udce9.png", "ß/中.png"]
+
+
+def write(folder: Path) -> None:
+    with PredictionFiles(folder, ["a", "b"], {"head": 1}) as files:
+        for name in NAMES:
+            cell = {"cell": 1, "row": 2.5, "column": 3.0, "kind": "WBC", "score": None}
+            answer = {"class": "a", "confidence": 0.75, "most_probable": "a"}
+            shares = {"probabilities": {"a": 0.75, "b": 0.25}}
+            files.add({"image": name, "cells": [cell | answer | shares]})
+        files.end({"tail": None})
+
+
+def test_json_gives_every_name_back(tmp_path: Path) -> None:
+    write(tmp_path)
+    content = json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8"))
+    assert [image["image"] for image in content["images"]] == NAMES
+    assert (content["head"], content["tail"]) == (1, None)
+    assert list(content) == ["head", "images", "tail"]
+
+
+def test_the_table_has_one_row_a_cell(tmp_path: Path) -> None:
+    write(tmp_path)
+    with (tmp_path / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name.replace("\udce9", r"\udce9") for name in NAMES]
+    assert [row["image"] for row in rows] == names
+    assert rows[0] == {
+        "image": "plain.png",
+        "cell": "1",
+        "row": "2.5",
+        "column": "3",
+        "kind": "WBC",
+        "score": "",
+        "class": "a",
+        "confidence": "0.75",
+        "most_probable": "a",
+        "p_a": "0.75",
+        "p_b": "0.25",
+    }
+
+
+def test_no_picture_is_an_empty_list(tmp_path: Path) -> None:
+    with PredictionFiles(tmp_path, ["a"], {"head": 1}) as files:
+        files.end({"tail": 2})
+    content = json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8"))
+    assert content == {"head": 1, "images": [], "tail": 2}
+
+
+def test_what_breaks_off_leaves_the_files_of_before(tmp_path: Path) -> None:
+    write(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    files = PredictionFiles(tmp_path, ["a", "b"], {"head": 2})
+    with pytest.raises(RuntimeError, match="broke off"), files:
+        raise RuntimeError("broke off")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,0 +1,36 @@
+"""Draws smears into a folder, as pictures to try `--mode=predict` on.
+
+python -m wbc_jax.datasets.synthetic_smears drawn --count=24
+
+They are of other seeds than the data set's: no run has seen them.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wbc_jax.datasets.catalog import CLASSES
+from wbc_jax.datasets.synthetic_smears import drawing
+
+_SEED = 1
+
+
+def main() -> None:
+    """Writes COUNT pictures, a white cell in each, their kinds in turn in the files' names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m wbc_jax.datasets.synthetic_smears", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("folder", type=Path, help="Made where it is missing.")
+    parser.add_argument("--count", type=int, default=24, help="Pictures.")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for number in range(options.count):
+        kind = CLASSES[number % len(CLASSES)]
+        smear = drawing.draw_smear(np.random.default_rng([_SEED, number]), kind)
+        Image.fromarray(smear.picture).save(options.folder / f"{number:03d}_{kind}.png")
+
+
+if __name__ == "__main__":
+    main()

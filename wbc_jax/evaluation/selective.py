@@ -1,0 +1,133 @@
+"""When a network had better not answer: risk against coverage, and the confidence it must have.
+
+figures = selective_figures(validation, validation_smears, test)
+figures["threshold"]                               # answers below it are "uncertain"
+
+An answer is given where its probability reaches a threshold. Coverage is the share of images that
+get one, risk the share of wrong ones among these. The threshold is the lowest that keeps to a risk
+on validation with 95 % confidence: smears are drawn anew, for their copies are no independent
+trials. What it is worth, the test images say; few validation smears promise too much.
+
+Source: El-Yaniv and Wiener (2010), "On the foundations of noise-free selective classification";
+Geifman and El-Yaniv (2017), "Selective classification for deep neural networks".
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from wbc_jax.evaluation.intervals import draw_smears
+from wbc_jax.evaluation.smears import Smears
+
+TARGET_RISK = 0.05  # share of wrong answers among those given that is aimed at, on validation
+SURENESS = 0.95  # share of the drawings of smears that keep to it
+LEAST_COVERAGE = 0.1  # what is right in fewer images than this share may be right by luck
+_RESAMPLES = 1000
+_CURVE_POINTS = 101  # of a curve in results.json
+
+
+class Answers(NamedTuple):
+    """How surely some images were answered.
+
+    Attributes:
+        confidence: calibrated probability of each answer.
+        is_right: whether it is the true class.
+    """
+
+    confidence: Float[np.ndarray, " n"]
+    is_right: Bool[np.ndarray, " n"]
+
+
+class Curve(NamedTuple):
+    """Risk of every coverage, from the most confident answer on.
+
+    Attributes:
+        threshold: the least confidence that is answered, falling; in [0, 1].
+        coverage: share of images that reach it, rising to 1.
+        risk: share of wrong answers among them.
+    """
+
+    threshold: Float[np.ndarray, " m"]
+    coverage: Float[np.ndarray, " m"]
+    risk: Float[np.ndarray, " m"]
+
+
+def risk_coverage(answers: Answers) -> Curve:
+    """Returns the curve; images of equal confidence are answered together or not at all.
+
+    Args:
+        answers: of at least one image.
+    """
+    order, is_last = _falling(answers.confidence)
+    answered = np.arange(1, len(order) + 1)
+    risk = np.cumsum(~answers.is_right[order]) / answered
+    confidence = answers.confidence[order].astype(np.float64)
+    return Curve(confidence[is_last], (answered / len(order))[is_last], risk[is_last])
+
+
+def choose_threshold(answers: Answers, smears: Smears) -> float | None:
+    """Returns the lowest confidence that keeps to `TARGET_RISK`; None where none does.
+
+    Args:
+        answers: of validation images, never of those that it will be judged on.
+        smears: which they show.
+    """
+    order, is_last = _falling(answers.confidence)
+    draws = draw_smears(smears.label, resamples=_RESAMPLES)
+    weights = draws[:, smears.of_image[order]]
+    wrong = np.cumsum(weights * ~answers.is_right[order], axis=1)
+    total = np.cumsum(weights, axis=1)
+    risks = np.divide(wrong, total, out=np.ones_like(wrong), where=total > 0)
+    coverage = np.arange(1, len(order) + 1) / len(order)
+    is_kept = np.quantile(risks, SURENESS, axis=0) <= TARGET_RISK
+    fits = is_kept & is_last & (coverage >= LEAST_COVERAGE)
+    return float(answers.confidence[order][fits].min()) if fits.any() else None
+
+
+def at_threshold(answers: Answers, threshold: float | None) -> dict[str, float]:
+    """Returns `coverage` and `risk` of some images under a threshold; no risk without answers."""
+    is_answered = np.zeros(len(answers.confidence), bool)
+    if threshold is not None:
+        is_answered = answers.confidence >= threshold
+    risk = float((~answers.is_right[is_answered]).mean()) if is_answered.any() else float("nan")
+    return {"coverage": float(is_answered.mean()), "risk": risk}
+
+
+def selective_figures(
+    validation: Answers, validation_smears: Smears, test: Answers
+) -> dict[str, Any]:
+    """Returns the entry `selective` of `results.json`.
+
+    Args:
+        validation: answers that the threshold is chosen by.
+        validation_smears: which smears they show.
+        test: the same of the test images, which have no part in the choice.
+    """
+    threshold = choose_threshold(validation, validation_smears)
+    return {
+        "target_risk": TARGET_RISK,
+        "sureness": SURENESS,
+        "least_coverage": LEAST_COVERAGE,
+        "threshold": threshold,
+        "num_smears": len(validation_smears.name),
+        **{
+            name: at_threshold(part, threshold) | {"curve": _thinned(risk_coverage(part))}
+            for name, part in (("validation", validation), ("test", test))
+        },
+    }
+
+
+def _falling(
+    confidence: Float[np.ndarray, " n"],
+) -> tuple[Int[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """Returns the order from the most confident on, and which are the last of equal ones."""
+    order = np.argsort(-confidence, kind="stable")
+    falls = confidence[order][1:] < confidence[order][:-1]
+    return order, np.append(falls, True)
+
+
+def _thinned(curve: Curve) -> dict[str, list[float]]:
+    """Returns a curve of at most so many points, its ends among them."""
+    rows = np.unique(np.linspace(0, len(curve.risk) - 1, _CURVE_POINTS).round().astype(int))
+    return {"coverage": curve.coverage[rows].tolist(), "risk": curve.risk[rows].tolist()}

@@ -1,0 +1,1 @@
+"""A trained run as one folder that runs with JAX alone, on any platform."""

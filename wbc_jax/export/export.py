@@ -1,0 +1,148 @@
+"""Writes a finished run as one folder that needs nothing but jax.
+
+print(export_run(Path("runs/cnn-official-seed0"), Path("exported"), picture_size=(240, 320)))
+"""
+
+import hashlib
+import io
+import logging
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+import wbc_jax
+from wbc_jax.atomic_files import to_json, write_bytes, write_text
+from wbc_jax.data.preprocessing import shrink
+from wbc_jax.errors import UserError
+from wbc_jax.evaluation.classifier import Classifier, load_classifier
+from wbc_jax.evaluation.results import softmax
+from wbc_jax.export import loader
+from wbc_jax.export.program import PLATFORMS, export_program, flat_weights, input_size
+from wbc_jax.reporting.cards import MODEL_CARD
+from wbc_jax.reporting.output_folder import make_output_folder
+
+LOADER = "load_classifier.py"
+_COPIED = ("config.json", "dataset.json", MODEL_CARD)
+_NUM_CHECKED = 8  # drawn images whose answers are written down
+_WHAT = {
+    "whole": "RGB, 0 to 255, the whole picture",
+    "white_cell": "RGB, 0 to 255, the square window around the white cell's nucleus; its side is "
+    "{share} of the picture's height, black beyond the picture's edge",
+}
+_log = logging.getLogger(__name__)
+
+
+def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) -> str:
+    """Writes program, weights, labels, cards and digests; returns what to tell the user.
+
+    Args:
+        workdir: of a finished run.
+        output: folder, made where it is missing; its files of the same names are replaced.
+        picture_size: rows and columns of the pictures that will be classified.
+
+    Raises:
+        UserError: there is no finished run, a size is out of range, or the folder cannot be
+            written.
+    """
+    classifier = load_classifier(workdir)
+    shape = (*input_size(classifier, picture_size), 3)
+    make_output_folder(output)
+    if list(output.glob("results.json")):
+        raise UserError(f"workdir={output} is a run's directory; name another for the export")
+    exported = export_program(classifier, picture_size)
+    images = _draw_images(_NUM_CHECKED, shape)
+    contents = {
+        loader.PROGRAM: bytes(exported.serialize()),
+        loader.WEIGHTS: _npz({name: np.asarray(a) for name, a in flat_weights(classifier).items()}),
+        loader.CHECK: _npz({"images": images, **_answers_of_run(classifier, images)}),
+        loader.FACTS: (to_json(_facts(classifier, shape), indent=2) + "\n").encode(),
+        LOADER: resources.files("wbc_jax.export").joinpath("loader.py").read_bytes(),
+        **{name: (workdir / name).read_bytes() for name in _COPIED},
+    }
+    (output / loader.DIGESTS).unlink(missing_ok=True)
+    for name, content in contents.items():
+        write_bytes(output / name, content)
+    digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
+    lines = (f"{digest}  {name}\n" for name, digest in digests.items())
+    write_text(output / loader.DIGESTS, "".join(lines))  # last: it says that all is there
+    difference = loader.check(output)
+    if difference > loader.TOLERANCE:
+        _log.warning(
+            "the exported probabilities differ from the run's by up to %.1e, more than %.0e: the "
+            "run's kernels round otherwise (model.dtype=bfloat16, perhaps)",
+            difference,
+            loader.TOLERANCE,
+        )
+    return (
+        f"exported: {output}\n"
+        f"input: uint8 [b, {', '.join(map(str, shape))}], platforms {', '.join(PLATFORMS)}\n"
+        f"largest difference from the run's probabilities here: {difference:.1e}\n"
+        f"check it anywhere, with jax alone: python {output / LOADER}\n"
+        "Research use only, not for diagnosis."
+    )
+
+
+def _facts(classifier: Classifier, shape: tuple[int, ...]) -> dict[str, Any]:
+    settings, results = classifier.settings, classifier.run.results
+    return {
+        "format": loader.FORMAT,
+        "format_version": loader.FORMAT_VERSION,
+        "purpose": "Research use only, not for diagnosis.",
+        "classes": list(classifier.classes),
+        "input": {
+            "dtype": "uint8",
+            "shape": ["b", *shape],
+            "what": _WHAT[settings.view].format(share=settings.window_side),
+        },
+        "output": {
+            "probabilities": "as in the run's predictions.npz",
+            "calibrated": "the same with the logits divided by the temperature",
+        },
+        "temperature": classifier.temperature,
+        "confidence_threshold": (classifier.selective or {}).get("threshold"),
+        "platforms": list(PLATFORMS),
+        "jax": jax.__version__,
+        "wbc_jax": wbc_jax.__version__,
+        "run": {
+            "name": classifier.run.path.name,
+            "step": classifier.step,
+            **{name: results[name] for name in ("model", "dataset", "protocol", "seed")},
+            "is_leaky": classifier.run.is_leaky,
+            "warnings": classifier.run.dataset["warnings"],
+            "git_commit": classifier.run.environment.get("git_commit"),
+        },
+    }
+
+
+def _answers_of_run(
+    classifier: Classifier, images: UInt8[np.ndarray, "b h w 3"]
+) -> dict[str, np.ndarray]:
+    """Returns the probabilities by the run's own pre-processing and its own kernels."""
+    arrays = np.stack([shrink(Image.fromarray(image), classifier.settings) for image in images])
+    logits = np.asarray(jax.jit(classifier.logits_of)(classifier.variables, arrays))
+    temperature = np.float32(classifier.temperature or 1.0)
+    return {"probabilities": softmax(logits), "calibrated": softmax(logits / temperature)}
+
+
+def _draw_images(number: int, shape: tuple[int, ...]) -> UInt8[np.ndarray, "b h w 3"]:
+    """Draws coloured clouds with grain: smooth and sharp, dark and bright."""
+    random = np.random.default_rng(0)
+    rows, columns, _ = shape
+    images = []
+    for _ in range(number):
+        coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+        clouds = np.asarray(coarse.resize((columns, rows), Image.Resampling.BICUBIC), np.int16)
+        grain = random.integers(-20, 21, (rows, columns, 3))
+        images.append(np.clip(clouds + grain, 0, 255).astype(np.uint8))
+    return np.stack(images)
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()

@@ -1,0 +1,216 @@
+"""What was found, as plain values: for the files, the gallery and the terminal.
+
+cells = cells_of(sight, probabilities, certain, classes)
+total.add(cells)
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from wbc_jax.evaluation.classifier import Classifier
+from wbc_jax.prediction.differential import differential
+from wbc_jax.prediction.predictor import Sight
+from wbc_jax.prediction.records import CSV, JSON, UNCERTAIN
+from wbc_jax.printable import printable
+from wbc_jax.reporting import leaky
+from wbc_jax.reporting.annotation import Mark
+from wbc_jax.reporting.number_text import interval, percent
+from wbc_jax.seeds.seed_points import KINDS
+
+_MOST_BAD_FILES = 1000  # listed; all are counted
+_UNCALIBRATED = (
+    "The run held nothing out for validation: its probabilities are not calibrated, and no answer "
+    "is called uncertain. Train with --config.data.validation_share=0.2 for both."
+)
+_log = logging.getLogger(__name__)
+
+
+def cells_of(
+    sight: Sight,
+    probabilities: Float32[np.ndarray, "n k"],
+    certain: Bool[np.ndarray, " n"],
+    classes: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Returns the cells of a picture under the names of the columns of predictions.csv.
+
+    Args:
+        sight: what was seen in it.
+        probabilities: calibrated, of its white cells.
+        certain: which of them are answered.
+        classes: names in the order of the probabilities.
+    """
+    cells: list[dict[str, Any]] = []
+    answers = iter(zip(probabilities, certain, strict=True))
+    for number, (row, column, kind, score) in enumerate(zip(*sight.seeds, strict=True), 1):
+        cell = {
+            "cell": number,
+            "row": round(float(row), 2),
+            "column": round(float(column), 2),
+            "kind": KINDS[kind],
+            "score": None if np.isnan(score) else round(float(score), 4),
+        }
+        if KINDS[kind] == "WBC":
+            shares, is_certain = next(answers)
+            best = classes[int(shares.argmax())]
+            cell["class"] = best if is_certain else UNCERTAIN
+            cell["confidence"] = float(shares.max())
+            cell["most_probable"] = best
+            cell["probabilities"] = dict(zip(classes, map(float, shares), strict=True))
+        cells.append(cell)
+    return cells
+
+
+def marks_of(cells: Sequence[Mapping[str, Any]], sight: Sight) -> list[Mark]:
+    """Returns what to draw on the picture."""
+    frames = iter(sight.boxes)
+    marks = []
+    for cell in cells:
+        mark = Mark(cell["kind"], cell["row"], cell["column"])
+        if "class" in cell:
+            words = f"{cell['cell']} {cell['class']} {percent(cell['confidence'], 0)}"
+            mark = mark._replace(
+                box=next(frames), text=words, is_uncertain=cell["class"] == UNCERTAIN
+            )
+        marks.append(mark)
+    return marks
+
+
+class Total:
+    """Counts over all pictures.
+
+    Attributes:
+        num_images: pictures predicted.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        """Begins at nothing; `classes` are the names in label order."""
+        self.num_images = 0
+        self._answers = Counter(dict.fromkeys(classes, 0))
+        self._num_uncertain = 0
+        self._kinds = Counter(dict.fromkeys(KINDS, 0))
+        self._bad: list[dict[str, str]] = []
+        self._num_bad = 0
+
+    def add(self, cells: Sequence[Mapping[str, Any]]) -> None:
+        """Counts a picture's cells."""
+        self.num_images += 1
+        for cell in cells:
+            self._kinds[cell["kind"]] += 1
+            if cell.get("class") == UNCERTAIN:
+                self._num_uncertain += 1
+            elif "class" in cell:
+                self._answers[cell["class"]] += 1
+
+    def add_bad(self, name: str, reason: str) -> None:
+        """Notes a file that could not be used, and says so."""
+        _log.warning("%s: left out (%s)", printable(name), reason)
+        self._num_bad += 1
+        if len(self._bad) < _MOST_BAD_FILES:
+            self._bad.append({"file": name, "reason": reason})
+
+    def first_bad(self) -> str:
+        """Returns the first bad file with its reason; a dash where there is none."""
+        return f"{printable(self._bad[0]['file'])} ({self._bad[0]['reason']})" if self._bad else "-"
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the last fields of predictions.json."""
+        return {
+            "num_images": self.num_images,
+            "num_white": self._kinds["WBC"],
+            "counts": dict(self._kinds),
+            "differential": differential(self._answers, num_uncertain=self._num_uncertain),
+            "num_bad_files": self._num_bad,
+            "bad_files": self._bad,
+        }
+
+
+def describe_run(
+    classifier: Classifier,
+    *,
+    place: Path,
+    detector: Path | None,
+    single_cells: bool,
+    window: int | None,
+) -> dict[str, Any]:
+    """Returns the first fields of predictions.json: what predicts, and how."""
+    run, choice = classifier.run, classifier.selective
+    warnings = list(run.dataset["warnings"])
+    if choice is None:
+        warnings.append(_UNCALIBRATED)
+    elif choice["threshold"] is None:
+        warnings.append(
+            "On the run's validation images no confidence kept wrong answers below "
+            f"{percent(choice['target_risk'], 0)}: every cell is called uncertain."
+        )
+    elif (risk := choice["test"]["risk"]) and risk > choice["target_risk"]:
+        warnings.append(
+            f"The confidence asked for was chosen on {choice['num_smears']} validation smears to "
+            f"keep wrong answers to {percent(choice['target_risk'], 0)}; on the run's test images "
+            f"{percent(risk)} of the answers given were wrong."
+        )
+    if classifier.settings.view == "whole" and not single_cells:
+        warnings.append(
+            "The run was trained on whole pictures: where one shows several white cells, each is "
+            "answered with the others in sight. A run of data.view=white_cell sees each alone."
+        )
+    return {
+        "purpose": "Research use only, not for diagnosis.",
+        "run": {
+            "path": str(run.path),
+            "step": classifier.step,
+            **{name: run.results[name] for name in ("model", "dataset", "protocol", "seed")},
+            "is_leaky": run.is_leaky,
+        },
+        "input": str(place),
+        "detector": None if single_cells else str(detector or "classical"),
+        "single_cells": single_cells,
+        "window": window,
+        "classes": list(classifier.classes),
+        "temperature": classifier.temperature,
+        "confidence": _confidence(choice),
+        "warnings": warnings,
+    }
+
+
+def _confidence(choice: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns what an answer needs to be given, and what that was worth on the test images."""
+    if choice is None:
+        return {"threshold": None, "target_risk": None, "coverage_on_test": None}
+    return {
+        "threshold": choice["threshold"],
+        "target_risk": choice["target_risk"],
+        "coverage_on_test": choice["test"]["coverage"],
+        "risk_on_test": choice["test"]["risk"],
+    }
+
+
+def say(summary: Mapping[str, Any], page: Path) -> str:
+    """Returns the last lines in the terminal.
+
+    Args:
+        summary: what predictions.json says outside of `images`.
+        page: the gallery.
+    """
+    counts = summary["differential"]
+    lines = [leaky.MARK] if summary["run"]["is_leaky"] else []
+    found = ", ".join(f"{number:,} {kind}" for kind, number in summary["counts"].items())
+    lines.append(f"{summary['num_images']:,} pictures: {found}")
+    lines += [f"  ! {warning}" for warning in summary["warnings"]]
+    for name, row in counts["classes"].items():
+        ends = interval(row["interval"], is_share=True)
+        lines.append(f"  {name:<20} {row['count']:>7,}  {percent(row['share']):>7} {ends}")
+    uncertain = counts["uncertain"]
+    lines.append(
+        f"  {UNCERTAIN:<20} {uncertain['count']:>7,}  {percent(uncertain['share']):>7} of all"
+    )
+    lines.append(f"  [{counts['method']}]")
+    if summary["num_bad_files"]:
+        lines.append(f"files left out: {summary['num_bad_files']:,}; {JSON} names them")
+    lines += [f"gallery: {page}", f"table: {page.with_name(CSV)}", summary["purpose"]]
+    return "\n".join(lines)

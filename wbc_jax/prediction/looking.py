@@ -1,0 +1,93 @@
+"""Every picture decoded and searched, in threads, in order, a bounded number ahead.
+
+for group in in_groups(look_at_all(predictor, pictures, on_bad)):
+    ...
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from wbc_jax.datasets.decoding import UndecodableError
+from wbc_jax.errors import UserError
+from wbc_jax.prediction.pictures import Pictures, looks_like_picture
+from wbc_jax.prediction.predictor import Predictor, Sight
+
+_AHEAD = 3  # pictures for each thread that are looked at while others are classified
+_GROUP = 64  # windows, or pictures, that are classified at once
+
+
+class Seen(NamedTuple):
+    """A picture's name and what was seen in it."""
+
+    name: str
+    sight: Sight
+
+
+def look_at_all(
+    predictor: Predictor, pictures: Pictures, on_bad: Callable[[str, str], None]
+) -> Iterator[Seen]:
+    """Yields what is seen in each picture; a file that cannot be used is told of and left out.
+
+    Args:
+        predictor: whose `look` is called in threads.
+        pictures: to be read.
+        on_bad: called with a file's name and why it cannot be used. Files whose ending and content
+            both say that they are no pictures are passed over.
+    """
+    workers = _num_workers()
+    running: deque[tuple[str, Future[Sight]]] = deque()
+    names = iter(pictures.names)
+
+    def look(name: str) -> Sight:
+        return predictor.look(pictures.read(name))
+
+    def start_more() -> None:
+        while len(running) < workers * _AHEAD and (name := next(names, None)) is not None:
+            running.append((name, pool.submit(look, name)))
+
+    pool = ThreadPoolExecutor(workers)
+    total = len(pictures.names)
+    with tqdm(total=total, desc="predicting", unit=" pictures", disable=None) as progress:
+        try:
+            start_more()
+            while running:
+                name, future = running.popleft()
+                try:
+                    sight = future.result()
+                except UndecodableError as error:
+                    if error.is_image or looks_like_picture(name):
+                        on_bad(name, str(error))
+                except UserError as error:  # it cannot be read
+                    on_bad(name, str(error))
+                else:
+                    yield Seen(name, sight)
+                progress.update()
+                start_more()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def in_groups(seen: Iterator[Seen]) -> Iterator[list[Seen]]:
+    """Yields pictures together whose windows fill a batch."""
+    group: list[Seen] = []
+    windows = 0
+    for one in seen:
+        group.append(one)
+        windows += len(one.sight.inputs)
+        if windows >= _GROUP or len(group) >= _GROUP:
+            yield group
+            group, windows = [], 0
+    if group:
+        yield group
+
+
+def _num_workers() -> int:
+    """Returns how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

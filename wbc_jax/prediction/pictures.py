@@ -1,0 +1,68 @@
+"""The pictures that a user names: one file, a folder with all below it, or a zip.
+
+pictures = find_pictures(Path("smears"))
+pictures.names                                # ("a/1.png", "a/2.tif", ...)
+encoded = pictures.read("a/1.png")
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, is_there
+from wbc_jax.errors import UserError
+
+# Files of other endings that are no pictures lie beside pictures in any folder: no need to report.
+_ENDINGS = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".bmp",
+        ".gif",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".jp2",
+        ".j2k",
+        ".avif",
+        ".mpo",
+    ]
+)
+
+
+class Pictures(NamedTuple):
+    """Files that may be pictures.
+
+    Attributes:
+        names: their paths below the place named, sorted.
+        read: from a name to the file's bytes; raises UserError where it cannot be read.
+    """
+
+    names: tuple[str, ...]
+    read: Callable[[str], bytes]
+
+
+def find_pictures(place: Path) -> Pictures:
+    """Returns what lies at a place; nothing is decoded yet.
+
+    Raises:
+        UserError: there is nothing, or no file in it.
+    """
+    if not is_there(place):
+        raise UserError(f"input={place} does not exist: name a picture, a folder of them or a zip")
+    if not place.is_dir() and place.suffix.lower() != ".zip":
+        return Pictures((place.name,), FolderTree(place.parent).read)
+    tree: ImageTree = FolderTree(place) if place.is_dir() else ZipTree(place)
+    names = tree.files()
+    if not names:
+        raise UserError(f"input={place} holds no file: name a folder or zip of pictures")
+    return Pictures(names, tree.read)
+
+
+def looks_like_picture(name: str) -> bool:
+    """Whether a file's ending says that it is a picture."""
+    return Path(name).suffix.lower() in _ENDINGS

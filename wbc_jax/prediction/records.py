@@ -1,0 +1,123 @@
+"""The predictions as files, written while they are made: nothing is kept in memory.
+
+with PredictionFiles(output, classes, head={"run": ...}) as files:
+    files.add({"image": "a.png", "cells": [...]})
+    files.end({"counts": ...})
+
+`predictions.csv` has one row for each cell:
+
+| column | meaning |
+| --- | --- |
+| `image` | the file, as below the place named |
+| `cell` | its number in the picture, from 1 |
+| `row`, `column` | its centre, pixels of the upright picture, 0 is the middle of the first |
+| `kind` | RBC, WBC or Platelets |
+| `score` | of the detector, 0 to 1; empty for single cells |
+| `class` | of a white cell: the answer, or `uncertain`; else empty |
+| `confidence` | calibrated probability of the most probable class |
+| `most_probable` | that class, whether it is the answer or not |
+| `p_CLASS` | calibrated probability of each class |
+
+`predictions.json` has the same by picture, with what was done and the counts.
+"""
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from wbc_jax.atomic_files import to_json
+
+CSV, JSON = "predictions.csv", "predictions.json"
+UNCERTAIN = "uncertain"
+_OF_CELL = ("cell", "row", "column", "kind", "score")
+_OF_WHITE = ("class", "confidence", "most_probable")
+
+
+class PredictionFiles:
+    """Both files; they get their names when they are complete, and replace earlier ones."""
+
+    def __init__(self, output: Path, classes: Sequence[str], head: Mapping[str, Any]) -> None:
+        """Begins both in the folder.
+
+        Args:
+            output: the folder.
+            classes: names in the order of the probabilities.
+            head: first fields of predictions.json.
+        """
+        self._paths = {name: output / name for name in (CSV, JSON)}
+        self._classes = list(classes)
+        self._table = self._open(CSV)
+        self._text = self._open(JSON)
+        self._rows = csv.writer(self._table)
+        self._rows.writerow(
+            ["image", *_OF_CELL, *_OF_WHITE, *(f"p_{name}" for name in self._classes)]
+        )
+        self._text.write(to_json(head)[:-1] + ', "images": [')
+        self._is_first = True
+        self._is_complete = False
+
+    def __enter__(self) -> "PredictionFiles":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for file in (self._table, self._text):
+            file.close()
+        for path in self._paths.values():
+            if self._is_complete:
+                _unfinished(path).replace(path)
+            else:
+                _unfinished(path).unlink(missing_ok=True)
+
+    def add(self, picture: Mapping[str, Any]) -> None:
+        """Adds a picture.
+
+        Args:
+            picture: `image` and `cells`, which are mappings with the columns of the table; what
+                else it has goes into predictions.json only.
+        """
+        for cell in picture["cells"]:
+            shares = cell.get("probabilities", {})
+            self._rows.writerow(
+                [
+                    _writable(picture["image"]),
+                    *(_text(cell.get(name)) for name in (*_OF_CELL, *_OF_WHITE)),
+                    *(_text(shares.get(name)) for name in self._classes),
+                ]
+            )
+        self._text.write(("\n" if self._is_first else ",\n") + _writable(to_json(picture)))
+        self._is_first = False
+
+    def end(self, tail: Mapping[str, Any]) -> None:
+        """Ends both files; what is left out of them does not get its name.
+
+        Args:
+            tail: last fields of predictions.json.
+        """
+        self._text.write("\n], " + _writable(to_json(tail))[1:] + "\n")
+        self._is_complete = True
+
+    def _open(self, name: str) -> TextIO:
+        return _unfinished(self._paths[name]).open("w", encoding="utf-8", newline="")
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _writable(text: str) -> str:
+    """Returns text that UTF-8 can hold: a name in another encoding becomes an escape."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

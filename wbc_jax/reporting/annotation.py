@@ -1,0 +1,105 @@
+"""A smear's picture with its cells marked: each kind by a shape and a colour of its own.
+
+jpeg = annotate(picture, [Mark("WBC", 120.0, 88.0, box=(40, 70, 130, 160), text="1 lymphocyte")])
+"""
+
+import io
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+from wbc_jax.reporting.colours import BLACK, BLUE, GREEN, ORANGE, VERMILLION
+
+_COLOURS = {"RBC": ORANGE, "WBC": BLUE, "Platelets": GREEN}
+_UNCERTAIN = VERMILLION
+_LEAST_HEIGHT = 480  # pixels; smaller pictures are enlarged, or nobody could read the words
+_QUALITY = 88  # of the JPEG
+
+
+Frame = tuple[int, int, int, int]
+
+
+class Mark(NamedTuple):
+    """A cell to be marked.
+
+    Attributes:
+        kind: RBC, WBC or Platelets.
+        row: of its centre, pixels.
+        column: the same across.
+        box: left, top, right, bottom of what was classified; None for none.
+        text: what to write beside it; empty for nothing.
+        is_uncertain: whether it was not answered.
+    """
+
+    kind: str
+    row: float
+    column: float
+    box: Frame | None = None
+    text: str = ""
+    is_uncertain: bool = False
+
+
+def annotate(picture: Image.Image, marks: Sequence[Mark]) -> bytes:
+    """Returns the marked picture as a JPEG.
+
+    A ring is a red cell, a triangle a platelet, a cross in a frame a white cell; a broken frame one
+    that was not answered.
+
+    Args:
+        picture: RGB; it is not changed.
+        marks: of its cells.
+    """
+    scale = max(1, -(-_LEAST_HEIGHT // picture.height))
+    drawn = (
+        picture.resize((scale * picture.width, scale * picture.height))
+        if scale > 1
+        else (picture.copy())
+    )
+    unit = max(2, drawn.height // 240)  # width of a line, pixels
+    pen = ImageDraw.Draw(drawn)
+    for mark in sorted(marks, key=lambda mark: mark.kind == "WBC"):  # white cells on top
+        _draw(pen, mark, scale, unit)
+    buffer = io.BytesIO()
+    drawn.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def _draw(pen: ImageDraw.ImageDraw, mark: Mark, scale: int, unit: int) -> None:
+    colour = _UNCERTAIN if mark.is_uncertain else _COLOURS[mark.kind]
+    x, y = scale * (mark.column + 0.5), scale * (mark.row + 0.5)
+    reach = 4 * unit
+    square = (x - reach, y - reach, x + reach, y + reach)
+    if mark.kind == "RBC":
+        pen.ellipse(square, outline=colour, width=unit)
+    elif mark.kind == "Platelets":
+        corners = [(x, y - reach), (x - reach, y + reach), (x + reach, y + reach)]
+        pen.polygon(corners, outline=colour, width=unit)
+    else:
+        pen.line((x - reach, y, x + reach, y), fill=colour, width=unit)
+        pen.line((x, y - reach, x, y + reach), fill=colour, width=unit)
+    if mark.box is not None:
+        left, top, right, bottom = (scale * side for side in mark.box)
+        frame = (left, top, right - 1, bottom - 1)
+        if mark.is_uncertain:
+            _broken_frame(pen, frame, colour, unit)
+        else:
+            pen.rectangle(frame, outline=colour, width=unit)
+        x, y = max(left, 0), max(top, 0)
+    if mark.text:
+        font = ImageFont.load_default(8 * unit)
+        place = (x + 2 * unit, y + 2 * unit)
+        pen.rectangle(pen.textbbox(place, mark.text, font), fill="white")
+        pen.text(place, mark.text, BLACK, font)
+
+
+def _broken_frame(
+    pen: ImageDraw.ImageDraw, frame: tuple[int, int, int, int], colour: str, unit: int
+) -> None:
+    left, top, right, bottom = frame
+    for x in range(left, right, 8 * unit):
+        for y in (top, bottom):
+            pen.line((x, y, min(x + 4 * unit, right), y), fill=colour, width=unit)
+    for y in range(top, bottom, 8 * unit):
+        for x in (left, right):
+            pen.line((x, y, x, min(y + 4 * unit, bottom)), fill=colour, width=unit)
