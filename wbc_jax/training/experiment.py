@@ -4,7 +4,7 @@ experiment = build_experiment(config, data_dir=None, cache_dir=cache)
 state = experiment.initial_state()
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,15 +20,15 @@ from ml_collections import ConfigDict
 from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.bands import band_statistics, expand_bands, standardise
 from wbc_jax.data.examples import Examples
-from wbc_jax.data.input_pipeline import BALANCES
 from wbc_jax.data.load import Data
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.models import create_model
+from wbc_jax.training.config_rules import build_optimizer, require_valid
 from wbc_jax.training.losses import LOSSES, smoothed
 from wbc_jax.training.non_finite import Look, make_look
-from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
+from wbc_jax.training.optimizers import Optimizer
 from wbc_jax.training.prepare_data import prepare_data
 from wbc_jax.training.processes import first_then_others
 from wbc_jax.training.rngs import named_key
@@ -126,23 +126,8 @@ def build_experiment(
     mesh = create_mesh(config.mesh.num_devices)
     require_divisible("train.batch_size", config.train.batch_size, mesh)
     require_divisible("eval.batch_size", config.eval.batch_size, mesh)
-    for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
-        _require_at_least(config, field, 1)
-    for field in ("checkpoint.num_best", "checkpoint.every_steps", "train.mixup"):
-        _require_at_least(config, field, 0)
-    if not 0 <= config.train.average_decay < 1:
-        raise UserError(
-            f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
-            "average, 0.999 is usual"
-        )
-    _choice("data.balance", config.data.balance, BALANCES)
-    if config.augment.stain and config.data.bands != "rgb":
-        raise UserError(
-            f"augment.stain={config.augment.stain} needs data.bands=rgb: a gray image "
-            f"(data.bands={config.data.bands}) has no stains; set it to 0, or see augment.light"
-        )
-    loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
-    loss = smoothed(loss, config.train.label_smoothing)
+    require_valid(config)
+    loss = smoothed(LOSSES[config.train.loss], config.train.label_smoothing)
     data = first_then_others(
         lambda: prepare_data(
             config,
@@ -160,7 +145,7 @@ def build_experiment(
             f"{len(train.label)} images; try {_largest_batch(len(train.label), mesh.size)}"
         )
     model = create_model(num_classes=len(data.classes), **config.model.to_dict())
-    tx = _build_optimizer(config, steps_per_epoch)
+    tx = build_optimizer(config, steps_per_epoch)
     statistics = band_statistics(train.image, config.data.bands)
 
     def to_input(image: Array) -> Array:
@@ -227,33 +212,3 @@ def make_predict_parts(
 def _largest_batch(num_examples: int, num_devices: int) -> int:
     """Returns the largest usual batch size that fits the set and divides among the devices."""
     return min(32, num_examples) // num_devices * num_devices
-
-
-def _build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
-    optim = config.optim
-    if not 0 <= optim.warmup_epochs < config.train.num_epochs:
-        raise UserError(
-            f"optim.warmup_epochs={optim.warmup_epochs} must be at least 0 and shorter than "
-            f"train.num_epochs={config.train.num_epochs}"
-        )
-    schedule = create_schedule(
-        optim.schedule,
-        learning_rate=optim.learning_rate,
-        num_train_steps=config.train.num_epochs * steps_per_epoch,
-        num_warmup_steps=round(optim.warmup_epochs * steps_per_epoch),
-    )
-    return create_optimizer(optim.name, schedule=schedule, momentum=optim.momentum)
-
-
-def _choice(field: str, value: str, choices: Collection[str]) -> str:
-    if value not in choices:
-        raise UserError(f"{field}={value!r} is not known; choose one of {', '.join(choices)}")
-    return value
-
-
-def _require_at_least(config: ConfigDict, field: str, least: int) -> None:
-    value = config
-    for name in field.split("."):
-        value = value[name]
-    if not least <= value < 2**31:  # steps and rows are counted in 32 bits
-        raise UserError(f"{field}={value} must be at least {least} and below 2^31")
