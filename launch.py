@@ -10,6 +10,7 @@ python launch.py --mode=evaluate --workdir=runs/A                  the latest ch
 python launch.py --mode=prepare --config=configs/cnn.py:paper      data set and arrays only
 python launch.py --mode=audit --config=configs/cnn.py:paper        what is on two sides; exit code 1
 python launch.py --mode=audit --input=FOLDER                       of a folder with train, test, ...
+python launch.py --mode=sweep --sweep=configs/sweeps/layers_cnn.py many runs, and what they say
 
 Any field can be overridden: --config.train.num_epochs=10 --config.model.conv_features="(32, 64)"
 """
@@ -34,12 +35,14 @@ from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 from wbc_jax.errors import UserError
+from wbc_jax.sweeps import command_line as sweeps
 from wbc_jax.training.compilation_cache import keep_compiled_programs
 from wbc_jax.training.interruption import Interrupted
 from wbc_jax.training.processes import find_place, is_first, join, leaving_together
 
 _LEAK, _USER_MISTAKE = 1, 2
 _HOW_TO_GO_ON = "the state is saved: the same command goes on from there"
+flags.adopt_module_key_flags(sweeps)
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
@@ -49,7 +52,7 @@ _CONFIG = config_flags.DEFINE_config_file(
 _MODE = flags.DEFINE_enum(
     "mode",
     "train",
-    ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit"],
+    ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit", "sweep"],
     "What to do.",
 )
 _WORKDIR = flags.DEFINE_string(
@@ -134,6 +137,8 @@ def _dispatch() -> None:
     os.environ["WBC_CACHE_DIR"] = str(cache_dir)  # for kernels compiled on this machine
     if _PROFILE.value and _MODE.value != "train":
         raise UserError(f"--profile records training: it does not go with --mode={_MODE.value}")
+    places: Any = {"data_dir": data_dir, "cache_dir": cache_dir}
+    places |= {"download": _DOWNLOAD.value, "on_bad_image": _ON_BAD_IMAGE.value}
     match _MODE.value:
         case "train":
             config, workdir = _config(), _workdir()
@@ -142,14 +147,7 @@ def _dispatch() -> None:
             from wbc_jax.training.train import train
 
             results = train(
-                config,
-                workdir=workdir,
-                data_dir=data_dir,
-                cache_dir=cache_dir,
-                download=_DOWNLOAD.value,
-                on_bad_image=_ON_BAD_IMAGE.value,
-                profile=_PROFILE.value,
-                started=_STARTED,
+                config, workdir=workdir, **places, profile=_PROFILE.value, started=_STARTED
             )
             _print_summary(results, workdir)
         case "evaluate":
@@ -183,16 +181,11 @@ def _dispatch() -> None:
             from wbc_jax.reporting.summary import data_summary
             from wbc_jax.training.prepare_data import prepare_data
 
-            data = prepare_data(
-                config,
-                data_dir=data_dir,
-                cache_dir=cache_dir,
-                download=_DOWNLOAD.value,
-                on_bad_image=_ON_BAD_IMAGE.value,
-            )
-            print(data_summary(data.describe()))
+            print(data_summary(prepare_data(config, **places).describe()))
         case "audit":
-            _audit(data_dir, cache_dir)
+            _audit(places)
+        case "sweep":
+            sys.exit(sweeps.run(_WORKDIR.value, places))
 
 
 def _join() -> None:
@@ -206,7 +199,7 @@ def _join() -> None:
     )
 
 
-def _audit(data_dir: Path | None, cache_dir: Path) -> None:
+def _audit(places: dict[str, Any]) -> None:
     workdir = Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
     if bool(_INPUT.value) == (_CONFIG.value is not None):
         raise UserError(
@@ -225,13 +218,7 @@ def _audit(data_dir: Path | None, cache_dir: Path) -> None:
         from wbc_jax.leakage.audit_run import run_on_division
         from wbc_jax.training.prepare_data import prepare_data
 
-        data = prepare_data(
-            config,
-            data_dir=data_dir,
-            cache_dir=cache_dir,
-            download=_DOWNLOAD.value,
-            on_bad_image=_ON_BAD_IMAGE.value,
-        )
+        data = prepare_data(config, **places)
         text, is_leaky = run_on_division(
             data, seed=config.seed, fold=config.data.fold, workdir=workdir
         )

@@ -28,11 +28,13 @@ class Setting:
         config: FILE or FILE:PRESET, as `--config` takes it.
         changes: values by dotted field, as `--config.FIELD=VALUE` takes them.
         name: for readers and folders; empty: made of the file's name and the changes.
+        against: title of the setting that this one is compared with; empty: the sweep's reference.
     """
 
     config: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    against: str = ""
 
     @property
     def title(self) -> str:
@@ -50,7 +52,7 @@ class Sweep:
         question: in one sentence.
         settings: at least one; their titles differ.
         seeds: the same for every setting, so that settings are compared seed by seed.
-        reference: the title of the setting that all others are compared with.
+        reference: the title of the setting that others are compared with.
     """
 
     question: str
@@ -85,11 +87,12 @@ def load_sweep(text: str) -> Sweep:
         raise UserError(f"--sweep={text} has the setting {twice[0]!r} twice; leave one out")
     if len(set(sweep.seeds)) < len(sweep.seeds):
         raise UserError(f"--sweep={text}: seeds={sweep.seeds} has a seed twice; leave one out")
-    if sweep.reference not in titles:
-        raise UserError(
-            f"--sweep={text}: reference={sweep.reference!r} is none of its settings; name one of "
-            f"{'; '.join(titles)}"
-        )
+    for reference in (sweep.reference, *(s.against for s in sweep.settings if s.against)):
+        if reference not in titles:
+            raise UserError(
+                f"--sweep={text}: the reference {reference!r} is none of its settings; name one of "
+                f"{'; '.join(titles)}"
+            )
     return sweep
 
 

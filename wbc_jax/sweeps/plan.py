@@ -43,13 +43,14 @@ def describe_settings(trials: Sequence[Trial]) -> dict[str, Facts]:
             settings are named at once.
     """
     facts: dict[str, Facts] = {}
+    known: dict[str, Facts] = {}  # settings that differ in other fields share a network
     wrong: dict[str, str] = {}
     for trial in trials:
         title = trial.setting.title
         try:
             trial.require_usable()
             if title not in facts and title not in wrong:
-                facts[title] = _describe(trial)
+                facts[title] = _describe(trial, known)
         except UserError as error:
             wrong.setdefault(title, str(error))
     if wrong:
@@ -63,19 +64,23 @@ def describe_settings(trials: Sequence[Trial]) -> dict[str, Facts]:
     return facts
 
 
-def _describe(trial: Trial) -> Facts:
+def _describe(trial: Trial, known: dict[str, Facts]) -> Facts:
     config = trial.config
     require_valid(config)
     side = image_settings(config).image_size
     classes = class_names(config.data.protocol, config.data.num_classes)
-    model = create_model(num_classes=len(classes), **config.model.to_dict())
-    layers = list_layers(model, image_shape=(side, side, 3))
-    kinds = count_kinds(layers)
-    return Facts(
-        num_layers=sum(kinds[kind] for kind in _WEIGHTED),
-        num_params=sum(layer.num_params for layer in layers),
-        multiply_adds=sum(layer.multiply_adds for layer in layers),
-    )
+    fields = config.model.to_dict()
+    key = repr((fields, side, len(classes)))
+    if key not in known:
+        model = create_model(num_classes=len(classes), **fields)
+        layers = list_layers(model, image_shape=(side, side, 3))
+        kinds = count_kinds(layers)
+        known[key] = Facts(
+            num_layers=sum(kinds[kind] for kind in _WEIGHTED),
+            num_params=sum(layer.num_params for layer in layers),
+            multiply_adds=sum(layer.multiply_adds for layer in layers),
+        )
+    return known[key]
 
 
 def plan_table(
@@ -83,7 +88,7 @@ def plan_table(
     facts: Mapping[str, Facts],
     seconds_of: Callable[[Trial], float | None],
 ) -> str:
-    """Returns one line per trial as text in columns, and what is left to do.
+    """Returns one line per setting as text in columns, and what is left to do.
 
     Args:
         trials: of the sweep.
@@ -92,21 +97,28 @@ def plan_table(
     """
     width = max(len("setting"), *(len(trial.setting.title) for trial in trials))
     head = (
-        f"{'setting':<{width}}  {'seed':>4}{'epochs':>8}{'layers':>8}{'parameters':>14}"
-        f"{'multiply-adds':>16}{'about':>14}  state"
+        f"{'setting':<{width}}{'epochs':>8}{'layers':>8}{'parameters':>14}{'multiply-adds':>16}"
+        f"{'a run: about':>14}  seeds to do, done"
     )
-    rows, left = [], 0.0
-    missing = [trial for trial in trials if not trial.is_finished()]
+    by_setting: dict[str, list[Trial]] = {}
     for trial in trials:
-        own, seconds = facts[trial.setting.title], seconds_of(trial)
-        state = "to do" if trial in missing else "finished"
-        left += (seconds or 0.0) * (trial in missing)
-        rows.append(
-            f"{trial.setting.title:<{width}}  {trial.seed:>4}{trial.config.train.num_epochs:>8}"
-            f"{own.num_layers:>8}{grouped(own.num_params):>14}{grouped(own.multiply_adds):>16}"
-            f"{duration(seconds):>14}  {state}"
+        by_setting.setdefault(trial.setting.title, []).append(trial)
+    rows, left, num_missing = [], 0.0, 0
+    for title, own in by_setting.items():
+        missing, done = (
+            [trial.seed for trial in own if trial.is_finished() is finished]
+            for finished in (False, True)
         )
-    total = f"{len(trials)} runs, {len(missing)} to do"
+        seconds, known = seconds_of(own[0]), facts[title]
+        left += (seconds or 0.0) * len(missing)
+        num_missing += len(missing)
+        seeds = (", ".join(map(str, group)) or "none" for group in (missing, done))
+        rows.append(
+            f"{title:<{width}}{own[0].config.train.num_epochs:>8}{known.num_layers:>8}"
+            f"{grouped(known.num_params):>14}{grouped(known.multiply_adds):>16}"
+            f"{duration(seconds):>14}  {'; '.join(seeds)}"
+        )
+    total = f"{len(trials)} runs, {num_missing} to do"
     if left:
         total += f", about {duration(left)} one after the other"
     rule = "-" * len(head)

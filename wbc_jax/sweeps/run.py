@@ -118,7 +118,7 @@ def run_sweep(
         raise UserError(
             f"workdir={output} is in use by {held}: wait for its end, or name another --workdir"
         ) from held
-    return _close(sweep, trials, facts, errors, output)
+    return _close(sweep, trials, facts, errors, output, text)
 
 
 def _plan(text: str, output: Path) -> tuple[Sweep, list[Trial], dict[str, Facts]]:
@@ -199,6 +199,7 @@ def _close(
     facts: Mapping[str, Facts],
     errors: Mapping[Path, str],
     output: Path,
+    text: str,
 ) -> SweepResult:
     finished = [trial for trial in trials if trial.is_finished()]
     failed = [trial for trial in trials if not trial.is_finished()]
@@ -210,5 +211,5 @@ def _close(
     ]
     if not finished:
         raise UserError("no run of the sweep has finished:\n" + "\n".join(lines[1:]))
-    lines.append(str(write_sweep(sweep, trials, facts, errors, output)))
+    lines.append(str(write_sweep(sweep, trials, facts, errors, output, text=text)))
     return SweepResult("\n".join(lines), len(failed))
