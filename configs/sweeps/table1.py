@@ -26,6 +26,4 @@ def get_sweep(preset: str = "synthetic") -> Sweep:
         )
         for title, stem, epochs in _RUNS
     )
-    return Sweep(
-        "Which of the study's networks is the best?", settings, reference="CNN, 5 epochs"
-    )
+    return Sweep("Which of the study's networks is the best?", settings, reference="CNN, 5 epochs")

@@ -72,7 +72,9 @@ def verdict(difference: Mapping[str, Any] | None, ours: str, theirs: str) -> str
         return f"{ours} and {theirs} have no seed in common: nothing can be said."
     figure, seeds = difference["image"]["categorical_accuracy"], difference["seeds"]
     low, high = figure["interval"]
-    counted = f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}, {difference['num_smears']} smears"
+    counted = (
+        f"{len(seeds)} seed{'' if len(seeds) == 1 else 's'}, {difference['num_smears']} smears"
+    )
     measured = (
         f"{100 * figure['mean']:+.1f} points of accuracy over the test images, 95 % interval "
         f"{100 * low:+.1f} to {100 * high:+.1f}; {counted}"

@@ -196,4 +196,3 @@ def over_seeds(per_seed: Mapping[int, float]) -> dict[str, Any]:
         "sd": float(values.std(ddof=1)) if values.size > 1 else None,
         "per_seed": {str(seed): value for seed, value in per_seed.items()},
     }
-

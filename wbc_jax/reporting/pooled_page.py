@@ -10,7 +10,7 @@ from typing import Any
 from wbc_jax.atomic_files import write_json, write_text
 from wbc_jax.reporting import leaky, pages, pool_plots
 from wbc_jax.reporting.epochs import TRAIN_PARTS
-from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.figure_files import SavedFigure
 from wbc_jax.reporting.markdown import markdown_row
 from wbc_jax.reporting.number_text import NO_VALUE
 from wbc_jax.reporting.pool_plots import network_name, protocol_name
@@ -137,11 +137,10 @@ def _markdown(
 def _save_gap(
     groups: Sequence[Mapping[str, Any]], protocols: Sequence[str], folder: Path
 ) -> SavedFigure:
-    listed = "; ".join(
-        f"{network_name(g)} under {protocol_name(g)}: {figure_text(g['image']['categorical_accuracy'])}"
-        for g in groups
-    )
-    return savefigure_text(
+    names = [f"{network_name(g)} under {protocol_name(g)}" for g in groups]
+    figures = [figure_text(g["image"]["categorical_accuracy"]) for g in groups]
+    listed = "; ".join(f"{name}: {text}" for name, text in zip(names, figures, strict=True))
+    return save_figure(
         pool_plots.gap(groups, protocols),
         folder,
         "gap",

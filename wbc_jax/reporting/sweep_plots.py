@@ -136,8 +136,12 @@ def parallel_coordinates(settings: Settings, fields: Sequence[str]) -> Figure:
         heights.append([places[one["fields"][name]] for one in settings])
         for choice, height in places.items():
             axes.annotate(
-                plain_text(choice), (place, height), xytext=(4, 2), textcoords="offset points",
-                fontsize=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+                plain_text(choice),
+                (place, height),
+                xytext=(4, 2),
+                textcoords="offset points",
+                fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
             )
     heights.append(norm(accuracies).tolist())
     # A little apart, or lines through the same values would be one.

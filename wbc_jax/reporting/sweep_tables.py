@@ -57,7 +57,9 @@ def _columns(name: str, summary: Mapping[str, Any] | None) -> dict[str, Any]:
     values: list[Any] = [None] * 4
     if summary is not None:
         values = [summary["mean"], summary["sd"], *summary["interval"]]
-    return dict(zip((f"{name}_{part}" for part in ("mean", "sd", "low", "high")), values, strict=True))
+    return dict(
+        zip((f"{name}_{part}" for part in ("mean", "sd", "low", "high")), values, strict=True)
+    )
 
 
 def to_latex(settings: Sequence[Mapping[str, Any]], *, caption: str) -> str:

@@ -38,17 +38,21 @@ def make_estimate(
         images = _PASSES * num_train + num_test
         return facts[trial.setting.title].multiply_adds * images * trial.config.train.num_epochs
 
-    seconds = {trial: _wall_seconds(trial) for trial in trials if trial.is_finished()}
-    own = {
-        title: float(np.mean([s for trial, s in seconds.items() if trial.setting.title == title]))
-        for title in {trial.setting.title for trial in seconds}
-    }
-    if seconds:
-        rate = float(np.median([products(trial) / spent for trial, spent in seconds.items()]))
+    done = [(trial, _wall_seconds(trial)) for trial in trials if trial.is_finished()]
+    own: dict[str, list[float]] = {}
+    for trial, spent in done:
+        own.setdefault(trial.setting.title, []).append(spent)
+    if done:
+        rate = float(np.median([products(trial) / spent for trial, spent in done]))
         start = 0.0
     else:
         rate, start = _SHARE_OF_PEAK * _matrix_rate(), _START_SECONDS
-    return lambda trial: own.get(trial.setting.title, start + products(trial) / rate)
+
+    def seconds_of(trial: Trial) -> float:
+        known = own.get(trial.setting.title)
+        return float(np.mean(known)) if known else start + products(trial) / rate
+
+    return seconds_of
 
 
 def _wall_seconds(trial: Trial) -> float:

@@ -26,7 +26,9 @@ from wbc_jax.sweeps.task import Outcome, Task, read_outcome
 
 EXECUTORS = ("local", "slurm")
 _NO_LIMIT_MINUTES = 60 * 24 * 365  # a process of this machine ends when it is done
-_SLURM_MINUTES = 240  # unless an option says otherwise; a run that needs more goes on in another job
+_SLURM_MINUTES = (
+    240  # unless an option says otherwise; a run that needs more goes on in another job
+)
 _SLURM_RESTARTS = 20
 # Until a file that another machine has written is seen, after its job has left the queue.
 _GRACE_SECONDS = 20.0
@@ -149,16 +151,14 @@ def _create_executor(folder: Path, kind: str, options: Mapping[str, str]) -> Any
             f"--executor=slurm needs SLURM's commands, and there is no {', '.join(missing)}; start "
             "the sweep where they are, or with --executor=local"
         )
-    executor = submitit.AutoExecutor(
-        folder, cluster="slurm", slurm_max_num_timeout=_SLURM_RESTARTS
-    )
+    executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=_SLURM_RESTARTS)
     given = {name: int(value) if value.isdecimal() else value for name, value in options.items()}
     try:
         executor.update_parameters(**{"timeout_min": _SLURM_MINUTES, "name": "wbc"} | given)
     except (NameError, TypeError, ValueError) as error:
         raise UserError(
-            f"--slurm={','.join(f'{n}={v}' for n, v in options.items())}: {error}; options are "
-            "submitit's, such as timeout_min=240, gpus_per_node=1, cpus_per_task=8, "
+            f"--slurm={','.join(f'{n}={v}' for n, v in options.items())}: "
+            f"{str(error).splitlines()[0]} Options are submitit's, such as timeout_min=240, gpus_per_node=1, cpus_per_task=8, "
             "slurm_partition=gpu"
         ) from error
     return executor

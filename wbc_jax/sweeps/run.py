@@ -75,9 +75,7 @@ def plan_sweep(text: str, output: Path, places: Places) -> str:
     except UserError as error:
         return f"{plan_table(trials, facts, lambda trial: None)}\nNo time is estimated: {error}"
     train, _, test = data.partition
-    estimate = make_estimate(
-        trials, facts, num_train=len(train.label), num_test=len(test.label)
-    )
+    estimate = make_estimate(trials, facts, num_train=len(train.label), num_test=len(test.label))
     return plan_table(trials, facts, estimate)
 
 

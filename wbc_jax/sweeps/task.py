@@ -65,6 +65,8 @@ class Task:
                 sys.stderr.write(line)
                 said.append(line)
         error = message(said) if process.returncode else ""
+        if process.returncode < 0:
+            error = f"killed by {signal.Signals(-process.returncode).name}\n{error}".strip()
         write_json(self.outcome, asdict(Outcome(process.returncode, error)))
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:

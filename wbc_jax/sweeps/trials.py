@@ -5,7 +5,6 @@ for trial in make_trials(sweep, Path("runs/sweeps/layers_cnn")):
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,8 +106,10 @@ def _change(config: ConfigDict, name: str, value: Any, setting: Setting) -> None
     try:
         for room in rooms:
             place = place[room]
+            if not isinstance(place, ConfigDict):
+                raise KeyError(room)
         before = place[leaf]
-        if isinstance(before, Mapping) or isinstance(before, ConfigDict):
+        if isinstance(before, ConfigDict):
             raise KeyError(leaf)
         place[leaf] = value
     except (AttributeError, KeyError) as error:

@@ -73,7 +73,9 @@ def write_sweep(
                 "config": setting.config,
                 "fields": {name: _value(configs[title].get(name)) for name in fields},
                 **asdict(facts[title]),
-                "wall_seconds": over_seeds({r.results["seed"]: r.results["wall_seconds"] for r in runs[title]}),
+                "wall_seconds": over_seeds(
+                    {r.results["seed"]: r.results["wall_seconds"] for r in runs[title]}
+                ),
                 "curves": {
                     str(run.results["seed"]): metric_values(
                         run.results["epochs"], "test", _METRIC
@@ -124,7 +126,9 @@ def _value(value: Any) -> str:
 
 
 def _state(trial: Trial, errors: Mapping[Path, str]) -> dict[str, Any]:
-    state = "finished" if trial.is_finished() else "failed" if trial.workdir in errors else "missing"
+    state = (
+        "finished" if trial.is_finished() else "failed" if trial.workdir in errors else "missing"
+    )
     return {
         "setting": trial.setting.title,
         "seed": trial.seed,
