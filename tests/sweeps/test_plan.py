@@ -39,7 +39,7 @@ def finish(trial: Trial, seconds: float) -> None:
 
 def test_layers_parameters_and_multiply_adds_by_hand(trials: list[Trial]) -> None:
     facts = describe_settings(trials)
-    # 3x3 convolution of 3 to 4 channels with its norm, 16x16 to 2x2 by three poolings, 16 to 8 to 4.
+    # A 3x3 convolution of 3 to 4 channels, its norm, 16x16 to 2x2 by three poolings, 16 to 8 to 4.
     params = 3 * 3 * 3 * 4 + 4 + 2 * 4 + 16 * 8 + 8 + 8 * 4 + 4
     products = 16 * 16 * 3 * 3 * 3 * 4 + 16 * 8 + 8 * 4
     assert facts == dict.fromkeys(("short", "long"), Facts(3, params, products))

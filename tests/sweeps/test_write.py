@@ -69,7 +69,7 @@ def test_the_page_has_a_row_per_setting_and_an_order_per_cost(tmp_path: Path) ->
     labels = {a["for"] for a in page.all("label")}
     assert labels == {button["id"] for button in buttons}
     places = [
-        {name.strip(): int(value) for name, _, value in map(lambda s: s.partition(":"), parts)}
+        {name.strip(): int(value) for name, _, value in (s.partition(":") for s in parts)}
         for parts in (style.rstrip("; ").split(";") for style in styles)
     ]
     by_params = sorted(range(7), key=lambda i: places[i]["--by-3"])

@@ -1,4 +1,4 @@
-"""Is one setting better than another? Differences seed by seed and smear by smear, never of one run.
+"""Is one setting better than another? Seed by seed and smear by smear, never from one run.
 
 difference = paired_difference(answers_of_a, answers_of_b)       # a less b
 difference["image"]["categorical_accuracy"]["interval"]

@@ -10,7 +10,7 @@ from typing import Any
 from wbc_jax.atomic_files import write_json, write_text
 from wbc_jax.reporting import leaky, pages, pool_plots
 from wbc_jax.reporting.epochs import TRAIN_PARTS
-from wbc_jax.reporting.figure_files import SavedFigure
+from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.markdown import markdown_row
 from wbc_jax.reporting.number_text import NO_VALUE
 from wbc_jax.reporting.pool_plots import network_name, protocol_name

@@ -1,1 +1,1 @@
-"""Many runs that differ in what is asked about: planned, spread over processes, set side by side."""
+"""Many runs that differ in what is asked about: planned, spread over jobs, set side by side."""

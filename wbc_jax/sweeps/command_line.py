@@ -1,4 +1,4 @@
-"""The flags of `launch.py --mode=sweep`, and what it does; imports little, as every mode reads this.
+"""The flags of `launch.py --mode=sweep`, and what it does; imports little: every mode reads it.
 
 exit_code = command_line.run(workdir, places)
 """

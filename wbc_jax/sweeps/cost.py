@@ -61,7 +61,7 @@ def _wall_seconds(trial: Trial) -> float:
 
 
 def _matrix_rate() -> float:
-    """Returns the multiply-adds per second of a product of two large matrices, the best of three."""
+    """Returns the multiply-adds per second of a product of large matrices, the best of three."""
     left = np.ones((_MATRIX, _MATRIX), np.float32)
     spent = []
     for _ in range(3):

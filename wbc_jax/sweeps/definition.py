@@ -1,4 +1,4 @@
-"""What a file in `configs/sweeps/` says: settings, each a config with some fields changed, and seeds.
+"""What a file in `configs/sweeps/` says: settings, each a config with changes, and seeds.
 
 def get_sweep(preset: str = "synthetic") -> Sweep:
     cnn = f"configs/cnn.py:{preset}"

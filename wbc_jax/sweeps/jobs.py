@@ -158,8 +158,8 @@ def _create_executor(folder: Path, kind: str, options: Mapping[str, str]) -> Any
     except (NameError, TypeError, ValueError) as error:
         raise UserError(
             f"--slurm={','.join(f'{n}={v}' for n, v in options.items())}: "
-            f"{str(error).splitlines()[0]} Options are submitit's, such as timeout_min=240, gpus_per_node=1, cpus_per_task=8, "
-            "slurm_partition=gpu"
+            f"{str(error).splitlines()[0]} Options are submitit's, such as timeout_min=240, "
+            "gpus_per_node=1, cpus_per_task=8, slurm_partition=gpu"
         ) from error
     return executor
 
