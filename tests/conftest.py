@@ -68,6 +68,7 @@ TINY_MODELS = {
         "model.dense_features": (8,),
         **_TINY_HEAD,
     },
+    "small_resnet": {"model.stage_sizes": (1, 1), "model.stage_features": (4, 8)},
 }
 # One device whatever the machine has.
 TINY_RUN = {

@@ -12,6 +12,7 @@ import importlib
 from ml_collections import ConfigDict
 
 _NUM_EPOCHS = {"cnn": 40, "alexnet": 25, "resnet50": 25, "vgg19": 20}  # docs/results.md
+_EPOCHS_OF_OTHERS = 25
 
 
 def get_config(preset: str = "paper_dev") -> ConfigDict:
@@ -30,6 +31,6 @@ def get_config(preset: str = "paper_dev") -> ConfigDict:
     config.augment.shear = 0.1
     config.augment.crop_margin = 5
     config.optim.schedule = "cosine"
-    config.train.num_epochs = _NUM_EPOCHS[network]
+    config.train.num_epochs = _NUM_EPOCHS.get(network, _EPOCHS_OF_OTHERS)
     config.train.average_decay = 0.998
     return config

@@ -61,14 +61,11 @@ def make_predict(
     @partial(jax.jit, out_shardings=replicated(mesh))
     def logits_of(variables: Variables, batch: Array) -> Array:
         batch = lax.with_sharding_constraint(batch, by_example)
-        views = [batch]
-        if flips:
-            views = [jnp.flip(batch, axes) for axes in ((), 1, 2, (1, 2))]
-        logits: Any = [model.apply(variables, to_input(view), train=False) for view in views]
-        if len(views) == 1:
-            return logits[0]
-        log_mean = jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0)
-        return log_mean - jnp.log(float(len(views)))
+
+        def logits_of_images(images: Array) -> Any:
+            return model.apply(variables, to_input(images), train=False)
+
+        return average_views(logits_of_images, batch, flips=flips)
 
     def predict(variables: Variables) -> np.ndarray:
         # One call each, and at most two under way: a signal is heard between them, and what is
@@ -82,3 +79,23 @@ def make_predict(
         return np.concatenate([*parts, np.asarray(before)])[: len(images)]
 
     return predict
+
+
+def average_views(
+    logits_of: Callable[[UInt8[Array, "b h w c"]], Float[Array, "b k"]],
+    batch: UInt8[Array, "b h w c"],
+    *,
+    flips: bool,
+) -> Float[Array, "b k"]:
+    """Returns the logits of a batch, or of the mean of its mirror images' probabilities.
+
+    Args:
+        logits_of: from images to logits.
+        batch: 0 to 255.
+        flips: as of `make_predict`.
+    """
+    if not flips:
+        return logits_of(batch)
+    logits = jnp.stack([logits_of(jnp.flip(batch, axes)) for axes in ((), 1, 2, (1, 2))])
+    log_mean = jax.nn.logsumexp(jax.nn.log_softmax(logits), axis=0)
+    return log_mean - jnp.log(4.0)

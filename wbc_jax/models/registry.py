@@ -17,6 +17,7 @@ from wbc_jax.models.alexnet import AlexNet
 from wbc_jax.models.cnn import CNN
 from wbc_jax.models.head import Head
 from wbc_jax.models.resnet import ResNet
+from wbc_jax.models.small_resnet import SmallResNet
 from wbc_jax.models.vgg import VGG
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -24,6 +25,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "alexnet": AlexNet,
     "resnet50": ResNet,
     "vgg19": VGG,
+    "small_resnet": SmallResNet,
 }
 DTYPES = ("float32", "bfloat16")
 MOST_LAYERS = 256  # of one field

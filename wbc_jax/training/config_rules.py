@@ -1,19 +1,16 @@
 """What can be said of a config before there are images and devices.
 
 require_valid(config)
-tx = build_optimizer(config, steps_per_epoch=62)
 """
 
 from collections.abc import Collection
 
-import optax
 from ml_collections import ConfigDict
 
-from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.input_pipeline import BALANCES
 from wbc_jax.errors import UserError
-from wbc_jax.training.losses import LOSSES, smoothed
-from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
+from wbc_jax.training.losses import LOSSES
+from wbc_jax.training.step_parts import build_feed, build_optimizer, build_schedule
 
 
 def require_valid(config: ConfigDict) -> None:
@@ -37,40 +34,10 @@ def require_valid(config: ConfigDict) -> None:
             f"augment.stain={config.augment.stain} needs data.bands=rgb: a gray image "
             f"(data.bands={config.data.bands}) has no stains; set it to 0, or see augment.light"
         )
-    Augmentation(**config.augment.to_dict())
-    loss = LOSSES[_choice("train.loss", config.train.loss, LOSSES)]
-    smoothed(loss, config.train.label_smoothing)
-    build_optimizer(config, steps_per_epoch=1_000)  # whatever their number, the rules are the same
-
-
-def build_schedule(config: ConfigDict, steps_per_epoch: int) -> optax.Schedule:
-    """Returns the learning rate by step.
-
-    Raises:
-        UserError: a field is out of range.
-    """
-    optim = config.optim
-    if not 0 <= optim.warmup_epochs < config.train.num_epochs:
-        raise UserError(
-            f"optim.warmup_epochs={optim.warmup_epochs} must be at least 0 and shorter than "
-            f"train.num_epochs={config.train.num_epochs}"
-        )
-    return create_schedule(
-        optim.schedule,
-        learning_rate=optim.learning_rate,
-        num_train_steps=config.train.num_epochs * steps_per_epoch,
-        num_warmup_steps=round(optim.warmup_epochs * steps_per_epoch),
-    )
-
-
-def build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
-    """Returns the optimizer that a config names.
-
-    Raises:
-        UserError: a field is out of range.
-    """
-    schedule = build_schedule(config, steps_per_epoch)
-    return create_optimizer(config.optim.name, schedule=schedule, momentum=config.optim.momentum)
+    _choice("train.loss", config.train.loss, LOSSES)
+    build_feed(config, lambda image: image)
+    # Whatever the number of steps, the rules are the same.
+    build_optimizer(config, build_schedule(config, steps_per_epoch=1_000))
 
 
 def _choice(field: str, value: str, choices: Collection[str]) -> str:

@@ -17,16 +17,14 @@ from jax.stages import Traced, Wrapped
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
-from wbc_jax.data.augmentation import Augmentation
-from wbc_jax.data.bands import band_statistics, expand_bands, standardise
+from wbc_jax.data.bands import BandStatistics, band_statistics
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.models import create_model
-from wbc_jax.training.config_rules import build_optimizer, require_valid
-from wbc_jax.training.losses import LOSSES, smoothed
+from wbc_jax.training.config_rules import require_valid
 from wbc_jax.training.non_finite import Look, make_look
 from wbc_jax.training.optimizers import Optimizer
 from wbc_jax.training.prepare_data import prepare_data
@@ -38,8 +36,14 @@ from wbc_jax.training.sharding import (
     require_divisible,
     split_by_example,
 )
+from wbc_jax.training.step_parts import (
+    build_feed,
+    build_optimizer,
+    build_schedule,
+    build_to_input,
+)
 from wbc_jax.training.train_state import Progress, TrainState, Variables, create_train_state
-from wbc_jax.training.train_step import make_feed, make_run_steps, make_train_step, zero_sums
+from wbc_jax.training.train_step import make_run_steps, make_train_step, zero_sums
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Experiment:
         model: its network.
         tx: its optimizer.
         mesh: its devices.
+        statistics: of the bands of its training images.
         to_input: uint8 images to standardised bands.
         run_steps: many training steps in one call.
         look: what names the first value of a step that is no finite number.
@@ -64,6 +69,7 @@ class Experiment:
     model: nn.Module
     tx: Optimizer
     mesh: Mesh
+    statistics: BandStatistics
     to_input: Callable[[Array], Array]
     run_steps: Wrapped
     look: Look
@@ -127,7 +133,6 @@ def build_experiment(
     require_divisible("train.batch_size", config.train.batch_size, mesh)
     require_divisible("eval.batch_size", config.eval.batch_size, mesh)
     require_valid(config)
-    loss = smoothed(LOSSES[config.train.loss], config.train.label_smoothing)
     data = first_then_others(
         lambda: prepare_data(
             config,
@@ -145,24 +150,17 @@ def build_experiment(
             f"{len(train.label)} images; try {_largest_batch(len(train.label), mesh.size)}"
         )
     model = create_model(num_classes=len(data.classes), **config.model.to_dict())
-    tx = build_optimizer(config, steps_per_epoch)
+    tx = build_optimizer(config, build_schedule(config, steps_per_epoch))
     statistics = band_statistics(train.image, config.data.bands)
-
-    def to_input(image: Array) -> Array:
-        return standardise(expand_bands(image, config.data.bands), statistics)
-
-    feed = make_feed(
-        loss=loss,
-        to_input=to_input,
-        augment=Augmentation(**config.augment.to_dict()),
-        mixup=config.train.mixup,
-    )
+    to_input = build_to_input(config, statistics)
+    feed = build_feed(config, to_input)
     train_step = make_train_step(model, tx, feed, average_decay=config.train.average_decay)
     experiment = Experiment(
         data=data,
         model=model,
         tx=tx,
         mesh=mesh,
+        statistics=statistics,
         to_input=to_input,
         run_steps=make_run_steps(train_step, split_by_example(mesh)),
         look=make_look(model, tx, feed),
