@@ -97,7 +97,8 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this one i
 
 def _workdir() -> Path:
     if _WORKDIR.value:
-        return Path(_WORKDIR.value).expanduser()
+        path = Path(_WORKDIR.value).expanduser()
+        return path.with_name(f"{path.name}-seed{_config().seed}") if sweeps.seeds() else path
     if _MODE.value in ("compare", "pool"):
         return Path("runs") / {"compare": "comparison", "pool": "pooled"}[_MODE.value]
     if _MODE.value == "evaluate":
@@ -144,6 +145,8 @@ def _dispatch() -> None:
             config, workdir = _config(), _workdir()
             keep_compiled_programs(cache_dir / "xla")
             _join()
+            if sweeps.seeds():
+                return _train_seeds(config, places)
             from wbc_jax.training.train import train
 
             results = train(
@@ -186,6 +189,20 @@ def _dispatch() -> None:
             _audit(places)
         case "sweep":
             sys.exit(sweeps.run(_WORKDIR.value, places))
+
+
+def _train_seeds(config: ConfigDict, places: dict[str, Any]) -> None:
+    if _PROFILE.value:
+        raise UserError("--profile records one run: it does not go with --seeds")
+    runs = []
+    for seed in sweeps.seeds():
+        config.seed = seed
+        runs.append((config.copy_and_resolve_references(), _workdir()))
+    from wbc_jax.training.seeds import train_seeds
+
+    results = train_seeds(runs, **places, started=_STARTED)
+    for (_, workdir), own in zip(runs, results, strict=True):
+        _print_summary(own, workdir)
 
 
 def _join() -> None:

@@ -1,4 +1,4 @@
-"""The flags of `launch.py --mode=sweep`, and what it does; imports little: every mode reads it.
+"""The flags of sweeps and seeds, and what `--mode=sweep` does; imports little: every mode reads it.
 
 exit_code = command_line.run(workdir, places)
 """
@@ -34,9 +34,24 @@ _SEEDS_AT_ONCE = flags.DEFINE_bool(
     "One job trains all seeds of a setting. By default where the executor is local and there is "
     "an accelerator's JAX; else each seed has a job of its own.",
 )
+_SEEDS = flags.DEFINE_list(
+    "seeds", [], "Seeds to train, 0,1,2: each in the directory of its solo run, WORKDIR-seedN."
+)
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Only print a sweep's runs, with parameters and about how long they take."
 )
+
+
+def seeds() -> list[int]:
+    """Returns the seeds that training is asked for; none: that of the config.
+
+    Raises:
+        UserError: they are no seeds, or one is there twice.
+    """
+    texts = _SEEDS.value
+    if not all(text.isdecimal() for text in texts) or len(set(texts)) < len(texts):
+        raise UserError(f"--seeds={','.join(texts)} must be different whole numbers, such as 0,1,2")
+    return [int(text) for text in texts]
 
 
 def run(workdir: str | None, places: Mapping[str, Any]) -> int:

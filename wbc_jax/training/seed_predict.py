@@ -1,6 +1,6 @@
 """The logits of several seeds' examples in one program, by vmap.
 
-predict = SeedPredict(runs, [run.experiment.data.partition.test for run in runs], sharding)
+predict = SeedPredict(config, experiments, test_parts, sharding)
 logits = predict(states.variables)                      # a NumPy array of each seed, [n, k]
 """
 
@@ -11,11 +11,12 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 from jaxtyping import Array, Float
+from ml_collections import ConfigDict
 
 from wbc_jax.data.bands import BandStatistics
 from wbc_jax.data.examples import Examples
 from wbc_jax.evaluation.inference import average_views, pad_to_batches
-from wbc_jax.training.open_run import OpenRun
+from wbc_jax.training.experiment import Experiment
 from wbc_jax.training.seed_steps import padded, stack
 from wbc_jax.training.step_parts import build_to_input
 from wbc_jax.training.train_state import Variables
@@ -25,19 +26,24 @@ class SeedPredict:
     """Computes the logits of one part of every seed's images."""
 
     def __init__(
-        self, runs: Sequence[OpenRun], parts: Sequence[Examples], sharding: NamedSharding
+        self,
+        config: ConfigDict,
+        experiments: Sequence[Experiment],
+        parts: Sequence[Examples],
+        sharding: NamedSharding,
     ) -> None:
         """Puts the images on the devices.
 
         Args:
-            runs: of configs that differ in the seed alone.
+            config: of one of them.
+            experiments: of configs that differ in the seed alone.
             parts: the examples of each; one at least has any, or all have none.
             sharding: of arrays with the seeds as their first axis.
         """
-        self._config, self._model = runs[0].config, runs[0].experiment.model
+        self._config, self._model = config, experiments[0].model
         self._lengths = [len(part.label) for part in parts]
-        self._num_classes = len(runs[0].experiment.data.classes)
-        self._statistics = stack([run.experiment.statistics for run in runs], sharding)
+        self._num_classes = len(experiments[0].data.classes)
+        self._statistics = stack([own.statistics for own in experiments], sharding)
         self._batches = []
         if longest := max(self._lengths):
             size = min(self._config.eval.batch_size, longest)

@@ -1,6 +1,6 @@
 """The training steps of several seeds of one config in one program, by vmap.
 
-steps = SeedSteps(runs)
+steps = SeedSteps(config, experiments)
 states, sums = steps.run(states, sums, epoch=1, first=0, last=10)
 
 Every array has the seeds as its first axis, along which it lies on the devices. Each seed keeps
@@ -18,9 +18,10 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
+from ml_collections import ConfigDict
 
 from wbc_jax.data.input_pipeline import epoch_order, sampling_shares
-from wbc_jax.training.open_run import OpenRun
+from wbc_jax.training.experiment import Experiment
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.step_parts import (
     build_feed,
@@ -66,17 +67,18 @@ class SeedSteps:
         sharding: of every array.
     """
 
-    def __init__(self, runs: Sequence[OpenRun]) -> None:
+    def __init__(self, config: ConfigDict, experiments: Sequence[Experiment]) -> None:
         """Puts the images of every seed on the devices.
 
         Args:
-            runs: of configs that differ in the seed alone.
+            config: of one of them.
+            experiments: of configs that differ in the seed alone.
         """
-        self._config = config = runs[0].config
-        self.sharding = seed_sharding(len(runs))
-        self.num_steps = [run.experiment.steps_per_epoch for run in runs]
-        parts = [run.experiment.data.partition.train for run in runs]
-        self._model = runs[0].experiment.model
+        self._config = config
+        self.sharding = seed_sharding(len(experiments))
+        self.num_steps = [own.steps_per_epoch for own in experiments]
+        parts = [own.data.partition.train for own in experiments]
+        self._model = experiments[0].model
         num_train_steps = max(self.num_steps) * config.train.num_epochs
         count = jnp.arange(num_train_steps)
         rates = [
@@ -91,14 +93,14 @@ class SeedSteps:
                     "label": padded([part.label.astype("int32") for part in parts]),
                 },
                 "statistics": jax.tree.map(
-                    lambda *own: np.stack(own), *(run.experiment.statistics for run in runs)
+                    lambda *own: np.stack(own), *(own.statistics for own in experiments)
                 ),
                 "rates": np.stack(rates).astype(np.float32),
                 "num_steps": np.array(self.num_steps, np.int32),
             },
             self.sharding,
         )
-        seeds = [run.config.seed for run in runs]
+        seeds = [own.seed for own in experiments]
         self._keys = {
             name: put(jnp.stack([named_key(seed, name) for seed in seeds]), self.sharding)
             for name in ("dropout", "augment")

@@ -116,16 +116,19 @@ class _Together:
         self._runs = runs
         self._config = runs[0].config
         self._interruption = interruption
-        self._steps = SeedSteps(runs)
-        sharding = self._steps.sharding
-        partitions = [run.experiment.data.partition for run in runs]
-        self._predict = {
-            "validation": SeedPredict(runs, [p.validation for p in partitions], sharding),
-            "test": SeedPredict(runs, [p.test for p in partitions], sharding),
+        experiments = [run.experiment for run in runs]
+        self._steps = SeedSteps(self._config, experiments)
+        partitions = [own.data.partition for own in experiments]
+        parts = {
+            "validation": [partition.validation for partition in partitions],
+            "test": [partition.test for partition in partitions],
         }
         if self._config.eval.train_at_rest:
-            train_parts = [partition.train for partition in partitions]
-            self._predict["train_at_rest"] = SeedPredict(runs, train_parts, sharding)
+            parts["train_at_rest"] = [partition.train for partition in partitions]
+        self._predict = {
+            name: SeedPredict(self._config, experiments, own, self._steps.sharding)
+            for name, own in parts.items()
+        }
         self._loops = [Loop(run, interruption, lambda _: {}, started) for run in runs]
         self._errors: dict[Path, UserError] = {}
 
