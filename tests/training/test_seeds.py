@@ -1,11 +1,16 @@
 """Several seeds in one program leave what their solo runs leave."""
 
+import dataclasses
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -14,10 +19,17 @@ from benchmarks.run_differences import read_leaves
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.pool import pool
 from wbc_jax.training import seeds as seeds_module
-from wbc_jax.training.checkpointing import Checkpoints
+from wbc_jax.training.experiment import build_experiment
+from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.interruption import Interrupted
+from wbc_jax.training.seed_steps import SeedSteps, stack
 from wbc_jax.training.seeds import train_seeds
+from wbc_jax.training.sharding import split_by_example
+from wbc_jax.training.step_parts import build_feed, build_optimizer, build_schedule
 from wbc_jax.training.train import train
+from wbc_jax.training.train_state import Progress
+from wbc_jax.training.train_step import make_run_steps, make_train_step, zero_sums
+from wbc_jax.training.trainer import Trainer
 
 SEEDS = (0, 3)
 # Adam divides a gradient by its own size: where the true one is zero, rounding alone is left.
@@ -25,11 +37,13 @@ PLAIN = {
     **{f"augment.{name}": 0.0 for name in ("rotation", "scale", "light", "cutout")},
     **{"augment.mirror": False, "augment.flip": False, "augment.crop_margin": 0},
     **{"data.balance": "none", "train.mixup": 0.0, "optim.name": "sgd"},
-    "data.validation_share": 0.3,  # of other smears by seed, so that the numbers of steps differ
+    "data.validation_share": 0.3,  # each seed holds out smears of its own
+    "data.image_size": 8,
+    "model.conv_features": (4,),
     "train.batch_size": 8,
 }
 
-pytestmark = pytest.mark.usefixtures("no_report")
+pytestmark = pytest.mark.usefixtures("no_report", "quick_compilation")
 
 
 @pytest.fixture
@@ -94,8 +108,6 @@ def test_seeds_trained_together_are_their_solo_runs(
         cache_dir=cache_dir,
     )
     assert [one["seed"] for one in results] == list(SEEDS)
-    steps = {seed: Checkpoints(path / "checkpoints").steps()[-1] for seed, path in solo.items()}
-    assert steps[0] != steps[3]  # one waits for the other at the end of an epoch
     for seed, path in own.items():
         require_same(path, solo[seed])
         assert {entry.name for entry in path.iterdir()} == {
@@ -135,20 +147,118 @@ def test_seeds_that_a_signal_ended_go_on_as_solo_runs(
         require_same(path, solo[seed])
 
 
-def test_a_seed_that_fails_does_not_stop_the_others(
-    configs: list[ConfigDict], solo: dict[int, Path], cache_dir: Path, tmp_path: Path
+def test_a_seed_with_fewer_steps_waits_for_the_others(
+    configs: list[ConfigDict], cache_dir: Path
 ) -> None:
-    own = directories(tmp_path)
-    own[0].mkdir(parents=True)
-    (own[0] / "of-somebody-else").touch()
-    with pytest.raises(UserError, match=r"seed0: .* is not a run directory"):
+    """Also its learning rate falls by its own number of steps."""
+    config = configs[0]
+    config.optim.schedule = "cosine"
+    whole = build_experiment(config, data_dir=None, cache_dir=cache_dir)
+    part = whole.data.partition
+    rows = np.arange(len(part.train.label) - 2 * config.train.batch_size)
+    fewer = dataclasses.replace(
+        whole,
+        data=dataclasses.replace(whole.data, partition=part._replace(train=part.train.take(rows))),
+        tx=build_optimizer(config, build_schedule(config, whole.steps_per_epoch - 2)),
+        steps_per_epoch=whole.steps_per_epoch - 2,
+    )
+    steps = SeedSteps(config, [whole, fewer])
+    assert steps.num_steps == [whole.steps_per_epoch, whole.steps_per_epoch - 2]
+    states = stack([whole.initial_state()] * 2, steps.sharding)
+    sums = stack([zero_sums()] * 2, steps.sharding)
+    for epoch in (1, 2):
+        states, sums = steps.run(states, sums, epoch=epoch, first=0, last=whole.steps_per_epoch)
+    assert states.step.tolist() == [2 * number for number in steps.num_steps]
+    for place, own in enumerate((whole, fewer)):
+        feed = build_feed(config, own.to_input)
+        run_steps = make_run_steps(
+            make_train_step(own.model, own.tx, feed), split_by_example(own.mesh)
+        )
+        own = dataclasses.replace(own, run_steps=run_steps)
+        progress = Progress(own.initial_state(), zero_sums())
+        trainer = Trainer(config, own, progress)
+        for step in range(2 * own.steps_per_epoch):
+            progress = trainer.one_step(progress, step)
+        for name in ("params", "batch_stats"):
+            jax.tree.map(
+                lambda left, right, place=place: np.testing.assert_allclose(
+                    left[place], right, rtol=1e-3, atol=1e-5
+                ),
+                getattr(states, name),
+                getattr(progress.state, name),
+            )
+        assert float(sums["softmax_cross_entropy"][place]) == pytest.approx(
+            float(progress.sums["softmax_cross_entropy"]), rel=1e-4
+        )
+
+
+def test_a_seed_that_fails_does_not_stop_the_others(
+    configs: list[ConfigDict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+
+    def fail_once(config: ConfigDict, **kwargs: Any) -> dict[str, Any]:
+        trained.append(config.seed)
+        if config.seed == SEEDS[0]:
+            raise UserError("the disk is full")
+        return {}
+
+    monkeypatch.setattr(seeds_module, "train", fail_once)
+    pairs = list(zip(configs, directories(tmp_path).values(), strict=True))
+    with pytest.raises(UserError, match="^seed0: the disk is full$"):
+        train_seeds(pairs, together=False, data_dir=None, cache_dir=tmp_path)
+    assert trained == list(SEEDS)
+
+
+def test_a_loss_that_is_no_number_ends_its_seed_alone(
+    configs: list[ConfigDict],
+    solo: dict[int, Path],
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, close = directories(tmp_path), seeds_module.Loop.close_epoch
+
+    def close_or_not(loop: Any, epoch: int, result: Any, *rest: Any) -> None:
+        if epoch == 2 and loop._config.seed == SEEDS[0]:
+            raise NotFinite("the train loss of epoch 2")
+        close(loop, epoch, result, *rest)
+
+    monkeypatch.setattr(seeds_module.Loop, "close_epoch", close_or_not)
+    with pytest.raises(UserError, match=r"^seed0: the train loss of epoch 2 is no finite number"):
         train_seeds(
             list(zip(configs, own.values(), strict=True)),
-            together=False,
+            together=True,
             data_dir=None,
             cache_dir=cache_dir,
         )
+    assert not (own[0] / "results.json").exists()
     require_same(own[3], solo[3])
+
+
+def test_seeds_are_spread_over_as_many_devices_as_share_them_evenly(checkout: Any) -> None:
+    code = (
+        "import numpy as np\n"
+        "from wbc_jax.training.seed_steps import seed_sharding, stack\n"
+        "for seeds in (4, 3, 2, 1):\n"
+        "    stacked = stack([{'w': np.full(2, seed)} for seed in range(seeds)], "
+        "seed_sharding(seeds))['w']\n"
+        "    print([shard.data.tolist() for shard in stacked.addressable_shards])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "2"},
+        cwd=checkout.root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.splitlines() == [
+        "[[[0, 0], [1, 1]], [[2, 2], [3, 3]]]",
+        "[[[0, 0], [1, 1], [2, 2]]]",
+        "[[[0, 0]], [[1, 1]]]",
+        "[[[0, 0]]]",
+    ]
 
 
 def test_where_seeds_train_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,7 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
         settings=settings,
         leaky_protocols=list(dict.fromkeys(s["protocol"] for s in settings if s["is_leaky"])),
         leaky_words=leaky.WORDS,
+        against=sweep_plots.reference_name(settings),
         remarks=_remarks(content),
         definitions=DEFINITIONS,
         headings=_headings(content["fields"]),
@@ -175,8 +176,8 @@ def _save_figures(
     }
     if any(one["difference"] for one in settings):
         drawn["differences"] = (
-            sweep_plots.differences(settings, reference=reference),
-            f"Differences of test accuracy from {reference}, with intervals.",
+            sweep_plots.differences(settings),
+            f"Test accuracy less that of {sweep_plots.reference_name(settings)}, with intervals.",
         )
     if len(fields) > 1 and len(settings) >= _FEW:
         drawn["parallel"] = (

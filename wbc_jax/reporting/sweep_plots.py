@@ -162,12 +162,11 @@ def parallel_coordinates(settings: Settings, fields: Sequence[str]) -> Figure:
 
 
 @styled
-def differences(settings: Settings, *, reference: str) -> Figure:
-    """Draws how far each setting lies above the reference, seed by seed, with 95 % intervals.
+def differences(settings: Settings) -> Figure:
+    """Draws how far each setting lies above its reference, seed by seed, with 95 % intervals.
 
     Args:
-        settings: the same, with `difference` from the reference; None for the reference itself.
-        reference: name of that setting.
+        settings: the same, with `difference` from the setting `against`; None for a reference.
     """
     others = [one for one in settings if one["difference"] is not None]
     figure = new_figure(7.2, 1.3 + 0.28 * len(others))
@@ -185,9 +184,16 @@ def differences(settings: Settings, *, reference: str) -> Figure:
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:+.0f}"))
     figure.supxlabel(
-        plain_text(f"Test accuracy less that of {reference} (percentage points)"), fontsize=9
+        plain_text(f"Test accuracy less that of {reference_name(others)} (percentage points)"),
+        fontsize=9,
     )
     return figure
+
+
+def reference_name(settings: Settings) -> str:
+    """Returns what the settings are compared with: its name, where it is one for all."""
+    names = {one["against"] for one in settings if one["difference"] is not None}
+    return str(names.pop()) if len(names) == 1 else "its reference"
 
 
 def _cost(setting: Mapping[str, Any], name: str) -> float:
