@@ -12,6 +12,10 @@ import pytest
 from tests.reporting.html_page import check_page
 from tests.sweeps.sweep_file import write_sweep_file
 from wbc_jax.file_lock import only_one
+from wbc_jax.sweeps.definition import load_sweep
+from wbc_jax.sweeps.run import Places, _command, _note
+from wbc_jax.sweeps.task import Outcome
+from wbc_jax.sweeps.trials import make_trials
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -101,3 +105,49 @@ def test_a_second_process_is_refused(launch: Launch, tmp_path: Path) -> None:
         )
     assert result.returncode == 2
     assert f"workdir={tmp_path} is in use by process" in result.stderr
+
+
+def test_a_job_of_several_seeds_says_of_each_what_failed(tmp_path: Path) -> None:
+    file = write_sweep_file(tmp_path / "s.py", {}, {"a": {}}, reference="a", seeds=(0, 1))
+    trials = make_trials(load_sweep(str(file)), tmp_path)
+    outcome = Outcome(2, "a-seed1: no disk\na-seed0: no data")
+    assert _note(trials, outcome) == {
+        trials[0].workdir: "no data",
+        trials[1].workdir: "no disk",
+    }
+    assert set(_note(trials, Outcome(-9, "killed by SIGKILL")).values()) == {"killed by SIGKILL"}
+    (trials[0].workdir / "results.json").parent.mkdir()
+    (trials[0].workdir / "results.json").touch()
+    assert _note(trials, Outcome(0, "")) == {
+        trials[1].workdir: "the run ended well but left no results.json"
+    }
+    places = Places(Path("images"), Path("/cache"), False, "skip")
+    for at_once, expected in (
+        (True, ["--seeds=0,1", f"--workdir={tmp_path / 'a'}"]),
+        (False, ["--config.seed=0", f"--workdir={tmp_path / 'a-seed0'}"]),
+    ):
+        command = _command(trials if at_once else trials[:1], places, at_once=at_once)
+        assert command[2:] == [
+            "--config=configs/cnn.py:smoke",
+            *expected,
+            "--cache_dir=/cache",
+            "--on_bad_image=skip",
+            f"--data_dir={Path('images').absolute()}",
+        ]
+
+
+def test_seeds_by_the_command_line(
+    launch: Launch, tiny_flags: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    fields = tiny_flags("cnn") | {"train.num_epochs": 1}
+    result = launch(
+        "--config=configs/cnn.py:smoke",
+        "--seeds=5,0",
+        f"--workdir={tmp_path / 'r'}",
+        *(f"--config.{name}={value}" for name, value in fields.items()),
+    )
+    assert result.returncode == 0, result.stderr
+    for seed in (5, 0):
+        assert f"protocol smoke, seed {seed}" in result.stdout
+        results = json.loads((tmp_path / f"r-seed{seed}" / "results.json").read_text())
+        assert results["seed"] == seed

@@ -205,7 +205,7 @@ def test_a_seed_that_fails_does_not_stop_the_others(
 
     monkeypatch.setattr(seeds_module, "train", fail_once)
     pairs = list(zip(configs, directories(tmp_path).values(), strict=True))
-    with pytest.raises(UserError, match="^seed0: the disk is full$"):
+    with pytest.raises(UserError, match=r"^seed0: the disk is full$"):
         train_seeds(pairs, together=False, data_dir=None, cache_dir=tmp_path)
     assert trained == list(SEEDS)
 

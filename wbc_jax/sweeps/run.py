@@ -169,6 +169,10 @@ def _note(trials: Sequence[Trial], outcome: Outcome) -> dict[Path, str]:
     for trial in trials:
         if not trial.is_finished():
             text = outcome.error or "the run ended well but left no results.json"
+            # Of a job of several seeds, what it says of this one.
+            own = f"{trial.workdir.name}: "
+            lines = [line for line in text.splitlines() if line.startswith(own)]
+            text = lines[0].removeprefix(own) if lines else text
             errors[trial.workdir] = text
             _log.warning("%s, seed %d failed: %s", trial.setting.title, trial.seed, text)
     return errors
@@ -204,7 +208,7 @@ def _close(
     lines = [f"{len(finished)} of {len(trials)} runs are finished"]
     lines += [
         f"failed: {trial.setting.title}, seed {trial.seed}: "
-        f"{errors.get(trial.workdir, 'no results').splitlines()[0]}"
+        f"{errors.get(trial.workdir, 'no results').splitlines()[0]:.200}"
         for trial in failed
     ]
     if not finished:
