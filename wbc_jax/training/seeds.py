@@ -40,8 +40,8 @@ Runs = Sequence[tuple[ConfigDict, Path]]
 def is_faster_together() -> bool:
     """Whether seeds of one config train faster in one program than one after another here.
 
-    On a CPU they do not (0.6 to 0.8 of the speed: docs/ablations.md). An accelerator is not filled by one small
-    network. `python -m benchmarks.seeds` measures both.
+    On a CPU they do not (0.6 to 0.8 of the speed: docs/ablations.md). An accelerator is not
+    filled by one small network. `python -m benchmarks.seeds` measures both.
     """
     return jax.default_backend() != "cpu"
 
