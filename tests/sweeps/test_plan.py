@@ -45,10 +45,16 @@ def test_layers_parameters_and_multiply_adds_by_hand(trials: list[Trial]) -> Non
     assert facts == dict.fromkeys(("short", "long"), Facts(3, params, products))
 
 
-def test_time_is_that_of_runs_that_are_finished(trials: list[Trial]) -> None:
+def test_time_is_that_of_runs_that_are_finished(
+    trials: list[Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
     facts = describe_settings(trials)
     before = make_estimate(trials, facts, num_train=100, num_test=50)
-    assert 15 < before(trials[0]) < 20
+    assert 15 < (before(trials[0]) or 0) < 20
+    monkeypatch.setattr("wbc_jax.sweeps.cost.has_accelerator", lambda: True)
+    unknown = make_estimate(trials, facts, num_train=100, num_test=50)
+    assert unknown(trials[0]) is None
+    assert " –  0, 1; none" in plan_table(trials, facts, unknown)
     finish(trials[0], 10.0)
     seconds = make_estimate(trials, facts, num_train=100, num_test=50)
     assert seconds(trials[1]) == 10.0

@@ -3,7 +3,6 @@
 exit_code = command_line.run(workdir, places)
 """
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from absl import flags
 
 from wbc_jax.errors import UserError
+from wbc_jax.training.compilation_cache import has_accelerator
 
 _FAILED = 1
 _SWEEP = flags.DEFINE_string(
@@ -92,8 +92,7 @@ def run(workdir: str | None, places: Mapping[str, Any]) -> int:
 def _at_once() -> bool:
     if _SEEDS_AT_ONCE.value is not None:
         return bool(_SEEDS_AT_ONCE.value)
-    has_accelerator = importlib.util.find_spec("jax_plugins") is not None
-    return _EXECUTOR.value == "local" and has_accelerator
+    return _EXECUTOR.value == "local" and has_accelerator()
 
 
 def _options(texts: list[str]) -> dict[str, str]:

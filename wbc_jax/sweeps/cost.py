@@ -12,6 +12,7 @@ import numpy as np
 
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
+from wbc_jax.training.compilation_cache import has_accelerator
 
 # Forward, and the gradients of what goes in and of the weights.
 _PASSES = 3
@@ -24,8 +25,8 @@ _MATRIX = 2048
 
 def make_estimate(
     trials: Sequence[Trial], facts: Mapping[str, Facts], *, num_train: int, num_test: int
-) -> Callable[[Trial], float]:
-    """Returns what estimates a run's seconds.
+) -> Callable[[Trial], float | None]:
+    """Returns what estimates a run's seconds; None before a run has shown an accelerator's rate.
 
     Args:
         trials: of the sweep; those that are finished tell the rate.
@@ -42,6 +43,8 @@ def make_estimate(
     own: dict[str, list[float]] = {}
     for trial, spent in done:
         own.setdefault(trial.setting.title, []).append(spent)
+    if not done and has_accelerator():
+        return lambda trial: None
     if done:
         rate = float(np.median([products(trial) / spent for trial, spent in done]))
         start = 0.0
