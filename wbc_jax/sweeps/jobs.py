@@ -24,7 +24,6 @@ from wbc_jax.atomic_files import write_json
 from wbc_jax.errors import UserError
 from wbc_jax.sweeps.task import Outcome, Task, read_outcome
 
-EXECUTORS = ("local", "slurm")
 _NO_LIMIT_MINUTES = 60 * 24 * 365  # a process of this machine ends when it is done
 _SLURM_MINUTES = (
     240  # unless an option says otherwise; a run that needs more goes on in another job
