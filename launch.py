@@ -12,6 +12,7 @@ python launch.py --mode=audit --config=configs/cnn.py:paper        what is on tw
 python launch.py --mode=audit --input=FOLDER                       of a folder with train, test, ...
 python launch.py --mode=predict --run=runs/A --input=FOLDER        cells, classes, differential
 python launch.py --mode=export --run=runs/A --workdir=DIR          one folder that needs jax alone
+python launch.py --mode=sweep --sweep=configs/sweeps/layers_cnn.py many runs, and what they say
 
 Any field can be overridden: --config.train.num_epochs=10 --config.model.conv_features="(32, 64)"
 """
@@ -36,13 +37,15 @@ from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 from wbc_jax.errors import UserError
-from wbc_jax.prediction import command_line
+from wbc_jax.prediction import command_line as predictions
+from wbc_jax.sweeps import command_line as sweeps
 from wbc_jax.training.compilation_cache import keep_compiled_programs
 from wbc_jax.training.interruption import Interrupted
 from wbc_jax.training.processes import find_place, is_first, join, leaving_together
 
 _LEAK, _USER_MISTAKE = 1, 2
 _HOW_TO_GO_ON = "the state is saved: the same command goes on from there"
+flags.adopt_module_key_flags(sweeps)
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
@@ -50,8 +53,8 @@ _CONFIG = config_flags.DEFINE_config_file(
     " paper_dev, official, official_dev, crossval, lisc, smoke; of the detector: synthetic, bccd,"
     " bccd_dev, smoke.",
 )
-_MODES = ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit"]
-_MODE = flags.DEFINE_enum("mode", "train", [*_MODES, *command_line.MODES], "What to do.")
+_MODES = ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit", "sweep"]
+_MODE = flags.DEFINE_enum("mode", "train", [*_MODES, *predictions.MODES], "What to do.")
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Directory of the run; by default runs/[RECIPE-]MODEL-PROTOCOL-seedN[-foldN]."
 )
@@ -94,7 +97,8 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this one i
 
 def _workdir() -> Path:
     if _WORKDIR.value:
-        return Path(_WORKDIR.value).expanduser()
+        path = Path(_WORKDIR.value).expanduser()
+        return path.with_name(f"{path.name}-seed{_config().seed}") if sweeps.seeds() else path
     if _MODE.value in ("compare", "pool"):
         return Path("runs") / {"compare": "comparison", "pool": "pooled"}[_MODE.value]
     if _MODE.value == "evaluate":
@@ -134,22 +138,19 @@ def _dispatch() -> None:
     os.environ["WBC_CACHE_DIR"] = str(cache_dir)  # for kernels compiled on this machine
     if _PROFILE.value and _MODE.value != "train":
         raise UserError(f"--profile records training: it does not go with --mode={_MODE.value}")
+    places: Any = {"data_dir": data_dir, "cache_dir": cache_dir}
+    places |= {"download": _DOWNLOAD.value, "on_bad_image": _ON_BAD_IMAGE.value}
     match _MODE.value:
         case "train":
             config, workdir = _config(), _workdir()
             keep_compiled_programs(cache_dir / "xla")
             _join()
+            if sweeps.seeds():
+                return _train_seeds(config, places)
             from wbc_jax.training.train import train
 
             results = train(
-                config,
-                workdir=workdir,
-                data_dir=data_dir,
-                cache_dir=cache_dir,
-                download=_DOWNLOAD.value,
-                on_bad_image=_ON_BAD_IMAGE.value,
-                profile=_PROFILE.value,
-                started=_STARTED,
+                config, workdir=workdir, **places, profile=_PROFILE.value, started=_STARTED
             )
             _print_summary(results, workdir)
         case "evaluate":
@@ -183,19 +184,28 @@ def _dispatch() -> None:
             from wbc_jax.reporting.summary import data_summary
             from wbc_jax.training.prepare_data import prepare_data
 
-            data = prepare_data(
-                config,
-                data_dir=data_dir,
-                cache_dir=cache_dir,
-                download=_DOWNLOAD.value,
-                on_bad_image=_ON_BAD_IMAGE.value,
-            )
-            print(data_summary(data.describe()))
+            print(data_summary(prepare_data(config, **places).describe()))
         case "audit":
-            _audit(data_dir, cache_dir)
+            _audit(places)
+        case "sweep":
+            sys.exit(sweeps.run(_WORKDIR.value, places))
         case mode:
             keep_compiled_programs(cache_dir / "xla")
-            print(command_line.run(mode, _INPUT.value, _WORKDIR.value, cache_dir))
+            print(predictions.run(mode, _INPUT.value, _WORKDIR.value, cache_dir))
+
+
+def _train_seeds(config: ConfigDict, places: dict[str, Any]) -> None:
+    if _PROFILE.value:
+        raise UserError("--profile records one run: it does not go with --seeds")
+    runs = []
+    for seed in sweeps.seeds():
+        config.seed = seed
+        runs.append((config.copy_and_resolve_references(), _workdir()))
+    from wbc_jax.training.seeds import train_seeds
+
+    results = train_seeds(runs, **places, started=_STARTED)
+    for (_, workdir), own in zip(runs, results, strict=True):
+        _print_summary(own, workdir)
 
 
 def _join() -> None:
@@ -209,7 +219,7 @@ def _join() -> None:
     )
 
 
-def _audit(data_dir: Path | None, cache_dir: Path) -> None:
+def _audit(places: dict[str, Any]) -> None:
     workdir = Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
     if bool(_INPUT.value) == (_CONFIG.value is not None):
         raise UserError(
@@ -228,13 +238,7 @@ def _audit(data_dir: Path | None, cache_dir: Path) -> None:
         from wbc_jax.leakage.audit_run import run_on_division
         from wbc_jax.training.prepare_data import prepare_data
 
-        data = prepare_data(
-            config,
-            data_dir=data_dir,
-            cache_dir=cache_dir,
-            download=_DOWNLOAD.value,
-            on_bad_image=_ON_BAD_IMAGE.value,
-        )
+        data = prepare_data(config, **places)
         text, is_leaky = run_on_division(
             data, seed=config.seed, fold=config.data.fold, workdir=workdir
         )

@@ -99,6 +99,7 @@ def _train(config: Any, workdir: Path, cache_dir: Path, compiled: Path, phases: 
     from wbc_jax.training import train
     from wbc_jax.training.checkpointing import Checkpoints
     from wbc_jax.training.loop import Loop
+    from wbc_jax.training.open_run import OpenRun
     from wbc_jax.training.trainer import Trainer
 
     jax.config.update("jax_compilation_cache_dir", str(compiled))
@@ -125,7 +126,7 @@ def _train(config: Any, workdir: Path, cache_dir: Path, compiled: Path, phases: 
 
     after(Loop, "run", lambda: starting.__exit__(None, None, None))
     note(Trainer, "epoch", "step")
-    note(train, "_measure", "evaluation")
+    note(OpenRun, "measure", "evaluation")
     note(Checkpoints, "_write", "save")
     note(evaluate, "finish_run", "report")
     train.train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)

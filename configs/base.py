@@ -34,7 +34,7 @@ def get_base_config(preset: str) -> ConfigDict:
     config.seed = 0  # of weights, dropout, augmentation, order and random divisions
 
     config.model = ConfigDict()
-    config.model.name = "cnn"  # cnn, alexnet, resnet50 or vgg19
+    config.model.name = "cnn"  # cnn, alexnet, resnet50, vgg19 or small_resnet
     config.model.dtype = "float32"  # of the computation: float32 or bfloat16; weights are float32
 
     config.data = ConfigDict()

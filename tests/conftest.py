@@ -69,6 +69,7 @@ TINY_MODELS = {
         "model.dense_features": (8,),
         **_TINY_HEAD,
     },
+    "small_resnet": {"model.stage_sizes": (1, 1), "model.stage_features": (4, 8)},
 }
 TINY_MODELS["detector"] = {
     "model.stage_features": (4, 4, 8),

@@ -69,7 +69,7 @@ class ReadingRecorder(ConfigDict):
 
 
 def test_there_is_a_config_for_every_network() -> None:
-    assert sorted(["cnn", "alexnet", "resnet50", "vgg19"]) == CONFIGS
+    assert sorted(["cnn", "alexnet", "resnet50", "vgg19", "small_resnet"]) == CONFIGS
     assert sorted(get_config(name).model.name for name in CONFIGS) == sorted(MODELS)
     assert {get_config(name).model.name for name in set(FILES) - set(CONFIGS)} == set(DETECTORS)
 

@@ -12,6 +12,7 @@ import importlib
 from ml_collections import ConfigDict
 
 _NUM_EPOCHS = {"cnn": 40, "alexnet": 40, "resnet50": 40, "vgg19": 50}  # docs/results.md
+_EPOCHS_OF_OTHERS = 40
 
 
 def get_config(preset: str = "paper_dev") -> ConfigDict:
@@ -28,6 +29,6 @@ def get_config(preset: str = "paper_dev") -> ConfigDict:
     config.augment.flip = True
     config.augment.crop_margin = 3
     config.optim.schedule = "cosine"
-    config.train.num_epochs = _NUM_EPOCHS[network]
+    config.train.num_epochs = _NUM_EPOCHS.get(network, _EPOCHS_OF_OTHERS)
     config.train.average_decay = 0.998
     return config

@@ -21,6 +21,7 @@ TINY: dict[str, dict[str, Any]] = {
         "dense_features": (8,),
         "head": HEAD,
     },
+    "small_resnet": {"stage_sizes": (1, 1), "stage_features": (4, 8), "dropout_rate": 0.5},
 }
 
 

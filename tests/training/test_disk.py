@@ -13,7 +13,7 @@ import pytest
 
 from tests.training.test_resume import STEPS_PER_EPOCH, require_same_run
 from wbc_jax.errors import UserError
-from wbc_jax.training import train as train_module
+from wbc_jax.training import open_run
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.disk import disk_errors_named
 from wbc_jax.training.tensorboard import TensorBoard
@@ -136,14 +136,14 @@ def test_a_folder_without_permission_is_named(
     workdir = Path(shutil.copytree(finished_run, tmp_path / "r"))
     for path in (workdir, *workdir.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    build = train_module.build_experiment
+    build = open_run.build_experiment
 
     def build_and_give_up(*args: Any, **kwargs: Any) -> Any:
         experiment = build(*args, **kwargs)
         as_nobody()
         return experiment
 
-    monkeypatch.setattr(train_module, "build_experiment", build_and_give_up)
+    monkeypatch.setattr(open_run, "build_experiment", build_and_give_up)
     with pytest.raises(UserError, match=r"workdir=.* cannot be written \(Permission denied\)"):
         train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
 

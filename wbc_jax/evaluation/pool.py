@@ -56,7 +56,7 @@ def pool(runs: Sequence[Path], output: Path) -> Path:
     settings = [_settings(group[0]) for group in groups]
     differing = _differing(settings)
     pooled = [
-        _pool_group(group)
+        pool_setting(group)
         | {"recipe": recipe, "settings": {name: own.get(name) for name in differing}}
         for group, recipe, own in zip(groups, _recipes(settings), settings, strict=True)
     ]
@@ -128,11 +128,18 @@ def _recipe_key(settings: Mapping[str, Any], leave_out: Sequence[str]) -> str:
     return _key({name: value for name, value in settings.items() if name not in leave_out})
 
 
-def _pool_group(runs: Sequence[Run]) -> dict[str, Any]:
+def pool_setting(runs: Sequence[Run]) -> dict[str, Any]:
+    """Returns the figures of one setting, as they stand in pooled.json.
+
+    Args:
+        runs: of the setting, at least one; they differ in seed and fold only.
+
+    Raises:
+        UserError: the runs do not go together, or their predictions cannot be read.
+    """
     first = runs[0]
     _require_same_data(runs)
-    folds = _folds_by_seed(runs)
-    answers = {seed: _answers(own) for seed, own in folds.items()}
+    folds, answers = _folds_by_seed(runs), answers_by_seed(runs)
     classes = first.results["classes"]
     figures = pooled_figures(answers, num_classes=len(classes))
     per_class = dict(zip(classes, figures.smears_per_class.tolist(), strict=True))
@@ -155,6 +162,15 @@ def _pool_group(runs: Sequence[Run]) -> dict[str, Any]:
         "always_wrong": [smear._asdict() for smear in always_wrong(answers)],
         "notes": _missing_folds(first, folds) + cautions(per_class, num_wrong=figures.num_wrong),
     }
+
+
+def answers_by_seed(runs: Sequence[Run]) -> dict[int, Answers]:
+    """Returns what the runs of one setting say of their test images, all folds together.
+
+    Raises:
+        UserError: a run is there twice, or its predictions cannot be read.
+    """
+    return {seed: _answers(own) for seed, own in _folds_by_seed(runs).items()}
 
 
 def _require_same_data(runs: Sequence[Run]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num, Shaped
 
 from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
@@ -52,11 +52,65 @@ def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledF
         seeds: answers by seed, at least one.
         num_classes: k.
     """
+    drawn = resample(seeds)
+    levels = {
+        level: {
+            name: over_seeds(figure.per_seed)
+            | {"interval": percentile_interval(drawn.means_of(figure.resampled))}
+            for name, figure in figures.items()
+        }
+        for level, figures in drawn.levels.items()
+    }
+    return PooledFigures(
+        levels, np.bincount(drawn.labels, minlength=num_classes), num_wrong=drawn.num_wrong
+    )
+
+
+class Resamples(NamedTuple):
+    """Figures of every seed, as they are and of every drawing of smears and seeds.
+
+    Attributes:
+        levels: for "image" and "smear" each of `POOLED`.
+        labels: class of each smear that any seed was tested on.
+        names: class and name of these smears; equal smears are drawn equally often.
+        seeds_drawn: places of the seeds drawn in each resample.
+        num_wrong: smears that at least one seed answers wrongly.
+    """
+
+    levels: dict[str, dict[str, "SeedFigure"]]
+    labels: Int[np.ndarray, " u"]
+    names: Shaped[np.ndarray, " u"]
+    seeds_drawn: Int[np.ndarray, "r n"]
+    num_wrong: int
+
+    def means_of(self, resampled: Float[np.ndarray, "r n"]) -> Float[np.ndarray, " r"]:
+        """Returns the mean over the seeds drawn, of each resample."""
+        return nan_mean(np.take_along_axis(resampled, self.seeds_drawn, 1))
+
+
+class SeedFigure(NamedTuple):
+    """One figure of all seeds.
+
+    Attributes:
+        per_seed: the figure itself.
+        resampled: of each drawing of smears, a column per seed; NaN where a class is missing.
+    """
+
+    per_seed: dict[int, float]
+    resampled: Float[np.ndarray, "r n"]
+
+
+def resample(seeds: Mapping[int, Answers]) -> Resamples:
+    """Returns the figures of all resamples; the same smears are drawn wherever they are the same.
+
+    Args:
+        seeds: answers by seed, at least one.
+    """
     smears = {seed: group_by_smear(a.sources, a.labels, a.filenames) for seed, a in seeds.items()}
-    union, places = _union(smears)
+    names, union, places = _union(smears)
     draws = draw_smears(union)
     seeds_drawn = np.random.default_rng(SEED).integers(len(seeds), size=(len(draws), len(seeds)))
-    levels: dict[str, dict[str, Any]] = {}
+    levels: dict[str, dict[str, SeedFigure]] = {}
     is_wrong = np.zeros(len(union), bool)
     for level in ("image", "smear"):
         points, resampled = [], []
@@ -69,19 +123,13 @@ def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledF
             if level == "smear":
                 is_wrong[places[seed]] |= part.probabilities.argmax(axis=1) != part.labels
         levels[level] = {
-            name: _summary(
+            name: SeedFigure(
                 dict(zip(seeds, (float(figures[name][0]) for figures in points), strict=True)),
-                nan_mean(
-                    np.take_along_axis(
-                        np.stack([figures[name] for figures in resampled], axis=1), seeds_drawn, 1
-                    )
-                ),
+                np.stack([figures[name] for figures in resampled], axis=1),
             )
             for name in POOLED
         }
-    return PooledFigures(
-        levels, np.bincount(union, minlength=num_classes), num_wrong=int(is_wrong.sum())
-    )
+    return Resamples(levels, union, names, seeds_drawn, int(is_wrong.sum()))
 
 
 def _stratified(
@@ -105,15 +153,15 @@ def _stratified(
 
 def _union(
     smears: Mapping[int, Smears],
-) -> tuple[Int[np.ndarray, " u"], dict[int, Int[np.ndarray, " _"]]]:
-    """Returns the label of each smear that occurs, and where each seed's stand among them."""
+) -> tuple[Shaped[np.ndarray, " u"], Int[np.ndarray, " u"], dict[int, Int[np.ndarray, " _"]]]:
+    """Returns name and label of each smear that occurs, and where each seed's stand among them."""
     keys = {
         seed: np.char.add(np.char.add(own.label.astype(np.str_), "/"), own.name)
         for seed, own in smears.items()
     }
     known = np.unique(np.concatenate(list(keys.values())))
     labels = np.array([int(key.split("/", 1)[0]) for key in known], np.intp)
-    return labels, {seed: np.searchsorted(known, own) for seed, own in keys.items()}
+    return known, labels, {seed: np.searchsorted(known, own) for seed, own in keys.items()}
 
 
 def _part(answers: Answers, smears: Smears, level: str) -> SmearPart:
@@ -133,7 +181,3 @@ def over_seeds(per_seed: Mapping[int, float]) -> dict[str, Any]:
         "sd": float(values.std(ddof=1)) if values.size > 1 else None,
         "per_seed": {str(seed): value for seed, value in per_seed.items()},
     }
-
-
-def _summary(per_seed: Mapping[int, float], resampled: Float[np.ndarray, " r"]) -> dict[str, Any]:
-    return over_seeds(per_seed) | {"interval": percentile_interval(resampled)}

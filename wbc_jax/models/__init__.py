@@ -1,4 +1,4 @@
-"""The study's four networks, used only through `init(key, image)` and `apply(variables, image)`."""
+"""The networks by name, used only through `init(key, image)` and `apply(variables, image)`."""
 
 from wbc_jax.models.registry import MODELS, create_model
 

@@ -18,6 +18,7 @@ from wbc_jax.models.cnn import CNN
 from wbc_jax.models.head import Head
 from wbc_jax.models.heat_maps import HeatMapNet
 from wbc_jax.models.resnet import ResNet
+from wbc_jax.models.small_resnet import SmallResNet
 from wbc_jax.models.vgg import VGG
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -25,6 +26,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "alexnet": AlexNet,
     "resnet50": ResNet,
     "vgg19": VGG,
+    "small_resnet": SmallResNet,
 }
 DETECTORS: dict[str, type[nn.Module]] = {"detector": HeatMapNet}
 DTYPES = ("float32", "bfloat16")

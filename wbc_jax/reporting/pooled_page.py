@@ -12,8 +12,9 @@ from wbc_jax.reporting import leaky, pages, pool_plots
 from wbc_jax.reporting.epochs import TRAIN_PARTS
 from wbc_jax.reporting.figure_files import save_figure
 from wbc_jax.reporting.markdown import markdown_row
-from wbc_jax.reporting.number_text import NO_VALUE, interval, percent
+from wbc_jax.reporting.number_text import NO_VALUE, percent
 from wbc_jax.reporting.pool_plots import network_name, protocol_name
+from wbc_jax.reporting.pooled_text import figure_text, points_text, remarks, unbroken
 
 _HEADINGS = (
     "Network",
@@ -81,19 +82,19 @@ def write_pooled(pooled: Mapping[str, Any], output: Path) -> Path:
     """
     groups, protocols = pooled["groups"], pooled["protocols"]
     write_json(output / "pooled.json", pooled)
-    remarks = _remarks(groups)
+    texts = remarks(groups, lambda g: f"{network_name(g)}, {protocol_name(g)}")
     rows, settings = [_row(group) for group in groups], _settings_table(groups)
     hard = [row for group in groups for row in _hard_rows(group)]
-    write_text(output / "pooled.md", _markdown(rows, settings, hard, remarks))
+    write_text(output / "pooled.md", _markdown(rows, settings, hard, texts))
     page = pages.render(
         "pooled.html",
         leaky_protocols=list(dict.fromkeys(g["protocol"] for g in groups if g["is_leaky"])),
         leaky_words=leaky.WORDS,
-        remarks=remarks,
+        remarks=texts,
         definitions=DEFINITIONS,
         headings=_HEADINGS,
         num_texts=_NUM_TEXTS,
-        rows=[[*row[:_NUM_TEXTS], *map(_unbroken, row[_NUM_TEXTS:])] for row in rows],
+        rows=[[*row[:_NUM_TEXTS], *map(unbroken, row[_NUM_TEXTS:])] for row in rows],
         settings=settings,
         hard_headings=_HARD_HEADINGS,
         hard_words=HARD_WORDS,
@@ -121,8 +122,8 @@ def _row(group: Mapping[str, Any]) -> list[str]:
         str(len(group["folds"])),
         images,
         f"{group['num_smears']:,}",
-        *(_figure(group[level][name]) for level, name in _FIGURES),
-        *(_points(group["train_test_gap"][part]) for part in TRAIN_PARTS),
+        *(figure_text(group[level][name]) for level, name in _FIGURES),
+        *(points_text(group["train_test_gap"][part]) for part in TRAIN_PARTS),
     ]
 
 
@@ -143,26 +144,6 @@ def _hard_rows(group: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
-def _points(summary: Mapping[str, Any] | None) -> str:
-    """Returns a difference of accuracies, in percentage points."""
-    if summary is None:
-        return NO_VALUE
-    mean = f"{100 * summary['mean']:+.1f}"
-    return mean if summary["sd"] is None else f"{mean} ± {100 * summary['sd']:.1f}"
-
-
-def _figure(summary: Mapping[str, Any]) -> str:
-    ends = interval(summary["interval"], is_share=True)
-    if summary["sd"] is None:
-        return f"{percent(summary['mean'])} {ends}"
-    return f"{100 * summary['mean']:.1f} ± {100 * summary['sd']:.1f} % {ends}"
-
-
-def _unbroken(cell: str) -> str:
-    """Returns a cell that a page breaks before its interval only."""
-    return cell.replace(" ", "\u00a0").replace("\u00a0[", " [")
-
-
 def _settings_table(groups: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Returns a heading and a row per field in which the groups differ; empty where in none."""
     fields = list(groups[0]["settings"])
@@ -178,27 +159,14 @@ def _value(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _remarks(groups: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns what a reader must know first: each text once, with the groups that it is of."""
-    carriers: dict[str, list[str]] = {}
-    for group in groups:
-        name = f"{network_name(group)}, {protocol_name(group)}"
-        for text in (*group["warnings"], *group["notes"]):
-            carriers.setdefault(text, []).append(name)
-    return [
-        text if len(names) == len(groups) else f"{'; '.join(names)}: {text}"
-        for text, names in carriers.items()
-    ]
-
-
 def _markdown(
     rows: Sequence[Sequence[str]],
     settings: Sequence[Sequence[str]],
     hard: Sequence[Sequence[str]],
-    remarks: Sequence[str],
+    texts: Sequence[str],
 ) -> str:
     lines = ["# Pooled figures: each network under each protocol", ""]
-    lines += [f"> **Note:** {remark}\n" for remark in remarks]
+    lines += [f"> **Note:** {remark}\n" for remark in texts]
     aligns = [":--" if place < _NUM_TEXTS else "--:" for place in range(len(_HEADINGS))]
     lines += [markdown_row(cells) for cells in (_HEADINGS, aligns, *rows)]
     lines += ["", *(f"- {text}" for text in DEFINITIONS)]
@@ -216,8 +184,7 @@ def _markdown(
 
 def gap_in_words(groups: Sequence[Mapping[str, Any]]) -> str:
     """Returns what the figure of the gap shows, for those who cannot see it."""
-    listed = "; ".join(
-        f"{network_name(g)} under {protocol_name(g)}: {_figure(g['image']['categorical_accuracy'])}"
-        for g in groups
-    )
+    names = [f"{network_name(g)} under {protocol_name(g)}" for g in groups]
+    figures = [figure_text(g["image"]["categorical_accuracy"]) for g in groups]
+    listed = "; ".join(f"{name}: {text}" for name, text in zip(names, figures, strict=True))
     return f"Bar chart of test categorical accuracy, networks by protocols. {listed}."

@@ -5,7 +5,6 @@ task = plan_classification(config)(data)
 
 from ml_collections import ConfigDict
 
-from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.bands import band_statistics, make_to_input
 from wbc_jax.data.input_pipeline import BALANCES, image_and_label, sampling_shares
 from wbc_jax.data.load import Data
@@ -14,9 +13,9 @@ from wbc_jax.evaluation.inference import mean_of_classes
 from wbc_jax.evaluation.metrics import METRICS, example_metrics
 from wbc_jax.evaluation.results import mean_metrics
 from wbc_jax.models.registry import MODELS, create_model
-from wbc_jax.training.losses import LOSSES, smoothed
+from wbc_jax.training.losses import LOSSES
+from wbc_jax.training.step_parts import build_feed
 from wbc_jax.training.task import Plan, Task
-from wbc_jax.training.train_step import make_feed
 
 
 def plan_classification(config: ConfigDict) -> Plan:
@@ -34,18 +33,12 @@ def plan_classification(config: ConfigDict) -> Plan:
             f"augment.stain={config.augment.stain} needs data.bands=rgb: a gray image "
             f"(data.bands={config.data.bands}) has no stains; set it to 0, or see augment.light"
         )
-    loss = LOSSES[require_choice("train.loss", config.train.loss, LOSSES)]
-    loss = smoothed(loss, config.train.label_smoothing)
+    require_choice("train.loss", config.train.loss, LOSSES)
+    build_feed(config, lambda image: image)  # what is out of range is refused before the images
 
     def build(data: Data) -> Task:
         statistics = band_statistics(data.partition.train.image, config.data.bands)
         to_input = make_to_input(config.data.bands, statistics)
-        feed = make_feed(
-            loss=loss,
-            to_input=to_input,
-            augment=Augmentation(**config.augment.to_dict()),
-            mixup=config.train.mixup,
-        )
         return Task(
             name="classification",
             model=create_model(num_classes=len(data.classes), **config.model.to_dict()),
@@ -54,7 +47,7 @@ def plan_classification(config: ConfigDict) -> Plan:
             to_input=to_input,
             shares=sampling_shares(data.partition.train, config.data.balance),
             on_devices=image_and_label,
-            feed=feed,
+            feed=build_feed(config, to_input),
             metrics=METRICS,
             example_metrics=example_metrics,
             mean_metrics=lambda logits, examples: mean_metrics(logits, examples.label),

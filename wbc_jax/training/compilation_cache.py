@@ -34,7 +34,12 @@ def keep_compiled_programs(folder: Path) -> None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder.absolute())
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    if not any(map(importlib.util.find_spec, _OTHER_BACKENDS)):
+    if not has_accelerator():
         # XLA's loader for the CPU prints, for every program, which of LLVM's tuning hints it does
         # not find among the processor's features. What is really wrong arrives as an exception.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def has_accelerator() -> bool:
+    """Whether JAX is installed for more than the CPU; imports nothing of it."""
+    return any(map(importlib.util.find_spec, _OTHER_BACKENDS))

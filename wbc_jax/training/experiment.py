@@ -18,13 +18,13 @@ from ml_collections import ConfigDict
 
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data
-from wbc_jax.errors import UserError, require_choice
+from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import PartLogits
-from wbc_jax.training.classification import plan_classification
+from wbc_jax.training.config_rules import require_valid
 from wbc_jax.training.non_finite import Look, make_look
-from wbc_jax.training.optimizers import Optimizer, create_optimizer, create_schedule
-from wbc_jax.training.prepare_data import prepare_data, task_name
+from wbc_jax.training.optimizers import Optimizer
+from wbc_jax.training.prepare_data import prepare_data
 from wbc_jax.training.processes import first_then_others
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import (
@@ -33,19 +33,10 @@ from wbc_jax.training.sharding import (
     require_divisible,
     split_by_example,
 )
-from wbc_jax.training.task import Plan, Task
+from wbc_jax.training.step_parts import build_optimizer, build_schedule
+from wbc_jax.training.task import Task
 from wbc_jax.training.train_state import Progress, TrainState, Variables, create_train_state
 from wbc_jax.training.train_step import make_run_steps, make_train_step, zero_sums
-
-
-def _plan_detection(config: ConfigDict) -> Plan:
-    # Here, because it loads SciPy, which no classifier's first step should wait for.
-    from wbc_jax.training.detection import plan_detection
-
-    return plan_detection(config)
-
-
-TASKS = {"classification": plan_classification, "detection": _plan_detection}
 
 
 @dataclass(frozen=True)
@@ -128,16 +119,7 @@ def build_experiment(
     mesh = create_mesh(config.mesh.num_devices)
     require_divisible("train.batch_size", config.train.batch_size, mesh)
     require_divisible("eval.batch_size", config.eval.batch_size, mesh)
-    for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
-        _require_at_least(config, field, 1)
-    for field in ("checkpoint.num_best", "checkpoint.every_steps"):
-        _require_at_least(config, field, 0)
-    if not 0 <= config.train.average_decay < 1:
-        raise UserError(
-            f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
-            "average, 0.999 is usual"
-        )
-    plan = TASKS[require_choice("task", task_name(config), TASKS)](config)
+    plan = require_valid(config)
     data = first_then_others(
         lambda: prepare_data(
             config,
@@ -155,7 +137,7 @@ def build_experiment(
             f"{len(train.label)} images; try {_largest_batch(len(train.label), mesh.size)}"
         )
     task = plan(data)
-    tx = build_optimizer(config, steps_per_epoch)
+    tx = build_optimizer(config, build_schedule(config, steps_per_epoch))
     train_step = make_train_step(
         task.model,
         tx,
@@ -217,32 +199,3 @@ def make_predict_parts(
 def _largest_batch(num_examples: int, num_devices: int) -> int:
     """Returns the largest usual batch size that fits the set and divides among the devices."""
     return min(32, num_examples) // num_devices * num_devices
-
-
-def build_optimizer(config: ConfigDict, steps_per_epoch: int) -> Optimizer:
-    """Returns the optimizer of a run with so many steps in an epoch.
-
-    Raises:
-        UserError: a field of `optim` is out of range.
-    """
-    optim = config.optim
-    if not 0 <= optim.warmup_epochs < config.train.num_epochs:
-        raise UserError(
-            f"optim.warmup_epochs={optim.warmup_epochs} must be at least 0 and shorter than "
-            f"train.num_epochs={config.train.num_epochs}"
-        )
-    schedule = create_schedule(
-        optim.schedule,
-        learning_rate=optim.learning_rate,
-        num_train_steps=config.train.num_epochs * steps_per_epoch,
-        num_warmup_steps=round(optim.warmup_epochs * steps_per_epoch),
-    )
-    return create_optimizer(optim.name, schedule=schedule, momentum=optim.momentum)
-
-
-def _require_at_least(config: ConfigDict, field: str, least: int) -> None:
-    value = config
-    for name in field.split("."):
-        value = value[name]
-    if not least <= value < 2**31:  # steps and rows are counted in 32 bits
-        raise UserError(f"{field}={value} must be at least {least} and below 2^31")

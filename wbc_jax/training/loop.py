@@ -1,6 +1,7 @@
 """The epochs of a run: train, measure, write down, save; and the ways in which they end early.
 
-loop = Loop(config, experiment, run, checkpoints, ...)
+loop = Loop(run, interruption, measure, started)
+loop.compile()
 state = loop.run(profile=False)
 loop.history                                    # with the epochs that it has trained
 """
@@ -10,27 +11,26 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ml_collections import ConfigDict
+import jax
 
 from wbc_jax.errors import UserError
-from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.experiment import Experiment
+from wbc_jax.training.epoch import EpochResult
 from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.interruption import Interrupted, Interruption
 from wbc_jax.training.non_finite import find_first
+from wbc_jax.training.open_run import OpenRun
 from wbc_jax.training.processes import agree, is_first, is_shared
 from wbc_jax.training.profiling import record_trace, span
 from wbc_jax.training.resume import (
-    Position,
     is_due,
     start_or_resume,
     steps_to_save,
     sums_before_an_epoch,
 )
-from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.tensorboard import TensorBoard
 from wbc_jax.training.train_state import Progress, TrainState, Variables
 from wbc_jax.training.trainer import Trainer
@@ -47,39 +47,35 @@ class Loop:
     """
 
     def __init__(
-        self,
-        config: ConfigDict,
-        experiment: Experiment,
-        run: RunDirectory,
-        checkpoints: Checkpoints,
-        interruption: Interruption,
-        measure: Measure,
-        position: Position,
-        started: float,
+        self, run: OpenRun, interruption: Interruption, measure: Measure, started: float
     ) -> None:
-        """Compiles the steps.
+        """Names what the loop works with.
 
         Args:
-            config: of the run.
-            experiment: built from it.
-            run: where the history is written.
-            checkpoints: where the state is saved.
+            run: what to train.
             interruption: looked at after every call.
             measure: metrics of the parts that are measured after every epoch.
-            position: where to begin.
             started: `time.perf_counter()` from which this start's seconds count.
         """
-        self._config = config
-        self._experiment = experiment
-        self._run = run
-        self._checkpoints = checkpoints
+        self._config, self._experiment = run.config, run.experiment
+        self._directory, self._checkpoints = run.directory, run.checkpoints
+        self._position = run.position
         self._interruption = interruption
         self._measure = measure
-        self._position = position
-        self._trainer = Trainer(config, experiment, position.progress)
+        self._begun = started
         # Counted over all starts: what the run has cost, not what this start has.
-        self._started = started - position.wall_seconds
-        self.history = list(position.history)
+        self._started = started - run.position.wall_seconds
+        self.history = list(run.position.history)
+
+    @cached_property
+    def _trainer(self) -> Trainer:
+        return Trainer(self._config, self._experiment, self._position.progress)
+
+    def compile(self) -> None:
+        """Compiles the steps and waits for the state, so that an epoch only trains."""
+        self._trainer  # noqa: B018 - made here
+        jax.block_until_ready(self._position.progress)
+        _log.info("first step %.1f s after the start", time.perf_counter() - self._begun)
 
     def run(self, *, profile: bool) -> TrainState:
         """Trains the epochs that are left and returns the state after the last.
@@ -98,12 +94,12 @@ class Loop:
         epoch = first
         self._interruption.agree_by(agree if is_shared() else None)
         try:
-            with TensorBoard(self._run.path / "tensorboard", epochs_done=first - 1) as board:
+            with self.board() as board:
                 for epoch in range(first, num_epochs + 1):
-                    folder = self._run.path / "profile" if epoch == traced else None
+                    folder = self._directory.path / "profile" if epoch == traced else None
                     progress = self._train_epoch(progress, epoch, board, folder)
         except NotFinite as found:
-            raise self._explain(found, epoch) from found
+            raise self.explain(found, epoch) from found
         self._interruption.agree_by(None)
         return progress.state
 
@@ -112,7 +108,7 @@ class Loop:
     ) -> Progress:
         """Trains, measures and writes down one epoch; returns what the next one begins with."""
         tracing = record_trace(trace) if trace else nullcontext()
-        loss_name, steps_per_epoch = self._config.train.loss, self._experiment.steps_per_epoch
+        steps_per_epoch = self._experiment.steps_per_epoch
         before = (epoch - 1) * steps_per_epoch
         begun = {}
         if epoch == len(self._position.history) + 1:  # perhaps in its middle
@@ -121,7 +117,7 @@ class Loop:
         try:
             with tracing, span(f"epoch {epoch}"):
                 with self._interruption.held():
-                    progress, metrics, seconds = self._trainer.epoch(
+                    result = self._trainer.epoch(
                         progress,
                         epoch,
                         save_after=steps_to_save(self._config, before, steps_per_epoch),
@@ -129,33 +125,70 @@ class Loop:
                         is_stopped=self._interruption.is_asked,
                         **begun,
                     )
-                record: dict[str, Any] = {
-                    "epoch": epoch,
-                    "seconds": seconds,
-                    "train": metrics,
-                    **self._measure(progress.state.variables),
-                }
-                # The test's too: the training loss is older than the epoch's last update.
-                for part in ("train", "test"):
-                    if not math.isfinite(record[part][loss_name]):
-                        raise NotFinite(f"the {part} loss of epoch {epoch}")
-                record["wall_seconds"] = time.perf_counter() - self._started
-                self.history.append(record)
-                _log_epoch(record, loss_name, self._experiment.task.in_words)
-                if is_first():
-                    self._run.append_epoch(record)
-                    with span("tensorboard"):
-                        board.write_epoch(record, progress.state.params)
-                # Last: it goes on beside the next epoch, which should not wait for the cores.
-                if is_due(self._config, epoch, steps_per_epoch):
-                    with span("checkpoint"):
-                        step = epoch * steps_per_epoch
-                        self._save(step, progress, 0.0, train_loss=metrics[loss_name])
+                    progress, seconds = result.progress, result.seconds
+                self.close_epoch(epoch, result, self._measure(progress.state.variables), board)
         except Interrupted:
-            self._save(int(progress.state.step), progress, seconds)
-            self._checkpoints.wait()
+            self.save_now(progress, seconds)
             raise
         return Progress(progress.state, sums_before_an_epoch(self._experiment))
+
+    def board(self) -> TensorBoard:
+        """Returns TensorBoard's files of the run, to be opened."""
+        return TensorBoard(
+            self._directory.path / "tensorboard", epochs_done=len(self._position.history)
+        )
+
+    def close_epoch(
+        self,
+        epoch: int,
+        result: EpochResult,
+        measured: Mapping[str, Mapping[str, float]],
+        board: TensorBoard,
+    ) -> None:
+        """Writes down an epoch and saves its state where that is due.
+
+        Args:
+            epoch: counted from 1.
+            result: of its steps.
+            measured: metrics of the parts that are measured after it.
+            board: of the run.
+
+        Raises:
+            NotFinite: a loss is no finite number.
+        """
+        loss_name = self._config.train.loss
+        record: dict[str, Any] = {
+            "epoch": epoch,
+            "seconds": result.seconds,
+            "train": result.metrics,
+            **measured,
+        }
+        # The test's too: the training loss is older than the epoch's last update.
+        for part in ("train", "test"):
+            if not math.isfinite(record[part][loss_name]):
+                raise NotFinite(f"the {part} loss of epoch {epoch}")
+        record["wall_seconds"] = time.perf_counter() - self._started
+        self.history.append(record)
+        _log_epoch(record, loss_name, self._experiment.task.in_words)
+        if is_first():
+            self._directory.append_epoch(record)
+            with span("tensorboard"):
+                board.write_epoch(record, result.progress.state.params)
+        # Last: it goes on beside the next epoch, which should not wait for the cores.
+        if is_due(self._config, epoch, self._experiment.steps_per_epoch):
+            with span("checkpoint"):
+                step = epoch * self._experiment.steps_per_epoch
+                self._save(step, result.progress, 0.0, train_loss=result.metrics[loss_name])
+
+    def save_now(self, progress: Progress, epoch_seconds: float) -> None:
+        """Saves a state wherever it is and waits until it is on the disk.
+
+        Args:
+            progress: the state.
+            epoch_seconds: that the steps of its epoch have taken.
+        """
+        self._save(int(progress.state.step), progress, epoch_seconds)
+        self._checkpoints.wait()
 
     def _save(self, step: int, progress: Progress, epoch_seconds: float, **kwargs: float) -> None:
         facts = {
@@ -165,8 +198,13 @@ class Loop:
         }
         self._checkpoints.save(step, progress, facts=facts, **kwargs)
 
-    def _explain(self, found: NotFinite, epoch: int) -> UserError:
-        """Repeats the steps since the last good checkpoint to say where it began."""
+    def explain(self, found: NotFinite, epoch: int) -> UserError:
+        """Repeats the steps since the last good checkpoint to say where it began.
+
+        Args:
+            found: what is no finite number.
+            epoch: in which it was found.
+        """
         progress = start_or_resume(self._experiment, self._checkpoints).progress
         step = int(progress.state.step)
         good = f"the checkpoint of step {step}" if step else "nothing is saved: step 0"

@@ -9,26 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
-from wbc_jax.atomic_files import write_json
 from wbc_jax.evaluation.results import PartLogits
-from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.environment import describe_environment
-from wbc_jax.training.experiment import (
-    Experiment,
-    build_experiment,
-    make_predict_part,
-    make_predict_parts,
-)
+from wbc_jax.training.experiment import make_predict_part, make_predict_parts
 from wbc_jax.training.interruption import listening
 from wbc_jax.training.loop import Loop, Measure
-from wbc_jax.training.processes import from_first, is_first
+from wbc_jax.training.open_run import OpenRun, open_run
+from wbc_jax.training.processes import from_first
 from wbc_jax.training.profiling import span
-from wbc_jax.training.resume import start_or_resume
-from wbc_jax.training.run_directory import RunDirectory
-from wbc_jax.training.train_state import Variables
+from wbc_jax.training.train_state import TrainState, Variables
 
 _log = logging.getLogger(__name__)
 
@@ -65,73 +55,54 @@ def train(
         Interrupted: the process was asked to end; the state is saved.
     """
     started = time.perf_counter() if started is None else started
-    run = RunDirectory(workdir)
-    from_first(lambda: run.require_usable(config.to_dict()))
-    with listening() as interruption:
-        experiment = build_experiment(
-            config,
-            data_dir=data_dir,
-            cache_dir=cache_dir,
-            download=download,
-            on_bad_image=on_bad_image,
-        )
-        with run.locked():
-            from_first(lambda: run.create(config.to_dict(), experiment.data.describe()))
-            if is_first():
-                write_json(workdir / "environment.json", describe_environment())
-            for warning in experiment.data.warnings:
-                _log.warning(warning)
-            predict_parts = make_predict_parts(config, experiment)
-            with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as kept:
-                position = start_or_resume(experiment, kept)
-                if is_first():
-                    run.write_epochs(position.history)
-                state, history = position.progress.state, position.history
-                if len(history) < config.train.num_epochs:
-                    measure = _make_measure(config, experiment, predict_parts)
-                    loop = Loop(
-                        config, experiment, run, kept, interruption, measure, position, started
-                    )
-                    jax.block_until_ready(position.progress)
-                    _log.info("first step %.1f s after the start", time.perf_counter() - started)
-                    state, history = loop.run(profile=profile), loop.history
-                elif profile:
-                    _log.warning("no epoch is left to train, so there is nothing to trace")
-            # Drawing libraries: half a second of imports that the first step does not wait for.
-            from wbc_jax.evaluation.evaluate import finish_run
-
-            logits = predict_parts(state.variables)
-            return from_first(
-                lambda: finish_run(config, experiment, workdir, history, state, logits)
-            )
+    places: Any = {"data_dir": data_dir, "cache_dir": cache_dir, "download": download}
+    with (
+        listening() as interruption,
+        open_run(config, workdir=workdir, on_bad_image=on_bad_image, **places) as run,
+    ):
+        predict_parts = make_predict_parts(config, run.experiment)
+        state, history = run.position.progress.state, run.position.history
+        if run.epochs_left:
+            loop = Loop(run, interruption, _make_measure(run, predict_parts), started)
+            loop.compile()
+            state, history = loop.run(profile=profile), loop.history
+        elif profile:
+            _log.warning("no epoch is left to train, so there is nothing to trace")
+        return finish(run, history, state, predict_parts(state.variables))
 
 
-def _make_measure(
-    config: ConfigDict, experiment: Experiment, predict_parts: Callable[[Variables], PartLogits]
-) -> Measure:
+def finish(
+    run: OpenRun, history: list[dict[str, Any]], state: TrainState, logits: PartLogits
+) -> dict[str, Any]:
+    """Writes predictions, results and report of a trained state; returns the results.
+
+    Args:
+        run: that was trained.
+        history: one entry per epoch.
+        state: after the last one.
+        logits: of every validation and test image in that state.
+    """
+    run.checkpoints.wait()
+    # Drawing libraries: half a second of imports that the first step does not wait for.
+    from wbc_jax.evaluation.evaluate import finish_run
+
+    path = run.directory.path
+    return from_first(lambda: finish_run(run.config, run.experiment, path, history, state, logits))
+
+
+def _make_measure(run: OpenRun, predict_parts: Callable[[Variables], PartLogits]) -> Measure:
     """Returns what measures losses and accuracies of the parts that a config asks for."""
-    partition = experiment.data.partition
-    predict_train = None
-    if config.eval.train_at_rest:
-        predict_train = make_predict_part(config, experiment, partition.train)
+    train_part, predict_train = run.experiment.data.partition.train, None
+    if run.config.eval.train_at_rest:
+        predict_train = make_predict_part(run.config, run.experiment, train_part)
 
     def measure(variables: Variables) -> dict[str, dict[str, float]]:
         with span("test images"):
-            measured = _measure(experiment, predict_parts(variables))
+            measured = run.measure(predict_parts(variables))
         if predict_train is not None:
             with span("training images at rest"):
-                measured["train_at_rest"] = experiment.task.mean_metrics(
-                    predict_train(variables), partition.train
-                )
+                logits = predict_train(variables)
+                measured["train_at_rest"] = run.experiment.task.mean_metrics(logits, train_part)
         return measured
 
     return measure
-
-
-def _measure(experiment: Experiment, logits: PartLogits) -> dict[str, dict[str, float]]:
-    """Returns losses and accuracies of every part that is not trained on and not empty."""
-    return {
-        name: experiment.task.mean_metrics(part_logits, getattr(experiment.data.partition, name))
-        for name, part_logits in logits._asdict().items()
-        if len(part_logits)
-    }

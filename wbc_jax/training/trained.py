@@ -15,8 +15,8 @@ from ml_collections import ConfigDict
 
 from wbc_jax.errors import UserError
 from wbc_jax.training.checkpointing import Checkpoint, Checkpoints
-from wbc_jax.training.experiment import build_optimizer
 from wbc_jax.training.rngs import named_key
+from wbc_jax.training.step_parts import build_optimizer, build_schedule
 from wbc_jax.training.train_state import Progress, create_train_state
 from wbc_jax.training.train_step import zero_sums
 
@@ -44,7 +44,7 @@ def restore_trained(
         UserError: there is no such checkpoint, or it is of another model.
         AttributeError, KeyError: the config lacks a field.
     """
-    tx = build_optimizer(config, num_train // config.train.batch_size)
+    tx = build_optimizer(config, build_schedule(config, num_train // config.train.batch_size))
     state = jax.eval_shape(
         lambda: create_train_state(
             model,

@@ -1,0 +1,267 @@
+"""Several seeds in one program leave what their solo runs leave."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from benchmarks.run_differences import read_leaves
+from wbc_jax.errors import UserError
+from wbc_jax.evaluation.pool import pool
+from wbc_jax.training import seeds as seeds_module
+from wbc_jax.training.experiment import build_experiment
+from wbc_jax.training.finite import NotFinite
+from wbc_jax.training.interruption import Interrupted
+from wbc_jax.training.seed_steps import SeedSteps, stack
+from wbc_jax.training.seeds import train_seeds
+from wbc_jax.training.sharding import split_by_example
+from wbc_jax.training.step_parts import build_feed, build_optimizer, build_schedule
+from wbc_jax.training.train import train
+from wbc_jax.training.train_state import Progress
+from wbc_jax.training.train_step import make_run_steps, make_train_step, zero_sums
+from wbc_jax.training.trainer import Trainer
+
+SEEDS = (0, 3)
+# Adam divides a gradient by its own size: where the true one is zero, rounding alone is left.
+PLAIN = {
+    **{f"augment.{name}": 0.0 for name in ("rotation", "scale", "light", "cutout")},
+    **{"augment.mirror": False, "augment.flip": False, "augment.crop_margin": 0},
+    **{"data.balance": "none", "train.mixup": 0.0, "optim.name": "sgd"},
+    "data.validation_share": 0.3,  # each seed holds out smears of its own
+    "data.image_size": 8,
+    "model.conv_features": (4,),
+    "train.batch_size": 8,
+}
+
+pytestmark = pytest.mark.usefixtures("no_report", "quick_compilation")
+
+
+@pytest.fixture
+def configs(tiny_config: Callable[..., ConfigDict]) -> list[ConfigDict]:
+    return [tiny_config(changes=PLAIN | {"seed": seed}) for seed in SEEDS]
+
+
+@pytest.fixture(scope="module")
+def solo(
+    tiny_config: Callable[..., ConfigDict],
+    cache_dir: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[int, Path]:
+    """The solo runs of both seeds; only to be read."""
+    from wbc_jax.evaluation import evaluate
+
+    folder = tmp_path_factory.mktemp("solo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "write_report", lambda workdir, images: workdir / "report.html")
+        for seed in SEEDS:
+            config = tiny_config(changes=PLAIN | {"seed": seed})
+            train(config, workdir=folder / f"seed{seed}", data_dir=None, cache_dir=cache_dir)
+    return {seed: folder / f"seed{seed}" for seed in SEEDS}
+
+
+def require_same(ours: Path, theirs: Path) -> None:
+    """Every weight, statistic and figure is that of the other run, to rounding."""
+    left, right = read_leaves(ours), read_leaves(theirs)
+    assert left.keys() == right.keys()
+    for name, leaf in right.items():
+        np.testing.assert_allclose(left[name], leaf, rtol=1e-3, atol=1e-5, err_msg=name)
+    with (
+        np.load(ours / "predictions.npz") as one,
+        np.load(theirs / "predictions.npz") as other,
+    ):
+        np.testing.assert_allclose(one["probabilities"], other["probabilities"], atol=1e-5)
+        assert one["filename"].tolist() == other["filename"].tolist()
+    for name in ("config.json", "dataset.json"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+    histories = [
+        [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+        for path in (ours, theirs)
+    ]
+    assert len(histories[0]) == len(histories[1]) == 2
+    for one, other in zip(*histories, strict=True):
+        for part in ("train", "validation", "test"):
+            assert one[part] == pytest.approx(other[part], rel=1e-4, abs=1e-6), part
+
+
+def directories(folder: Path) -> dict[int, Path]:
+    return {seed: folder / f"seed{seed}" for seed in SEEDS}
+
+
+def test_seeds_trained_together_are_their_solo_runs(
+    configs: list[ConfigDict], solo: dict[int, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    own = directories(tmp_path)
+    results = train_seeds(
+        list(zip(configs, own.values(), strict=True)),
+        together=True,
+        data_dir=None,
+        cache_dir=cache_dir,
+    )
+    assert [one["seed"] for one in results] == list(SEEDS)
+    for seed, path in own.items():
+        require_same(path, solo[seed])
+        assert {entry.name for entry in path.iterdir()} == {
+            entry.name for entry in solo[seed].iterdir()
+        }
+        environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+        assert environment["seeds_at_once"] == list(SEEDS)
+    assert pool(list(own.values()), tmp_path / "pooled").is_file()
+
+
+def test_seeds_that_a_signal_ended_go_on_as_solo_runs(
+    configs: list[ConfigDict],
+    solo: dict[int, Path],
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, run, calls = directories(tmp_path), seeds_module.SeedSteps.run, []
+
+    def run_and_signal(*args: Any, **kwargs: Any) -> Any:
+        calls.append(kwargs)
+        if kwargs["epoch"] == 2 and kwargs["first"] == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(seeds_module.SeedSteps, "run", run_and_signal)
+    pairs = list(zip(configs, own.values(), strict=True))
+    with pytest.raises(Interrupted):
+        train_seeds(pairs, together=True, data_dir=None, cache_dir=cache_dir)
+    for path in own.values():
+        assert not (path / "results.json").exists()
+        assert len((path / "metrics.jsonl").read_text().splitlines()) == 1
+    num_calls = len(calls)
+    train_seeds(pairs, together=True, data_dir=None, cache_dir=cache_dir)
+    assert len(calls) == num_calls  # in the middle of an epoch: each by itself
+    for seed, path in own.items():
+        require_same(path, solo[seed])
+
+
+def test_a_seed_with_fewer_steps_waits_for_the_others(
+    configs: list[ConfigDict], cache_dir: Path
+) -> None:
+    """Also its learning rate falls by its own number of steps."""
+    config = configs[0]
+    config.optim.schedule = "cosine"
+    whole = build_experiment(config, data_dir=None, cache_dir=cache_dir)
+    part = whole.data.partition
+    rows = np.arange(len(part.train.label) - 2 * config.train.batch_size)
+    fewer = dataclasses.replace(
+        whole,
+        data=dataclasses.replace(whole.data, partition=part._replace(train=part.train.take(rows))),
+        tx=build_optimizer(config, build_schedule(config, whole.steps_per_epoch - 2)),
+        steps_per_epoch=whole.steps_per_epoch - 2,
+    )
+    steps = SeedSteps(config, [whole, fewer])
+    assert steps.num_steps == [whole.steps_per_epoch, whole.steps_per_epoch - 2]
+    states = stack([whole.initial_state()] * 2, steps.sharding)
+    sums = stack([zero_sums()] * 2, steps.sharding)
+    for epoch in (1, 2):
+        states, sums = steps.run(states, sums, epoch=epoch, first=0, last=whole.steps_per_epoch)
+    assert states.step.tolist() == [2 * number for number in steps.num_steps]
+    for place, own in enumerate((whole, fewer)):
+        feed = build_feed(config, own.task.to_input)
+        run_steps = make_run_steps(
+            make_train_step(own.task.model, own.tx, feed), split_by_example(own.mesh)
+        )
+        own = dataclasses.replace(own, run_steps=run_steps)
+        progress = Progress(own.initial_state(), zero_sums())
+        trainer = Trainer(config, own, progress)
+        for step in range(2 * own.steps_per_epoch):
+            progress = trainer.one_step(progress, step)
+        for name in ("params", "batch_stats"):
+            jax.tree.map(
+                lambda left, right, place=place: np.testing.assert_allclose(
+                    left[place], right, rtol=1e-3, atol=1e-5
+                ),
+                getattr(states, name),
+                getattr(progress.state, name),
+            )
+        assert float(sums["softmax_cross_entropy"][place]) == pytest.approx(
+            float(progress.sums["softmax_cross_entropy"]), rel=1e-4
+        )
+
+
+def test_a_seed_that_fails_does_not_stop_the_others(
+    configs: list[ConfigDict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+
+    def fail_once(config: ConfigDict, **kwargs: Any) -> dict[str, Any]:
+        trained.append(config.seed)
+        if config.seed == SEEDS[0]:
+            raise UserError("the disk is full")
+        return {}
+
+    monkeypatch.setattr(seeds_module, "train", fail_once)
+    pairs = list(zip(configs, directories(tmp_path).values(), strict=True))
+    with pytest.raises(UserError, match=r"^seed0: the disk is full$"):
+        train_seeds(pairs, together=False, data_dir=None, cache_dir=tmp_path)
+    assert trained == list(SEEDS)
+
+
+def test_a_loss_that_is_no_number_ends_its_seed_alone(
+    configs: list[ConfigDict],
+    solo: dict[int, Path],
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, close = directories(tmp_path), seeds_module.Loop.close_epoch
+
+    def close_or_not(loop: Any, epoch: int, result: Any, *rest: Any) -> None:
+        if epoch == 2 and loop._config.seed == SEEDS[0]:
+            raise NotFinite("the train loss of epoch 2")
+        close(loop, epoch, result, *rest)
+
+    monkeypatch.setattr(seeds_module.Loop, "close_epoch", close_or_not)
+    with pytest.raises(UserError, match=r"^seed0: the train loss of epoch 2 is no finite number"):
+        train_seeds(
+            list(zip(configs, own.values(), strict=True)),
+            together=True,
+            data_dir=None,
+            cache_dir=cache_dir,
+        )
+    assert not (own[0] / "results.json").exists()
+    require_same(own[3], solo[3])
+
+
+def test_seeds_are_spread_over_as_many_devices_as_share_them_evenly(checkout: Any) -> None:
+    code = (
+        "import numpy as np\n"
+        "from wbc_jax.training.seed_steps import seed_sharding, stack\n"
+        "for seeds in (4, 3, 2, 1):\n"
+        "    stacked = stack([{'w': np.full(2, seed)} for seed in range(seeds)], "
+        "seed_sharding(seeds))['w']\n"
+        "    print([shard.data.tolist() for shard in stacked.addressable_shards])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "2"},
+        cwd=checkout.root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.splitlines() == [
+        "[[[0, 0], [1, 1]], [[2, 2], [3, 3]]]",
+        "[[[0, 0], [1, 1], [2, 2]]]",
+        "[[[0, 0]], [[1, 1]]]",
+        "[[[0, 0]]]",
+    ]
+
+
+def test_where_seeds_train_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    for platform, expected in (("cpu", False), ("gpu", True), ("tpu", True)):
+        monkeypatch.setattr(seeds_module.jax, "default_backend", lambda name=platform: name)
+        assert seeds_module.is_faster_together() is expected

@@ -1,0 +1,190 @@
+"""A sweep's figures as a page, as JSON, as CSV and as a LaTeX table.
+
+write_sweep_page({"question": "...", "settings": [...], "trials": [...]}, Path("runs/sweeps/head"))
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wbc_jax.atomic_files import write_json, write_text
+from wbc_jax.reporting import leaky, pages, sweep_plots
+from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.number_text import duration, grouped
+from wbc_jax.reporting.pooled_text import figure_text, points_text, remarks, unbroken
+from wbc_jax.reporting.sweep_tables import METRIC, to_csv, to_latex
+
+_FEW = 6  # settings from which on parallel coordinates show more than the table
+DEFINITIONS = (
+    "Accuracy is categorical accuracy, the share whose most probable class is the true one; "
+    "“smears”: the probabilities of a smear's copies are averaged and each smear is answered once.",
+    "Mean ± standard deviation over the seeds; in brackets the 95 % interval of the mean, by "
+    "bootstrap over smears, stratified by class, and over seeds.",
+    "Against the reference: the difference seed by seed, in percentage points. Both are tested on "
+    "the same smears, which are drawn for both at once; so this interval, and not whether the two "
+    "others overlap, says whether they differ.",
+    "Layers are convolutions and dense layers; multiply-adds are those of one image forward. Wall "
+    "time is that of a run on the machine it was trained on, reports included.",
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A way to sort the table.
+
+    Attributes:
+        title: what is best first.
+        places: of each setting.
+    """
+
+    title: str
+    places: list[int]
+
+
+def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
+    """Writes sweep.json, sweep.csv, sweep.tex, sweep.html and figures/ into `output`.
+
+    Args:
+        content: `title`, `question`, `command`, `reference`, `fields` (names of those that
+            differ), `settings` (best first) and `trials`.
+        output: a directory that exists.
+
+    Returns:
+        The path of sweep.html.
+    """
+    settings, reference = content["settings"], content["reference"]
+    write_json(output / "sweep.json", content)
+    write_text(output / "sweep.csv", to_csv(settings, content["fields"]))
+    write_text(output / "sweep.tex", to_latex(settings, caption=_caption(content)))
+    page = pages.render(
+        "sweep.html",
+        content=content,
+        settings=settings,
+        leaky_protocols=list(dict.fromkeys(s["protocol"] for s in settings if s["is_leaky"])),
+        leaky_words=leaky.WORDS,
+        against=sweep_plots.reference_name(settings),
+        remarks=_remarks(content),
+        definitions=DEFINITIONS,
+        headings=_headings(content["fields"]),
+        rows=[_row(one, content["fields"]) for one in settings],
+        orders=_orders(settings),
+        figures=_save_figures(settings, reference, content["fields"], output / "figures"),
+        failed=[trial for trial in content["trials"] if trial["state"] != "finished"],
+    )
+    path = output / "sweep.html"
+    write_text(path, page)
+    return path
+
+
+def _caption(content: Mapping[str, Any]) -> str:
+    settings = content["settings"]
+    protocols = dict.fromkeys(
+        f"{one['dataset']}, protocol {one['protocol']}{' (LEAKY)' * one['is_leaky']}"
+        for one in settings
+    )
+    seeds = sorted({seed for one in settings for seed in one["seeds"]})
+    return (
+        f"{content['question']} {'; '.join(protocols)}; seeds {', '.join(map(str, seeds))}. Mean ± "
+        "deviation over the seeds [95 % interval over smears and seeds]; differences from "
+        f"{content['reference']} in percentage points."
+    )
+
+
+def _remarks(content: Mapping[str, Any]) -> list[str]:
+    settings = content["settings"]
+    texts = remarks(settings, lambda one: str(one["name"]))
+    missing = sum(trial["state"] != "finished" for trial in content["trials"])
+    if missing:
+        texts.append(
+            f"{missing} of {len(content['trials'])} runs are not finished; they are listed below "
+            "with their errors, and the same command runs them again."
+        )
+    compared = len(settings) - 1
+    if compared > 1:
+        texts.append(
+            f"{compared} settings are compared with one: of twenty such comparisons one is outside "
+            "its 95 % interval by chance alone. A setting that is chosen because it came out best "
+            "here needs other test images to say how good it is."
+        )
+    return texts
+
+
+def _headings(fields: Sequence[str]) -> list[str]:
+    return [
+        "",
+        "Setting",
+        *(name.rpartition(".")[2] for name in fields),
+        "Seeds",
+        "Layers",
+        "Parameters",
+        "Multiply-adds",
+        "Wall time",
+        "Accuracy, images",
+        "Accuracy, smears",
+        "Against the reference",
+    ]
+
+
+def _row(one: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
+    cells = [
+        str(one["rank"]),
+        one["name"],
+        *(one["fields"][name] for name in fields),
+        str(len(one["seeds"])),
+        str(one["num_layers"]),
+        grouped(one["num_params"]),
+        grouped(one["multiply_adds"]),
+        duration(one["wall_seconds"]["mean"]),
+        *(figure_text(one[level][METRIC]) for level in ("image", "smear")),
+        points_text(one["difference"] and one["difference"]["image"][METRIC]),
+    ]
+    return [*cells[:2], *map(unbroken, cells[2:])]
+
+
+def _orders(settings: Sequence[Mapping[str, Any]]) -> list[Order]:
+    def order(title: str, values: list[float]) -> Order:
+        ranked = sorted(range(len(values)), key=lambda place: values[place])
+        return Order(title, [ranked.index(place) for place in range(len(values))])
+
+    return [
+        order("accuracy, images", [-one["image"][METRIC]["mean"] for one in settings]),
+        order("accuracy, smears", [-one["smear"][METRIC]["mean"] for one in settings]),
+        order("fewest layers", [one["num_layers"] for one in settings]),
+        order("fewest parameters", [one["num_params"] for one in settings]),
+        order("fewest multiply-adds", [one["multiply_adds"] for one in settings]),
+        order("least wall time", [one["wall_seconds"]["mean"] for one in settings]),
+        order("as in the sweep's file", [one["place"] for one in settings]),
+    ]
+
+
+def _save_figures(
+    settings: Sequence[Mapping[str, Any]], reference: str, fields: Sequence[str], folder: Path
+) -> dict[str, SavedFigure]:
+    listed = "; ".join(
+        f"{one['rank']}: {one['name']}, {figure_text(one['image'][METRIC])}" for one in settings
+    )
+    drawn = {
+        "accuracy": (
+            sweep_plots.accuracy_against(settings, reference=reference),
+            "Test accuracy against layers, parameters, multiply-adds and wall time.",
+        ),
+        "curves": (
+            sweep_plots.learning_curves(settings, reference=reference),
+            "Test accuracy after each epoch, a line per setting.",
+        ),
+    }
+    if any(one["difference"] for one in settings):
+        drawn["differences"] = (
+            sweep_plots.differences(settings),
+            f"Test accuracy less that of {sweep_plots.reference_name(settings)}, with intervals.",
+        )
+    if len(fields) > 1 and len(settings) >= _FEW:
+        drawn["parallel"] = (
+            sweep_plots.parallel_coordinates(settings, fields),
+            "Parallel coordinates: the fields that differ, and accuracy.",
+        )
+    return {
+        name: save_figure(figure, folder, name, alt=f"{text} {listed}.")
+        for name, (figure, text) in drawn.items()
+    }

@@ -1,0 +1,218 @@
+"""The figures of a sweep: what accuracy costs, how it grows, which fields it hangs on.
+
+    figure = accuracy_against(settings, reference="cnn")
+
+Plain dicts in, matplotlib Figures out, as in `plots`. A setting's number is its place in the table.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from wbc_jax.reporting.figure_style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    GREY,
+    LINES,
+    MARKERS,
+    VERMILLION,
+    epoch_axis,
+    new_figure,
+    plain_text,
+    styled,
+)
+
+_METRIC = "categorical_accuracy"
+COSTS = {
+    "num_layers": "Layers (convolutions and dense)",
+    "num_params": "Parameters",
+    "multiply_adds": "Multiply-adds per image",
+    "wall_seconds": "Wall time of a run (s)",
+}
+_MOST_CURVES = 8
+Settings = Sequence[Mapping[str, Any]]
+
+
+@styled
+def accuracy_against(settings: Settings, *, reference: str) -> Figure:
+    """Draws test accuracy against each cost, with 95 % intervals; the reference stands out.
+
+    Args:
+        settings: as in sweep.json: `rank`, `name`, `image`, and the costs.
+        reference: name of the setting that the others are compared with.
+    """
+    figure = new_figure(7.2, 6.4)
+    accuracies = [one["image"][_METRIC] for one in settings]
+    for axes, (cost, label) in zip(figure.subplots(2, 2).ravel(), COSTS.items(), strict=True):
+        values = np.array([_cost(one, cost) for one in settings], np.float64)
+        looks = [VERMILLION if one["name"] == reference else BLUE for one in settings]
+        ends = np.array([figure_["interval"] for figure_ in accuracies], np.float64).T
+        axes.vlines(values, *ends, colors=looks, linewidth=1.0, alpha=0.7)
+        for one, value, summary, colour in zip(settings, values, accuracies, looks, strict=True):
+            marker = "s" if one["name"] == reference else "o"
+            axes.plot(value, summary["mean"], marker, color=colour, ms=4)
+            axes.annotate(
+                str(one["rank"]),
+                (value, summary["mean"]),
+                xytext=(3, 3),
+                textcoords="offset points",
+                fontsize=7,
+            )
+        axes.set_xlabel(label)
+        if cost == "num_layers":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        elif values.max() > 3 * values.min():
+            axes.set_xscale("log")
+        axes.margins(x=0.1)
+        _accuracy_axis(axes)
+    figure.suptitle("Numbers: places in the table. Square: the reference", fontsize=8)
+    return figure
+
+
+@styled
+def learning_curves(settings: Settings, *, reference: str) -> Figure:
+    """Draws test accuracy per epoch: the mean over the seeds, and from least to most.
+
+    Of many settings the best are drawn in colour, with the reference; the others in grey.
+
+    Args:
+        settings: the same, with `curves`: the accuracy of each epoch, by seed.
+        reference: name of the setting that the others are compared with.
+    """
+    shown = [one["name"] for one in settings[:_MOST_CURVES]]
+    if reference not in shown:
+        shown = [*shown[: _MOST_CURVES - 1], reference]
+    figure = new_figure(7.2, 3.8 + 0.17 * min(len(settings), _MOST_CURVES))
+    axes = figure.add_subplot()
+    for one in settings:
+        if one["name"] not in shown:
+            axes.plot(*_mean_curve(one), color="#c4c4c4", linewidth=0.8, zorder=1)
+    for index, one in enumerate(one for one in settings if one["name"] in shown):
+        epochs, mean = _mean_curve(one)
+        colour = COLOURS[index % len(COLOURS)]
+        curves = np.array(list(one["curves"].values()), np.float64)
+        axes.fill_between(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.12, lw=0)
+        axes.plot(
+            epochs,
+            mean,
+            color=colour,
+            marker=MARKERS[index % len(MARKERS)],
+            linestyle=LINES[index % len(LINES)],
+            label=plain_text(f"{one['rank']}  {one['name']}"),
+            clip_on=False,
+        )
+    epoch_axis(axes, "Categorical accuracy, test", is_accuracy=True)
+    figure.legend(loc="outside lower center", ncols=1 if max(map(len, shown)) > 40 else 2)
+    return figure
+
+
+@styled
+def parallel_coordinates(settings: Settings, fields: Sequence[str]) -> Figure:
+    """Draws every setting as a line through its values, coloured by its accuracy.
+
+    Args:
+        settings: the same, with `fields`: values of the fields that differ, as text.
+        fields: names of these.
+    """
+    figure = new_figure(max(6.0, 1.7 * (len(fields) + 1)), 4.2)
+    axes = figure.add_subplot()
+    accuracies = np.array([one["image"][_METRIC]["mean"] for one in settings])
+    norm = Normalize(accuracies.min(), max(accuracies.max(), accuracies.min() + 1e-3))
+    colours = colormaps["cividis"]
+    heights = []
+    for place, name in enumerate(fields):
+        choices = list(dict.fromkeys(one["fields"][name] for one in settings))
+        # From the least to the most, where they are numbers.
+        choices.sort(key=_order)
+        places = {choice: (i + 0.5) / len(choices) for i, choice in enumerate(choices)}
+        heights.append([places[one["fields"][name]] for one in settings])
+        for choice, height in places.items():
+            axes.annotate(
+                plain_text(choice),
+                (place, height),
+                xytext=(4, 2),
+                textcoords="offset points",
+                fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            )
+    heights.append(norm(accuracies).tolist())
+    # A little apart, or lines through the same values would be one.
+    spread = np.linspace(-0.02, 0.02, len(settings)) if len(settings) > 1 else [0.0]
+    for one, (own, shift) in enumerate(zip(np.array(heights).T, spread, strict=True)):
+        line = [*(own[:-1] + shift), own[-1]]
+        axes.plot(range(len(fields) + 1), line, color=colours(norm(accuracies[one])), lw=1.3)
+    axes.vlines(range(len(fields) + 1), 0, 1, color=BLACK, linewidth=0.8)
+    names = [plain_text(name.rpartition(".")[2]) for name in fields]
+    axes.set_xticks(range(len(fields) + 1), [*names, "accuracy"])
+    axes.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.15, len(fields) + 0.15))
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes)
+    bar.set_label("Categorical accuracy, test, mean over the seeds (%)")
+    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    return figure
+
+
+@styled
+def differences(settings: Settings) -> Figure:
+    """Draws how far each setting lies above its reference, seed by seed, with 95 % intervals.
+
+    Args:
+        settings: the same, with `difference` from the setting `against`; None for a reference.
+    """
+    others = [one for one in settings if one["difference"] is not None]
+    figure = new_figure(7.2, 1.3 + 0.28 * len(others))
+    axes = figure.add_subplot()
+    for place, one in enumerate(others):
+        summary = one["difference"]["image"][_METRIC]
+        axes.hlines(place, *summary["interval"], color=BLUE, linewidth=1.4)
+        axes.plot(summary["mean"], place, "o", color=BLUE, ms=5)
+        seeds = list(summary["per_seed"].values())
+        axes.plot(seeds, [place] * len(seeds), "|", color=BLACK, ms=7)
+    axes.axvline(0, color=GREY, linestyle="--", linewidth=1)
+    texts = [plain_text(f"{one['rank']}  {one['name']}") for one in others]
+    axes.set_yticks(range(len(others)), texts, fontsize=8)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:+.0f}"))
+    figure.supxlabel(
+        plain_text(f"Test accuracy less that of {reference_name(others)} (percentage points)"),
+        fontsize=9,
+    )
+    return figure
+
+
+def reference_name(settings: Settings) -> str:
+    """Returns what the settings are compared with: its name, where it is one for all."""
+    names = {one["against"] for one in settings if one["difference"] is not None}
+    return str(names.pop()) if len(names) == 1 else "its reference"
+
+
+def _cost(setting: Mapping[str, Any], name: str) -> float:
+    value = setting[name]
+    return float(value["mean"] if isinstance(value, Mapping) else value)
+
+
+def _mean_curve(setting: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    curves = np.array(list(setting["curves"].values()), np.float64)
+    return np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
+
+
+def _accuracy_axis(axes: Axes) -> None:
+    axes.set_ylabel("Categorical accuracy, test (%)")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+
+
+def _order(text: str) -> tuple[int, float, str]:
+    try:
+        return 0, float(text), text
+    except ValueError:
+        return 1, float(len(text)), text

@@ -1,0 +1,133 @@
+"""What a file in `configs/sweeps/` says: settings, each a config with changes, and seeds.
+
+def get_sweep(preset: str = "synthetic") -> Sweep:
+    cnn = f"configs/cnn.py:{preset}"
+    return Sweep(
+        question="Does a second normalization help?",
+        settings=tuple(Setting(cnn, changes) for changes in grid({"model.num_norms": (1, 2)})),
+        reference="cnn, num_norms=1",
+    )
+"""
+
+import importlib.util
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from wbc_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of the table: a config with some fields changed, whatever the seed.
+
+    Attributes:
+        config: FILE or FILE:PRESET, as `--config` takes it.
+        changes: values by dotted field, as `--config.FIELD=VALUE` takes them.
+        name: for readers and folders; empty: made of the file's name and the changes.
+        against: title of the setting that this one is compared with; empty: the sweep's reference.
+    """
+
+    config: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    against: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name."""
+        stem = Path(self.config.partition(":")[0]).stem
+        parts = (f"{name.rpartition('.')[2]}={_short(v)}" for name, v in self.changes.items())
+        return self.name or ", ".join([stem, *parts])
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A question and the runs that answer it: every setting with every seed.
+
+    Attributes:
+        question: in one sentence.
+        settings: at least one; their titles differ.
+        seeds: the same for every setting, so that settings are compared seed by seed.
+        reference: the title of the setting that others are compared with.
+    """
+
+    question: str
+    settings: tuple[Setting, ...]
+    reference: str
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+def grid(values: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Returns every combination of the values of some fields, the last field changing fastest."""
+    return [
+        dict(zip(values, combination, strict=True))
+        for combination in itertools.product(*values.values())
+    ]
+
+
+def load_sweep(text: str) -> Sweep:
+    """Returns the sweep that FILE or FILE:PRESET defines.
+
+    Raises:
+        UserError: the file cannot be read, does not know the preset, or defines no sweep that can
+            be run.
+    """
+    path, _, preset = text.partition(":")
+    sweep = _call(load_module(path, "--sweep"), "get_sweep", preset, f"--sweep={text}")
+    if not isinstance(sweep, Sweep):
+        raise UserError(f"--sweep={text}: get_sweep must return a Sweep, not {sweep!r:.60}")
+    if not sweep.settings or not sweep.seeds:
+        raise UserError(f"--sweep={text} has no runs; it needs a setting and a seed at least")
+    titles = [setting.title for setting in sweep.settings]
+    if twice := sorted({title for title in titles if titles.count(title) > 1}):
+        raise UserError(f"--sweep={text} has the setting {twice[0]!r} twice; leave one out")
+    if len(set(sweep.seeds)) < len(sweep.seeds):
+        raise UserError(f"--sweep={text}: seeds={sweep.seeds} has a seed twice; leave one out")
+    for reference in (sweep.reference, *(s.against for s in sweep.settings if s.against)):
+        if reference not in titles:
+            raise UserError(
+                f"--sweep={text}: the reference {reference!r} is none of its settings; name one of "
+                f"{'; '.join(titles)}"
+            )
+    return sweep
+
+
+def load_config(text: str) -> Any:
+    """Returns the config that FILE or FILE:PRESET defines.
+
+    Raises:
+        UserError: the file cannot be read or does not know the preset.
+    """
+    path, _, preset = text.partition(":")
+    return _call(load_module(path, "config"), "get_config", preset, f"config {text}")
+
+
+def load_module(path: str, flag: str) -> ModuleType:
+    """Runs a Python file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if not Path(path).is_file() or spec is None or spec.loader is None:
+        raise UserError(f"{flag}={path} cannot be read; name a Python file, as in configs/")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _call(module: ModuleType, name: str, preset: str, what: str) -> Any:
+    if not hasattr(module, name):
+        raise UserError(f"{what} defines no {name}(preset)")
+    try:
+        return getattr(module, name)(preset) if preset else getattr(module, name)()
+    except ValueError as error:
+        raise UserError(f"{what}: {error}") from error
+
+
+def _short(value: Any) -> str:
+    return "-".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,43 @@
+"""What can be said of a config before there are images and devices.
+
+plan = require_valid(config)
+"""
+
+from ml_collections import ConfigDict
+
+from wbc_jax.errors import UserError
+from wbc_jax.training.step_parts import build_optimizer, build_schedule
+from wbc_jax.training.task import Plan
+from wbc_jax.training.tasks import plan_task
+
+
+def require_valid(config: ConfigDict) -> Plan:
+    """Checks every field that needs neither images nor devices nor the network's layers.
+
+    Returns:
+        What builds the config's task once the images are there.
+
+    Raises:
+        UserError: a field has a value that cannot work; the message names field, rule and remedy.
+    """
+    for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
+        _require_at_least(config, field, 1)
+    for field in ("checkpoint.num_best", "checkpoint.every_steps"):
+        _require_at_least(config, field, 0)
+    if not 0 <= config.train.average_decay < 1:
+        raise UserError(
+            f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
+            "average, 0.999 is usual"
+        )
+    plan = plan_task(config)
+    # Whatever the number of steps, the rules are the same.
+    build_optimizer(config, build_schedule(config, steps_per_epoch=1_000))
+    return plan
+
+
+def _require_at_least(config: ConfigDict, field: str, least: int) -> None:
+    value = config
+    for name in field.split("."):
+        value = value[name]
+    if not least <= value < 2**31:  # steps and rows are counted in 32 bits
+        raise UserError(f"{field}={value} must be at least {least} and below 2^31")

@@ -1,0 +1,106 @@
+"""A run whose directory is locked and whose latest state is on the devices, ready to go on.
+
+with open_run(config, workdir=workdir, data_dir=None, cache_dir=cache) as run:
+    run.position.progress, run.epochs_left
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from wbc_jax.atomic_files import write_json
+from wbc_jax.evaluation.results import PartLogits
+from wbc_jax.training.checkpointing import Checkpoints
+from wbc_jax.training.environment import describe_environment
+from wbc_jax.training.experiment import Experiment, build_experiment
+from wbc_jax.training.processes import from_first, is_first
+from wbc_jax.training.resume import Position, start_or_resume
+from wbc_jax.training.run_directory import RunDirectory
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """What the training of a run works with.
+
+    Attributes:
+        config: of the run.
+        experiment: built from it.
+        directory: of the run, locked.
+        checkpoints: of the run.
+        position: where to go on.
+    """
+
+    config: ConfigDict
+    experiment: Experiment
+    directory: RunDirectory
+    checkpoints: Checkpoints
+    position: Position
+
+    @property
+    def epochs_left(self) -> int:
+        """How many epochs there are still to train."""
+        return self.config.train.num_epochs - len(self.position.history)
+
+    def measure(self, logits: PartLogits) -> dict[str, dict[str, float]]:
+        """Returns losses and accuracies of every part that is not trained on and not empty."""
+        partition, mean_metrics = self.experiment.data.partition, self.experiment.task.mean_metrics
+        return {
+            name: mean_metrics(part_logits, getattr(partition, name))
+            for name, part_logits in logits._asdict().items()
+            if len(part_logits)
+        }
+
+
+@contextmanager
+def open_run(
+    config: ConfigDict,
+    *,
+    workdir: Path,
+    data_dir: Path | None,
+    cache_dir: Path,
+    download: bool = False,
+    on_bad_image: str = "error",
+    environment: Mapping[str, Any] | None = None,
+) -> Iterator[OpenRun]:
+    """Builds the run, locks its directory and restores its latest checkpoint.
+
+    Args:
+        config: as in `configs/`.
+        workdir: the run's directory; new, or of an earlier start with the same config.
+        data_dir: where a user's images are looked for; only read.
+        cache_dir: where prepared sets and arrays are kept.
+        download: fetch images that are not found, where that is allowed.
+        on_bad_image: "error" refuses a set with files that cannot be used, "skip" leaves them out.
+        environment: what to write into environment.json beside versions and machine.
+
+    Raises:
+        UserError: the config, the data or the directory cannot be used.
+    """
+    directory = RunDirectory(workdir)
+    from_first(lambda: directory.require_usable(config.to_dict()))
+    experiment = build_experiment(
+        config,
+        data_dir=data_dir,
+        cache_dir=cache_dir,
+        download=download,
+        on_bad_image=on_bad_image,
+    )
+    with directory.locked():
+        from_first(lambda: directory.create(config.to_dict(), experiment.data.describe()))
+        if is_first():
+            described = describe_environment() | dict(environment or {})
+            write_json(workdir / "environment.json", described)
+        for warning in experiment.data.warnings:
+            _log.warning(warning)
+        with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as kept:
+            position = start_or_resume(experiment, kept)
+            if is_first():
+                directory.write_epochs(position.history)
+            yield OpenRun(config, experiment, directory, kept, position)
