@@ -159,12 +159,8 @@ def _dispatch() -> None:
             _join()
             from wbc_jax.evaluation.evaluate import evaluate
 
-            results = evaluate(
-                workdir,
-                data_dir=data_dir,
-                cache_dir=cache_dir,
-                on_bad_image=_ON_BAD_IMAGE.value,
-            )
+            del places["download"]  # a run's images have been there
+            results = evaluate(workdir, **places)
             _print_summary(results, workdir)
         case "compare":
             from wbc_jax.reporting.compare import compare
