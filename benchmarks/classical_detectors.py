@@ -40,8 +40,8 @@ from wbc_jax.seeds.matching import Cells, true_cells
 
 METHODS: Mapping[str, ClassicalDetector] = {
     "radial_symmetry": ClassicalDetector(),
-    "distance": ClassicalDetector(method="distance", red_score=0.5),
-    "log": ClassicalDetector(method="log", red_score=0.3),
+    "distance": ClassicalDetector(method="distance", red_radius=0.1, red_score=0.6),
+    "log": ClassicalDetector(method="log", red_score=0.4),
 }
 # Values tried of each parameter, and the kind whose F1 decides.
 GRID: Mapping[str, tuple[str, tuple[float, ...]]] = {

@@ -157,7 +157,12 @@ def bland_altman(test: Mapping[str, Any], *, title: str) -> Figure:
             np.column_stack([(true + found) / 2, found - true]), axis=0, return_counts=True
         )
         axes.scatter(
-            points[:, 0], points[:, 1], s=14 * number, color=colour, marker=marker, alpha=0.6
+            points[:, 0],
+            points[:, 1],
+            s=14 * np.sqrt(number),
+            color=colour,
+            marker=marker,
+            alpha=0.6,
         )
         figures = test["per_kind"][kind]
         low, high = figures["count_limits"]

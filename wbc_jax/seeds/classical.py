@@ -52,15 +52,15 @@ class ClassicalDetector:
     """
 
     method: str = "radial_symmetry"
-    red_radius: float = 0.1
-    red_score: float = 0.3
-    red_apart: float = 0.9
-    red_depth: float = 0.8
-    erosion: float = 0.3
-    white_stain: float = 0.2
+    red_radius: float = 0.11
+    red_score: float = 0.15
+    red_apart: float = 0.5
+    red_depth: float = 0.6
+    erosion: float = 0.15
+    white_stain: float = 0.4
     white_area: float = 0.01
     lobe_gap: float = 0.06
-    platelet_stain: float = 0.12
+    platelet_stain: float = 0.22
     platelet_area: float = 0.0006
 
     def __post_init__(self) -> None:
