@@ -13,7 +13,7 @@ import pytest
 
 from tests.training.test_resume import STEPS_PER_EPOCH, require_same_run
 from wbc_jax.training import epoch as epoch_module
-from wbc_jax.training import open_run
+from wbc_jax.training import classification, open_run
 from wbc_jax.training import train as train_module
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.interruption import SIGNALS, Interrupted, Interruption, listening
@@ -42,8 +42,8 @@ def after(calls: int, function: Callable[..., Any], number: signal.Signals) -> C
         (train_module, "make_predict_parts", 1, []),
         (epoch_module, "_wait_and_show", 1, range(1, STEPS_PER_EPOCH)),
         (epoch_module, "_wait_and_show", 6, range(STEPS_PER_EPOCH + 1, 2 * STEPS_PER_EPOCH)),
-        (open_run, "mean_metrics", 1, [STEPS_PER_EPOCH]),
-        (open_run, "mean_metrics", 2, [2 * STEPS_PER_EPOCH]),
+        (classification, "mean_metrics", 1, [STEPS_PER_EPOCH]),
+        (classification, "mean_metrics", 2, [2 * STEPS_PER_EPOCH]),
         (TensorBoard, "write_epoch", 1, [STEPS_PER_EPOCH]),
         (Checkpoints, "save", 1, [STEPS_PER_EPOCH]),
     ],
