@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.training.test_resume import STEPS_PER_EPOCH, require_same_run
-from wbc_jax.training import epoch as epoch_module
 from wbc_jax.training import classification, open_run
+from wbc_jax.training import epoch as epoch_module
 from wbc_jax.training import train as train_module
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.interruption import SIGNALS, Interrupted, Interruption, listening
