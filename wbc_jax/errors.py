@@ -20,3 +20,13 @@ def require_choice(field: str, value: str, choices: Collection[str]) -> str:
     if value not in choices:
         raise UserError(f"{field}={value!r} is not known; choose one of {', '.join(choices)}")
     return value
+
+
+def require_at_least(field: str, value: float, least: int) -> None:
+    """Checks a number that is kept in 32 bits, as steps and rows are.
+
+    Raises:
+        UserError: it is below `least`, or too large.
+    """
+    if not least <= value < 2**31:
+        raise UserError(f"{field}={value} must be at least {least} and below 2^31")

@@ -15,7 +15,7 @@ import os
 import stat
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wbc_jax.datasets.archive_members import MOST_BYTES, is_junk, list_members, read_member
@@ -191,6 +191,23 @@ def describe(place: Path, *, at_most: int = 6) -> str:
         parted = (path.partition("/") for path in ZipTree(place).files())
         names = sorted({head + slash for head, slash, _ in parted})
     return listed([*map(printable, names)], at_most=at_most) if names else "nothing"
+
+
+def where_looked(data_dir: Path | None, *, wanted: str, layouts: Iterable[str]) -> str:
+    """Says where a set was looked for and what lies there instead, in lines of a message.
+
+    Args:
+        data_dir: what the user named, if anything.
+        wanted: what was looked for, after "for".
+        layouts: names of the places in it.
+    """
+    if data_dir is None:
+        return "  looked    nowhere: no --data_dir and no WBC_DATA_DIR is given"
+    return (
+        f"  looked    in data_dir={data_dir} and its zips, for {wanted} in:\n"
+        f"            {', '.join(layouts)}\n"
+        f"  found     {describe(data_dir)}"
+    )
 
 
 def _refusal(archive: Path) -> str:

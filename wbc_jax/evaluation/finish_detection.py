@@ -59,14 +59,14 @@ def finish_detection(
         )
         if len(part.label)
     }
-    figures = {}
+    figures, kept = {}, {}
     for name, (seeds, cells, part) in found.items():
-        kept = [above(one, reader.thresholds) for one in seeds]
+        kept[name] = [above(one, reader.thresholds) for one in seeds]
         figures[name] = {
             **experiment.task.mean_metrics(getattr(maps, name), part),
-            **score_detections(kept, cells, part.scene),
+            **score_detections(kept[name], cells, part.scene),
             "sweep": sweep_thresholds(seeds, cells),
-            "with_red_cells": _with_red_cells(kept, cells),
+            "with_red_cells": _with_red_cells(kept[name], cells),
         }
         file = DETECTIONS if name == "test" else VALIDATION_DETECTIONS
         write_arrays(workdir / file, **as_arrays(seeds, cells, part))
@@ -77,13 +77,12 @@ def finish_detection(
         "validation": figures.get("validation"),
         "test": figures["test"],
     }
-    seeds, cells, part = found["test"]
-    kept = [above(one, reader.thresholds) for one in seeds]
+    _, cells, part = found["test"]
     drawn = draw_detections(
         results,
         config.train.loss,
         part.image,
-        [Marks(one.rows, one.columns, one.kinds) for one in kept],
+        [Marks(one.rows, one.columns, one.kinds) for one in kept["test"]],
         [Marks(*one) for one in cells],
     )
     epochs = facts["epochs"]

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from wbc_jax.data.bands import band_statistics, make_to_input
 from wbc_jax.data.input_pipeline import BALANCES, image_and_label, sampling_shares
 from wbc_jax.data.load import Data
-from wbc_jax.errors import UserError, require_choice
+from wbc_jax.errors import UserError, require_at_least, require_choice
 from wbc_jax.evaluation.inference import mean_of_classes
 from wbc_jax.evaluation.metrics import METRICS, example_metrics
 from wbc_jax.evaluation.results import mean_metrics
@@ -25,8 +25,7 @@ def plan_classification(config: ConfigDict) -> Plan:
         UserError: a field has a value that cannot work.
     """
     require_choice("model.name", config.model.name, MODELS)
-    if not 0 <= config.train.mixup < 2**31:
-        raise UserError(f"train.mixup={config.train.mixup} must be at least 0 and below 2^31")
+    require_at_least("train.mixup", config.train.mixup, 0)
     require_choice("data.balance", config.data.balance, BALANCES)
     if config.augment.stain and config.data.bands != "rgb":
         raise UserError(

@@ -5,7 +5,8 @@ plan = require_valid(config)
 
 from ml_collections import ConfigDict
 
-from wbc_jax.errors import UserError
+from wbc_jax.errors import UserError, require_at_least
+from wbc_jax.nested import flatten
 from wbc_jax.training.step_parts import build_optimizer, build_schedule
 from wbc_jax.training.task import Plan
 from wbc_jax.training.tasks import plan_task
@@ -20,10 +21,11 @@ def require_valid(config: ConfigDict) -> Plan:
     Raises:
         UserError: a field has a value that cannot work; the message names field, rule and remedy.
     """
+    fields = flatten(config.to_dict())
     for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
-        _require_at_least(config, field, 1)
+        require_at_least(field, fields[field], 1)
     for field in ("checkpoint.num_best", "checkpoint.every_steps"):
-        _require_at_least(config, field, 0)
+        require_at_least(field, fields[field], 0)
     if not 0 <= config.train.average_decay < 1:
         raise UserError(
             f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
@@ -33,11 +35,3 @@ def require_valid(config: ConfigDict) -> Plan:
     # Whatever the number of steps, the rules are the same.
     build_optimizer(config, build_schedule(config, steps_per_epoch=1_000))
     return plan
-
-
-def _require_at_least(config: ConfigDict, field: str, least: int) -> None:
-    value = config
-    for name in field.split("."):
-        value = value[name]
-    if not least <= value < 2**31:  # steps and rows are counted in 32 bits
-        raise UserError(f"{field}={value} must be at least {least} and below 2^31")

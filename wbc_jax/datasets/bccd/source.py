@@ -52,15 +52,11 @@ def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
     del cache_dir
     if data_dir is not None and find_set(data_dir) is not None:
         return data_dir
-    if data_dir is None:
-        looked = "  looked    nowhere: no --data_dir and no WBC_DATA_DIR is given"
-    else:
-        layouts = ", ".join(repr(layout) if layout else "data_dir itself" for layout in LAYOUTS)
-        looked = (
-            f"  looked    in data_dir={data_dir} and its zips, for folders {IMAGES}, {ANNOTATIONS} "
-            f"and {IMAGE_SETS} in:\n            {layouts}\n"
-            f"  found     {image_tree.describe(data_dir)}"
-        )
+    looked = image_tree.where_looked(
+        data_dir,
+        wanted=f"folders {IMAGES}, {ANNOTATIONS} and {IMAGE_SETS}",
+        layouts=(repr(layout) if layout else "data_dir itself" for layout in LAYOUTS),
+    )
     refused = "\n  --download does not fetch this set: see below" if download else ""
     raise UserError(f"bccd: the images are not here.\n{looked}{refused}\n{_HOW_TO_GET}")
 

@@ -64,13 +64,9 @@ def _is_images(tree: ImageTree) -> bool:
 
 
 def _missing(data_dir: Path | None) -> str:
-    if data_dir is None:
-        looked = "  looked    nowhere: no --data_dir and no WBC_DATA_DIR is given"
-    else:
-        layouts = ", ".join(layout or "data_dir itself" for layout in LAYOUTS)
-        looked = (
-            f"  looked    in data_dir={data_dir} and its zips, for {SPLITS[0]}, {SPLITS[1]} "
-            f"or {SPLITS[2]} in:\n            {layouts}\n"
-            f"  found     {image_tree.describe(data_dir)}"
-        )
+    looked = image_tree.where_looked(
+        data_dir,
+        wanted=f"{SPLITS[0]}, {SPLITS[1]} or {SPLITS[2]}",
+        layouts=(layout or "data_dir itself" for layout in LAYOUTS),
+    )
     return f"blood_cells: the images are not here.\n{looked}\n{_HOW_TO_GET}"

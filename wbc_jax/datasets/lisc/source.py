@@ -75,15 +75,11 @@ def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
     del cache_dir
     if data_dir is not None and find_database(data_dir) is not None:
         return data_dir
-    if data_dir is None:
-        looked = "  looked    nowhere: no --data_dir and no WBC_DATA_DIR is given"
-    else:
-        layouts = ", ".join(repr(layout) if layout else "data_dir itself" for layout in LAYOUTS)
-        looked = (
-            f"  looked    in data_dir={data_dir} and its zips, for a folder {IMAGES!r} with "
-            f"{', '.join(FOLDERS)} in:\n            {layouts}\n"
-            f"  found     {image_tree.describe(data_dir)}"
-        )
+    looked = image_tree.where_looked(
+        data_dir,
+        wanted=f"a folder {IMAGES!r} with {', '.join(FOLDERS)}",
+        layouts=(repr(layout) if layout else "data_dir itself" for layout in LAYOUTS),
+    )
     refused = "\n  --download cannot help here: see below" if download else ""
     raise UserError(f"lisc: the images are not here.\n{looked}{refused}\n{_HOW_TO_GET}")
 
