@@ -16,7 +16,7 @@ def get_sweep(preset: str = "synthetic") -> Sweep:
     config = f"configs/cnn.py:{preset}"
     values = {
         "model.conv_features": [_WIDTHS[:number] for number in range(1, 6)],
-        "model.num_pools": (1, 3, 5),  # after the first convolutions, what is left at the end
+        "model.num_pools": (2, 3, 5),  # after the first convolutions, what is left at the end
         "model.num_norms": (0, 5),  # after none, after each
     }
     paper = Setting(config, name="the paper's CNN")  # norms after two of three convolutions
