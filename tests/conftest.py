@@ -220,6 +220,20 @@ def validated_run(
     return workdir
 
 
+@pytest.fixture(scope="session")
+def detector_run(
+    tmp_path_factory: pytest.TempPathFactory, tiny_config: TinyConfig, cache_dir: Path
+) -> Path:
+    """The directory of a finished run of the tiny detector, all that is random on; to be read."""
+    from wbc_jax.training.train import train
+
+    workdir = tmp_path_factory.mktemp("runs") / "detector-smoke"
+    changes = {"data.validation_share": 0.25, "detection.thresholds": (0.1, 0.1, 0.1)}
+    config = tiny_config("detector", changes=changes)
+    train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    return workdir
+
+
 @pytest.fixture
 def run_copy(finished_run: Path, tmp_path: Path) -> Path:
     """A copy of the finished run, to be changed."""

@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs.detector import get_config
 from wbc_jax.errors import UserError
 from wbc_jax.models import create_model
+from wbc_jax.models.describe import list_layers
 from wbc_jax.models.heat_maps import STRIDE, HeatMapNet, _double
 
 TINY = {"stage_features": (4, 4, 8, 8), "stage_sizes": (1, 1, 1, 1)}
@@ -28,6 +30,17 @@ def test_a_map_per_kind_at_a_quarter_of_the_resolution(norm: str) -> None:
 
 def test_it_begins_by_seeing_hardly_a_cell() -> None:
     np.testing.assert_allclose(jax.nn.sigmoid(maps()), 0.01, atol=0.005)
+
+
+def test_the_table_of_layers_misses_no_parameter() -> None:
+    config = get_config()
+    model = create_model(num_classes=3, **config.model.to_dict())
+    shape = (*config.data.picture_size, 3)
+    layers = list_layers(model, image_shape=shape)
+    variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *shape)))
+    num_params = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    assert sum(layer.num_params for layer in layers) == num_params == 787_283
+    assert layers[-1].multiply_adds == 60 * 80 * 64 * 3
 
 
 def test_every_pixel_becomes_four() -> None:

@@ -26,14 +26,9 @@ TinyConfig = Callable[..., ConfigDict]
 FIGURES = ("bland_altman", "curves", "pictures", "precision_recall", "radius")
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, tiny_config: TinyConfig, cache_dir: Path) -> Path:
-    """A finished run of the tiny detector, all that is random on; only to be read."""
-    workdir = tmp_path_factory.mktemp("runs") / "detector-smoke"
-    changes = {"data.validation_share": 0.25, "detection.thresholds": (0.1, 0.1, 0.1)}
-    config = tiny_config("detector", changes=changes)
-    train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    return workdir
+@pytest.fixture
+def run(detector_run: Path) -> Path:
+    return detector_run
 
 
 def results_of(workdir: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from wbc_jax.errors import UserError
-from wbc_jax.nn import Conv, MaxPool, normalize
+from wbc_jax.nn import Conv, Logits, MaxPool, normalize
 
 STRIDE = 4  # pixels of the picture per pixel of a map
 
@@ -82,11 +82,15 @@ class HeatMapNet(nn.Module):
             for _ in range(self.num_up):
                 x = Conv(features, (3, 3), use_bias=False, dtype=self.dtype)(x)
                 x = normalize(x, self.norm, train=train, relu=True)
-        kernel = self.param(
-            "map_kernel", nn.initializers.normal(0.01), (x.shape[-1], self.num_classes)
+        # Logits of float32; nearly nothing is a cell at first.
+        maps = Logits(
+            self.num_classes,
+            dtype=jnp.float32,
+            kernel_init=nn.initializers.normal(0.01),
+            bias_init=nn.initializers.constant(-jnp.log(99.0)),
+            name="logits",
         )
-        bias = self.param("map_bias", nn.initializers.constant(-jnp.log(99.0)), (self.num_classes,))
-        return x.astype(jnp.float32) @ kernel + bias
+        return maps(x)
 
 
 def _double(x: Float[Array, "b h w c"]) -> Float[Array, "b oh ow c"]:
