@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, runtime_checkable
@@ -165,7 +166,14 @@ def tiny_config(tiny_flags: Callable[[str], dict[str, Any]]) -> TinyConfig:
 
 
 @pytest.fixture(scope="session")
-def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session that all its processes have in common."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def compilation_cache(shared_folder: Path) -> dict[str, str]:
     """Keeps compiled programs for the session: its runs differ in little but their folders.
 
     Returns the settings as environment variables, for child processes.
@@ -173,7 +181,7 @@ def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
     import jax
 
     settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_compilation_cache_dir": str(shared_folder / "compiled"),
         "jax_persistent_cache_min_compile_time_secs": 0,
     }
     for name, value in settings.items():
@@ -182,15 +190,17 @@ def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory, compilation_cache: dict[str, str]) -> Path:
+def cache_dir(shared_folder: Path, compilation_cache: dict[str, str]) -> Path:
     """Where prepared sets and arrays are kept; `synthetic_smears/smoke` lies in it."""
     from wbc_jax.datasets.prepare import prepare
     from wbc_jax.nn.native import library
 
-    path = tmp_path_factory.mktemp("cache")
+    path = shared_folder / "cache"
+    path.mkdir(exist_ok=True)
     # Child processes take the kernels that this one has, instead of compiling them once more.
     if library.is_available():
-        (path / "native").symlink_to(library._library_path().parent)
+        with suppress(FileExistsError):
+            (path / "native").symlink_to(library._library_path().parent)
     prepare("synthetic_smears/smoke", data_dir=None, cache_dir=path)
     return path
 
@@ -228,7 +238,7 @@ def detector_run(
     from wbc_jax.training.train import train
 
     workdir = tmp_path_factory.mktemp("runs") / "detector-smoke"
-    changes = {"data.validation_share": 0.25, "detection.thresholds": (0.1, 0.1, 0.1)}
+    changes = {"data.validation_share": 0.25, "detection.thresholds": (0.06, 0.06, 0.06)}
     config = tiny_config("detector", changes=changes)
     train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
     return workdir
@@ -242,13 +252,10 @@ def run_copy(finished_run: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves out the page and the sheet of images, which take most of a tiny run's time."""
-    from matplotlib.figure import Figure
-
+    """Leaves out the page and its figures, which take most of a tiny run's time."""
     from wbc_jax.evaluation import evaluate
 
     monkeypatch.setattr(evaluate, "write_report", lambda workdir, images: workdir / "report.html")
-    monkeypatch.setattr(evaluate.plots, "prediction_sheet", lambda *args, **kwargs: Figure())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The embedded set is no toy, and can be learnt: the whole of it, as a user gets it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from wbc_jax.training.train import train
 
 
 @pytest.fixture(scope="module")
-def default_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("default-smears")
+def default_cache() -> Path:
+    """The user's own: README's first command has prepared the set there, which takes a minute."""
+    return Path(os.environ.get("WBC_CACHE_DIR", "~/.cache/wbc_jax")).expanduser()
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,7 @@ from pathlib import Path
 LAUNCH = """
 import runpy
 from wbc_jax.evaluation import evaluate
-from matplotlib.figure import Figure
 evaluate.write_report = lambda workdir, images: workdir / "report.html"
-evaluate.draw_scores = lambda *args: {}
-evaluate.plots.prediction_sheet = lambda *args, **kwargs: Figure()
 runpy.run_path("launch.py", run_name="__main__")
 """
 LONGEST_SECONDS = 300

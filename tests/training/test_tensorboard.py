@@ -56,11 +56,11 @@ def test_every_array_of_weights_has_a_histogram_in_every_epoch(
         assert last.histogram_value.sum == pytest.approx(leaf.sum(dtype=float), abs=1e-5)
 
 
-def test_confusion_matrix_and_sheet_are_pictures_after_the_last_epoch(
+def test_the_reports_figures_are_pictures_after_the_last_epoch(
     events: EventAccumulator,
 ) -> None:
-    assert {"test/confusion_matrix", "test/images"} <= set(events.Tags()["images"])
-    for tag in ("test/confusion_matrix", "test/images"):
+    assert {"report/confusion_matrix", "report/predictions"} <= set(events.Tags()["images"])
+    for tag in ("report/confusion_matrix", "report/predictions"):
         (event,) = events.Images(tag)
         assert event.step == 2
         with Image.open(io.BytesIO(event.encoded_image_string)) as image:

@@ -22,10 +22,9 @@ from wbc_jax.evaluation.results import (
 )
 from wbc_jax.evaluation.scores import score
 from wbc_jax.nested import flatten
-from wbc_jax.reporting import leaky, plots
+from wbc_jax.reporting import leaky
 from wbc_jax.reporting.cards import write_cards
 from wbc_jax.reporting.report import write_report
-from wbc_jax.reporting.report_figures import draw_scores
 from wbc_jax.reporting.run_files import read_run
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.experiment import Experiment, build_experiment, make_predict_parts
@@ -135,7 +134,11 @@ def finish_run(
         "wall_seconds": epochs[-1]["wall_seconds"],
         "images_per_second": images_trained / sum(epoch["seconds"] for epoch in epochs),
     }
-    results = _FINISH[experiment.task.name](config, experiment, workdir, facts, logits)
+    results, headline = _FINISH[experiment.task.name](config, experiment, workdir, facts, logits)
+    drawn = sorted((workdir / "figures").glob("*.png"))
+    with TensorBoard(workdir / "tensorboard", epochs_done=len(epochs)) as board:
+        board.write_pictures(len(epochs), {f"report/{one.stem}": one.read_bytes() for one in drawn})
+        board.write_hparams(flatten(config.to_dict()), headline)
     if data.protocol.is_leaky:
         _log.warning("%s %s: %s", leaky.MARK, data.protocol.name, leaky.WORDS)
     _log.info("report: %s", workdir / "report.html")
@@ -148,34 +151,21 @@ def _finish_classification(
     workdir: Path,
     facts: dict[str, Any],
     logits: PartLogits,
-) -> dict[str, Any]:
-    """Writes the smears' predictions beside those of the images; returns the results."""
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Writes predictions of images and smears, results and report; returns results and headline."""
     data, (_, validation, test) = experiment.data, experiment.data.partition
     scores = score(logits, data.partition, data.classes)
     results = {**facts, **scores.figures}
-    epochs = facts["epochs"]
     write_predictions(workdir, test, scores.probabilities)
     write_smear_predictions(workdir, scores.smears, scores.smear_probabilities)
     if len(logits.validation):
         write_predictions(
             workdir, validation, softmax(logits.validation), name=VALIDATION_PREDICTIONS
         )
-    answers = (test.label, scores.probabilities)
-    of_smears = (scores.smears.label, scores.smear_probabilities)
-    drawn = draw_scores(results, answers, of_smears)
-    figures = {f"test/{name}": one.figure for name, one in drawn.items()}
-    figures["test/images"] = plots.prediction_sheet(
-        test.image, *answers, data.classes, rows=3, columns=6
-    )
-    with TensorBoard(workdir / "tensorboard", epochs_done=len(epochs)) as board:
-        board.write_figures(len(epochs), figures)
-        board.write_hparams(
-            flatten(config.to_dict()), {name: results["test"][name] for name in HEADLINE}
-        )
     write_results(workdir, results)
     write_cards(read_run(workdir))
     write_report(workdir, test.image)
-    return results
+    return results, {name: results["test"][name] for name in HEADLINE}
 
 
 _FINISH = {"classification": _finish_classification, "detection": finish_detection}

@@ -1,6 +1,6 @@
 """The end of a detector's run: every test picture once, then seeds, results and report.
 
-results |= score_parts(experiment, reader, maps)
+results, headline = finish_detection(config, experiment, workdir, facts, maps)
 """
 
 from pathlib import Path
@@ -16,7 +16,6 @@ from wbc_jax.evaluation.detection_scores import (
     sweep_thresholds,
 )
 from wbc_jax.evaluation.results import PartLogits, write_arrays, write_results
-from wbc_jax.nested import flatten
 from wbc_jax.reporting.detection_cards import write_detector_cards
 from wbc_jax.reporting.detection_figures import draw_detections
 from wbc_jax.reporting.detection_plots import Marks
@@ -26,7 +25,6 @@ from wbc_jax.seeds.matching import Cells, true_cells
 from wbc_jax.seeds.seed_points import KINDS, Seeds
 from wbc_jax.training.detection import seed_reader
 from wbc_jax.training.experiment import Experiment
-from wbc_jax.training.tensorboard import TensorBoard
 
 DETECTIONS, VALIDATION_DETECTIONS = "detections.npz", "validation_detections.npz"
 _LOWEST = 0.05  # score of a seed that is written down; what thresholds are chosen from
@@ -38,8 +36,8 @@ def finish_detection(
     workdir: Path,
     facts: dict[str, Any],
     maps: PartLogits,
-) -> dict[str, Any]:
-    """Writes seeds, results and report of a trained detector; returns the results.
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Writes seeds, results and report of a trained detector; returns results and headline.
 
     Args:
         config: of the run.
@@ -85,21 +83,14 @@ def finish_detection(
         [Marks(one.rows, one.columns, one.kinds) for one in kept["test"]],
         [Marks(*one) for one in cells],
     )
-    epochs = facts["epochs"]
-    with TensorBoard(workdir / "tensorboard", epochs_done=len(epochs)) as board:
-        board.write_figures(len(epochs), {f"test/{name}": d.figure for name, d in drawn.items()})
-        board.write_hparams(
-            flatten(config.to_dict()),
-            {
-                f"{name}_{kind}": results["test"]["per_kind"][kind][name]
-                for kind in KINDS
-                for name in ("f1", "count_mae")
-            },
-        )
     write_results(workdir, results)
     write_detector_cards(workdir)
     write_detection_report(workdir, drawn)
-    return results
+    return results, {
+        f"{name}_{kind}": results["test"]["per_kind"][kind][name]
+        for kind in KINDS
+        for name in ("f1", "count_mae")
+    }
 
 
 def _with_red_cells(seeds: list[Seeds], cells: list[Cells]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wbc_jax.reporting.number_text import interval
+from wbc_jax.reporting.number_text import interval, number, percent
 
 # Key in results.json, name, whether it is shown in per cent.
 _FIGURES = (
@@ -39,7 +39,7 @@ def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:
     for key, name, is_share in _FIGURES:
         cells = []
         for kind, figures in kinds.items():
-            value = f"{figures[key]:.2%}" if is_share else f"{figures[key]:+.2f}"
+            value = percent(figures[key], 2) if is_share else number(figures[key], 2)
             ends = interval(intervals["per_kind"][kind][key], is_share=is_share)
             cells.append(f"{kind} {value:>7} {ends:<16}")
         lines.append(f"  {name:<34}{' '.join(cells)}".rstrip())
@@ -48,8 +48,8 @@ def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:
         red = with_red["per_kind"]["RBC"]
         lines.append(
             f"  RBC on the {with_red['num_pictures']:,} pictures in which any is annotated: F1 "
-            f"{red['f1']:.2%}, count error {red['count_mae']:+.2f} mean absolute, "
-            f"{red['count_bias']:+.2f} mean"
+            f"{percent(red['f1'], 2)}, count error {number(red['count_mae'], 2)} mean absolute, "
+            f"{number(red['count_bias'], 2)} mean"
         )
     return "\n".join(
         [

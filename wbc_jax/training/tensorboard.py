@@ -7,18 +7,21 @@ with TensorBoard(workdir / "tensorboard", epochs_done=0) as board:
 import time
 from collections.abc import Mapping
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import jax
 import numpy as np
+from PIL import Image
 
 from wbc_jax.training.train_state import Variables
 
 # Evenly wide; the library's own 1549 take ten times as long to count and to write.
 _HISTOGRAM_BINS = 64
 _HPARAMS = "hparams"
+_RGBA = 4  # in TensorBoard's numbering of colour spaces
 
 
 class TensorBoard:
@@ -75,20 +78,23 @@ class TensorBoard:
             _write(self._events, counted, epoch)
         self._events.flush()
 
-    def write_figures(self, epoch: int, figures: Mapping[str, Any]) -> None:
+    def write_pictures(self, epoch: int, pictures: Mapping[str, bytes]) -> None:
         """Adds pictures by name.
 
         Args:
             epoch: after which they were drawn.
-            figures: of matplotlib.
+            pictures: the content of a PNG file each.
         """
-        from tensorboardX import summary
-        from tensorboardX.utils import figure_to_image
+        from tensorboardX.proto.summary_pb2 import Summary
 
-        for name, figure in figures.items():
-            picture = summary.image(name, figure_to_image(figure, close=False))
-            _write(self._events, picture, epoch)
-        self._events.flush()
+        for name, png in pictures.items():
+            width, height = Image.open(BytesIO(png)).size
+            image = Summary.Image(
+                height=height, width=width, colorspace=_RGBA, encoded_image_string=png
+            )
+            _write(self._events, Summary(value=[Summary.Value(tag=name, image=image)]), epoch)
+        if pictures:
+            self._events.flush()
 
     def write_hparams(self, hparams: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Adds the run's settings and its final figures to the HPARAMS page."""
