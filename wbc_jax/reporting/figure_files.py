@@ -37,9 +37,10 @@ def save_figure(figure: Figure, folder: Path, name: str, *, alt: str) -> SavedFi
     svg, png = io.BytesIO(), io.BytesIO()
     # The salt and the fonts are looked up while drawing, not when the figure was built.
     with matplotlib.rc_context(STYLE):
-        # Laid out once: both files show the same picture, and each is drawn in half the time.
+        # Laid out once, so that both files show the same picture; with any engine left in place,
+        # "none" included, every file is drawn twice.
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
         plain = {"Title": alt, "Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(svg, format="svg", metadata=plain)
         figure.savefig(png, format="png", dpi=_PNG_DPI, metadata={"Software": None})
