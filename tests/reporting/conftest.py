@@ -20,7 +20,7 @@ from wbc_jax.evaluation.results import (
     write_smear_predictions,
 )
 from wbc_jax.evaluation.scores import Scores, score
-from wbc_jax.reporting import report
+from wbc_jax.reporting import run_page
 from wbc_jax.reporting.figure_files import SavedFigure
 from wbc_jax.reporting.report import write_report
 
@@ -228,4 +228,4 @@ def unsaved_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_files(figure: Figure, folder: Path, name: str, *, alt: str) -> SavedFigure:
         return SavedFigure(alt=alt, svg=b"<svg/>", png=b"")
 
-    monkeypatch.setattr(report, "save_figure", no_files)
+    monkeypatch.setattr(run_page, "save_figure", no_files)

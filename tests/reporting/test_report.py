@@ -8,7 +8,8 @@ import pytest
 from tests.reporting.conftest import CLASSES
 from tests.reporting.html_page import Page, check_page
 from wbc_jax.errors import UserError
-from wbc_jax.reporting.report import as_text, write_report
+from wbc_jax.reporting.report import write_report
+from wbc_jax.reporting.run_page import as_text
 
 
 def _page(path: Path) -> Page:

@@ -6,13 +6,10 @@ write_detection_report(Path("runs/detector-bccd-seed0"), drawn)       # -> .../r
 from collections.abc import Mapping
 from pathlib import Path
 
-from wbc_jax.atomic_files import write_text
-from wbc_jax.reporting import pages
-from wbc_jax.reporting.figure_files import save_figure
 from wbc_jax.reporting.number_text import interval, number, percent
-from wbc_jax.reporting.report import MOST_LEFT_OUT, as_text, command_line
 from wbc_jax.reporting.report_figures import Drawn
 from wbc_jax.reporting.run_files import Run, read_detector_run
+from wbc_jax.reporting.run_page import write_run_page
 
 # Key in results.json, name, whether it is a share.
 FIGURES = (
@@ -38,22 +35,7 @@ def write_detection_report(workdir: Path, drawn: Mapping[str, Drawn]) -> Path:
         UserError: the run's files are missing, damaged or unfinished.
     """
     run = read_detector_run(workdir)
-    page = pages.render(
-        "detection_report.html",
-        run=run,
-        figures={
-            name: save_figure(one.figure, workdir / "figures", name, alt=one.alt)
-            for name, one in drawn.items()
-        },
-        rows=figure_rows(run),
-        config=as_text(run.config),
-        environment=as_text(run.environment),
-        most_left_out=MOST_LEFT_OUT,
-        command=command_line(run.environment.get("command")),
-    )
-    path = workdir / "report.html"
-    write_text(path, page)
-    return path
+    return write_run_page(run, "detection_report.html", drawn, rows=figure_rows(run))
 
 
 def figure_rows(run: Run) -> list[list[str]]:

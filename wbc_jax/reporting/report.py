@@ -3,20 +3,15 @@
 write_report(Path("runs/alexnet-paper-seed0"), test_images)    # -> .../report.html
 """
 
-import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from wbc_jax.atomic_files import write_text
 from wbc_jax.errors import UserError
-from wbc_jax.nested import flatten
-from wbc_jax.reporting import leaky, pages, paper, plots
+from wbc_jax.reporting import leaky, paper, plots
 from wbc_jax.reporting.examples import choose_examples
-from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.report_figures import Drawn, draw_curves, draw_scores
 from wbc_jax.reporting.run_files import (
     Predictions,
@@ -25,11 +20,11 @@ from wbc_jax.reporting.run_files import (
     read_run,
     read_smear_predictions,
 )
+from wbc_jax.reporting.run_page import write_run_page
 from wbc_jax.reporting.score_rows import class_rows, score_rows
 from wbc_jax.reporting.window_plots import window_sheet
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 6
-MOST_LEFT_OUT = 20  # files listed; dataset.json has them all
 
 
 def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Path:
@@ -54,38 +49,25 @@ def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Pa
             f"{workdir} was tested on {len(predictions.labels)} images, but {len(test_images)} "
             "were given; prepare the data of the run's own config.json and try again"
         )
-    page = pages.render(
+    classes = run.results["classes"]
+    return write_run_page(
+        run,
         "report.html",
-        run=run,
+        _draw(run, predictions, test_images),
         model_title=paper.model_title(run.results["model"]),
-        figures=_save_figures(run, predictions, test_images),
-        chance=1 / len(run.results["classes"]),
-        binary_chance=_binary_chance(len(run.results["classes"])),
+        chance=1 / len(classes),
+        binary_chance=_binary_chance(len(classes)),
         leaky_words=leaky.WORDS,
         rows=score_rows(run.results),
         class_rows={level: class_rows(run.results, level) for level in ("image", "smear")},
         sheet=_sheet_rows(run, predictions),
-        config=as_text(run.config),
-        environment=as_text(run.environment),
-        most_left_out=MOST_LEFT_OUT,
-        command=command_line(run.environment.get("command")),
     )
-    path = workdir / "report.html"
-    write_text(path, page)
-    return path
 
 
-def as_text(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Returns nested fields as text under dotted names: {"model.name": "alexnet", ...}."""
-    return {
-        name: ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        for name, value in flatten(fields).items()
-    }
-
-
-def _save_figures(
+def _draw(
     run: Run, predictions: Predictions, images: UInt8[np.ndarray, "n h w c"]
-) -> dict[str, SavedFigure]:
+) -> dict[str, Drawn]:
+    """Returns the page's figures by name, in its order."""
     smears = read_smear_predictions(run)
     answers = (predictions.labels, predictions.probabilities)
     sheet = plots.prediction_sheet(
@@ -105,10 +87,7 @@ def _save_figures(
             window_sheet(images, predictions.labels, run.results["classes"]),
             "Test images of every class as the network gets them: windows around the white cell.",
         )
-    return {
-        name: save_figure(one.figure, run.path / "figures", name, alt=one.alt)
-        for name, one in drawn.items()
-    }
+    return drawn
 
 
 def _sheet_rows(run: Run, predictions: Predictions) -> list[dict[str, Any]]:
@@ -135,10 +114,3 @@ def _binary_chance(num_classes: int) -> float:
     counts an output of exactly 0.5 as below, too.
     """
     return (num_classes - 1) / num_classes
-
-
-def command_line(recorded: Any) -> str | None:
-    """Returns the command as one line that a shell reads back as it was given."""
-    if not recorded:
-        return None
-    return recorded if isinstance(recorded, str) else shlex.join(map(str, recorded))
