@@ -1,0 +1,123 @@
+"""What a detector finds in the pictures of all its folds, and where its thresholds lie best.
+
+python -m benchmarks.detector_folds runs/detector-bccd_dev-fold?
+
+Every picture of `bccd_dev` is tested in one fold, by a detector that has seen no picture of its
+place. One fold has few platelets, so a threshold chosen there hangs on a handful of them; all folds
+together have every one of the training photographs.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped
+
+from benchmarks.command_line import add_outputs, create_parser, run
+from benchmarks.tables import aligned
+from wbc_jax.atomic_files import write_json
+from wbc_jax.errors import UserError
+from wbc_jax.evaluation.detection_scores import score_detections, sweep_thresholds
+from wbc_jax.evaluation.finish_detection import DETECTIONS, above
+from wbc_jax.reporting.run_files import read_detector_run
+from wbc_jax.seeds.matching import Cells
+from wbc_jax.seeds.seed_points import KINDS, Seeds
+
+
+class Tested(NamedTuple):
+    """The test pictures of one run.
+
+    Attributes:
+        filenames: of each picture.
+        scenes: the place that each shows.
+        seeds: what was found in each, low scores too.
+        cells: what is there.
+    """
+
+    filenames: list[str]
+    scenes: Shaped[np.ndarray, " n"]
+    seeds: list[Seeds]
+    cells: list[Cells]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints the table.
+
+    Raises:
+        UserError: a run is missing, unfinished or no detector's; two tested the same picture.
+    """
+    options = _parse(arguments)
+    runs = [read_detector_run(path) for path in options.runs]
+    tested = [read_detections(one.path) for one in runs]
+    names = [name for one in tested for name in one.filenames]
+    if len(set(names)) < len(names):
+        raise UserError(
+            "a picture was tested by two of the runs; give the runs of different folds of one seed"
+        )
+    seeds = [found for one in tested for found in one.seeds]
+    cells = [there for one in tested for there in one.cells]
+    scenes = np.concatenate([one.scenes for one in tested])
+    thresholds = tuple(runs[0].results["thresholds"].values())
+    scores = score_detections([above(one, thresholds) for one in seeds], cells, scenes)
+    sweep, rows = sweep_thresholds(seeds, cells), []
+    for kind, threshold in zip(KINDS, thresholds, strict=True):
+        own, ends = scores["per_kind"][kind], scores["intervals"]["per_kind"][kind]["f1"]
+        best = int(np.nanargmax(sweep[kind]["f1"]))
+        rows.append(
+            [
+                kind,
+                f"{own['support']:,}",
+                f"{threshold:.2f}",
+                f"{own['f1']:.1%} [{ends[0]:.1%}, {ends[1]:.1%}]",
+                f"{own['count_mae']:.2f}",
+                f"{sweep[kind]['thresholds'][best]:.2f}",
+                f"{sweep[kind]['f1'][best]:.1%}",
+                f"{sweep[kind]['count_mae'][best]:.2f}",
+            ]
+        )
+    print(f"{len(names)} pictures of {len(set(scenes.tolist()))} places, {len(runs)} runs")
+    head = ["kind", "cells", "threshold", "F1", "count\nerror", "best", "F1\nthere", "error\nthere"]
+    print(aligned(head, rows))
+    if options.json:
+        write_json(options.json, {"runs": [str(p) for p in options.runs], "sweep": sweep, **scores})
+
+
+def read_detections(workdir: Path) -> Tested:
+    """Reads what a detector's run has kept of its test pictures.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    path = workdir / DETECTIONS
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            arrays = dict(saved)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); run the detector again") from error
+
+    def of_each(name: str, fields: Sequence[str]) -> list[Any]:
+        picture = arrays[f"{name}_picture"]
+        return [
+            [arrays[f"{name}_{field}"][picture == index] for field in fields]
+            for index in range(len(arrays["filename"]))
+        ]
+
+    return Tested(
+        arrays["filename"].tolist(),
+        arrays["scene"],
+        [Seeds(*values) for values in of_each("seed", Seeds._fields)],
+        [Cells(*values) for values in of_each("cell", Cells._fields)],
+    )
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = create_parser("detector_folds", __doc__)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="Of one fold each.")
+    add_outputs(parser, plot=False)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    run(main)
