@@ -1,5 +1,6 @@
 """Fixtures shared by every test: small runs, made once, and what reads them back."""
 
+import fcntl
 import importlib
 import os
 import shutil
@@ -206,42 +207,41 @@ def cache_dir(shared_folder: Path, compilation_cache: dict[str, str]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished_run(
-    tmp_path_factory: pytest.TempPathFactory, tiny_config: TinyConfig, cache_dir: Path
-) -> Path:
+def trained_once(shared_folder: Path, cache_dir: Path) -> Callable[[str, ConfigDict], Path]:
+    """Returns what trains a run for all processes of the session: `trained_once(name, config)`."""
+
+    def run(name: str, config: ConfigDict) -> Path:
+        from wbc_jax.training.train import train
+
+        workdir = shared_folder / "runs" / name
+        workdir.parent.mkdir(exist_ok=True)
+        with (workdir.parent / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (workdir / "report.html").exists():
+                train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
+        return workdir
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_run(trained_once: Any, tiny_config: TinyConfig) -> Path:
     """The directory of a finished run of the tiny CNN; only to be read, see `run_copy`."""
-    from wbc_jax.training.train import train
-
-    workdir = tmp_path_factory.mktemp("runs") / "cnn-smoke"
-    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    return workdir
+    return trained_once("cnn-smoke", tiny_config())
 
 
 @pytest.fixture(scope="session")
-def validated_run(
-    tmp_path_factory: pytest.TempPathFactory, tiny_config: TinyConfig, cache_dir: Path
-) -> Path:
+def validated_run(trained_once: Any, tiny_config: TinyConfig) -> Path:
     """The directory of a finished run with smears held out for validation; only to be read."""
-    from wbc_jax.training.train import train
-
-    workdir = tmp_path_factory.mktemp("runs") / "cnn-validated"
-    config = tiny_config(changes={"data.validation_share": 0.25, "data.first_size": 60})
-    train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    return workdir
+    changes = {"data.validation_share": 0.25, "data.first_size": 60}
+    return trained_once("cnn-validated", tiny_config(changes=changes))
 
 
 @pytest.fixture(scope="session")
-def detector_run(
-    tmp_path_factory: pytest.TempPathFactory, tiny_config: TinyConfig, cache_dir: Path
-) -> Path:
+def detector_run(trained_once: Any, tiny_config: TinyConfig) -> Path:
     """The directory of a finished run of the tiny detector, all that is random on; to be read."""
-    from wbc_jax.training.train import train
-
-    workdir = tmp_path_factory.mktemp("runs") / "detector-smoke"
     changes = {"data.validation_share": 0.25, "detection.thresholds": (0.06, 0.06, 0.06)}
-    config = tiny_config("detector", changes=changes)
-    train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    return workdir
+    return trained_once("detector-smoke", tiny_config("detector", changes=changes))
 
 
 @pytest.fixture

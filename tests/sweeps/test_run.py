@@ -139,7 +139,7 @@ def test_a_job_of_several_seeds_says_of_each_what_failed(tmp_path: Path) -> None
 def test_seeds_by_the_command_line(
     launch: Launch, tiny_flags: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
-    fields = tiny_flags("cnn") | {"train.num_epochs": 1}
+    fields = tiny_flags("cnn")
     result = launch(
         "--config=configs/cnn.py:smoke",
         "--seeds=5,0",
