@@ -8,7 +8,7 @@ import pytest
 from benchmarks.kill_phases import NAMES
 from benchmarks.kills import Outcome, kill_and_resume, table
 
-NUM_KILLS = 10
+NUM_KILLS = 7
 
 
 def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(
