@@ -45,7 +45,8 @@ from wbc_jax.training.processes import find_place, is_first, join, leaving_toget
 
 _LEAK, _USER_MISTAKE = 1, 2
 _HOW_TO_GO_ON = "the state is saved: the same command goes on from there"
-flags.adopt_module_key_flags(sweeps)
+for _module in (sweeps, predictions):
+    flags.adopt_module_key_flags(_module)
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
@@ -121,7 +122,9 @@ def _config() -> ConfigDict:
     try:
         _CONFIG.value.to_dict()  # a file that could not be loaded raises at first use
     except OSError:
-        known = ", ".join(sorted(map(str, Path(__file__).parent.glob("configs/[!_]*.py"))))
+        folder = Path(__file__).parent / "configs"
+        files = {*folder.glob("[!_]*.py"), *folder.glob("recipes/[!_]*.py")} - {folder / "base.py"}
+        known = ", ".join(sorted(map(str, files)))
         raise UserError(f"--config={_config_file()} cannot be read; there are: {known}") from None
     return _CONFIG.value
 

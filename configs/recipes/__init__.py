@@ -1,1 +1,1 @@
-"""Recipes: a network with settings chosen on smears held out of TRAIN; see docs/results.md."""
+"""Recipes: a network with settings of our own, chosen without TEST; see docs/results.md."""

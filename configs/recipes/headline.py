@@ -3,8 +3,8 @@
 python launch.py --config=configs/recipes/headline.py:alexnet-paper_dev      chosen under
 python launch.py --config=configs/recipes/headline.py:alexnet-paper          scored with
 
-Input and layer counts are the paper's. `:paper` is leaky: copies of every smear are on both sides,
-so what is learned is to recognise 71 smears however they are turned. Figures: docs/results.md.
+Input and layer counts are the paper's. `:paper` is leaky: copies of nearly every smear are on both
+sides, so what is learned is to recognise 71 smears however they are turned. Figures: docs/results.md.
 """
 
 import importlib

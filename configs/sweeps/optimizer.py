@@ -25,7 +25,7 @@ def get_sweep(preset: str = "synthetic") -> Sweep:
     ]
     settings = tuple(Setting(f"configs/cnn.py:{preset}", one) for one in changes)
     return Sweep(
-        "How much does the CNN hang on the optimizer?",
+        "How much does the CNN depend on the optimizer?",
         settings,
         reference="cnn, name=adam, learning_rate=0.001, schedule=constant",
     )

@@ -1,4 +1,4 @@
-"""Figures of one setting over its seeds: mean, deviation, and how much they hang on the smears.
+"""Figures of one setting over its seeds: mean, deviation, and how much they depend on the smears.
 
 figures = pooled_figures({0: answers_of_seed_0, 1: answers_of_seed_1}, num_classes=4)
 figures.levels["image"]["categorical_accuracy"]    # {"mean": ..., "sd": ..., "interval": ...}
