@@ -45,8 +45,8 @@ from wbc_jax.training.processes import find_place, is_first, join, leaving_toget
 
 _LEAK, _USER_MISTAKE = 1, 2
 _HOW_TO_GO_ON = "the state is saved: the same command goes on from there"
-for _module in (sweeps, predictions):
-    flags.adopt_module_key_flags(_module)
+flags.adopt_module_key_flags(predictions)
+flags.adopt_module_key_flags(sweeps)
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
@@ -122,10 +122,9 @@ def _config() -> ConfigDict:
     try:
         _CONFIG.value.to_dict()  # a file that could not be loaded raises at first use
     except OSError:
-        folder = Path(__file__).parent / "configs"
-        files = {*folder.glob("[!_]*.py"), *folder.glob("recipes/[!_]*.py")} - {folder / "base.py"}
-        known = ", ".join(sorted(map(str, files)))
-        raise UserError(f"--config={_config_file()} cannot be read; there are: {known}") from None
+        from wbc_jax.flag_mistakes import describe_missing_config
+
+        raise UserError(describe_missing_config(_config_file())) from None
     return _CONFIG.value
 
 

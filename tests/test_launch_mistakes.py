@@ -41,7 +41,7 @@ def require_one_message(result: subprocess.CompletedProcess[str], *parts: str) -
         (("--mode=evaluate",), ("--mode=evaluate needs the run's directory", "--workdir=")),
         (("--mode=trian",), ("train|evaluate|compare|pool|describe|prepare|audit",)),
         (("--epochs=3",), ("Unknown command line flag 'epochs'",)),
-        (("--config=configs/lenet.py",), ("configs/lenet.py", "configs/cnn.py")),
+        (("--config=configs/lenet.py",), ("configs/lenet.py", "cnn.py", "recipes/white_cell.py")),
         (("--config=configs/cnn.txt",), ("configs/cnn.txt cannot be read", "configs/cnn.py")),
         (("--config=configs/cnn.py:papre",), ("preset 'papre' is not known", "paper")),
         (

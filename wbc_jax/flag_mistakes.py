@@ -5,6 +5,7 @@ print(describe_mistake(error, sys.argv))
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def describe_mistake(error: BaseException, argv: Sequence[str]) -> str:
@@ -21,6 +22,13 @@ def describe_mistake(error: BaseException, argv: Sequence[str]) -> str:
         _unknown_field(cause, argv)
         or f"{cause}; see python launch.py --help, and configs/base.py for the config's fields"
     )
+
+
+def describe_missing_config(config: str) -> str:
+    """Returns what to say of a config file that is not there: which there are to train with."""
+    folder = Path(__file__).parents[1] / "configs"
+    files = {*folder.glob("[!_]*.py"), *folder.glob("recipes/[!_]*.py")} - {folder / "base.py"}
+    return f"--config={config} cannot be read; there are: {', '.join(sorted(map(str, files)))}"
 
 
 def _unknown_field(error: BaseException, argv: Sequence[str]) -> str | None:

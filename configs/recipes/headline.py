@@ -4,7 +4,7 @@ python launch.py --config=configs/recipes/headline.py:alexnet-paper_dev      cho
 python launch.py --config=configs/recipes/headline.py:alexnet-paper          scored with
 
 Input and layer counts are the paper's. `:paper` is leaky: copies of nearly every smear are on both
-sides, so what is learned is to recognise 71 smears however they are turned. Figures: docs/results.md.
+sides, so what is learned is to recognise 71 smears however they are turned. See docs/results.md.
 """
 
 import importlib
