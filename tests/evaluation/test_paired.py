@@ -7,7 +7,7 @@ from tests.evaluation.test_pooled_figures import LABELS, SMEARS, answers
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.paired import paired_difference, verdict
-from wbc_jax.evaluation.pooled_figures import Answers, pooled_figures
+from wbc_jax.evaluation.pooled_figures import Answers, pooled_figures, seed_widening
 
 HARD = tuple(range(6))  # the images of the first two smears
 
@@ -41,7 +41,11 @@ def test_the_difference_and_its_interval_by_hand() -> None:
         gains[seed, list(images)] = 1
     of_smear = gains.reshape(3, 8, 3).sum(axis=2)
     drawn = np.random.default_rng(SEED).integers(3, size=(2000, 3))
-    expected = np.take_along_axis(draws @ of_smear.T / 24, drawn, axis=1).mean(axis=1)
+    gained = draws @ of_smear.T / 24
+    own = np.array([2, 2, 1]) / 24
+    by_seeds = own[drawn].mean(axis=1) - own.mean()
+    expected = np.take_along_axis(gained, drawn, axis=1).mean(axis=1)
+    expected += (seed_widening(3) - 1) * by_seeds
     assert figure["interval"] == pytest.approx(percentile_interval(expected))
     assert SMEARS[0] == "s0"
 

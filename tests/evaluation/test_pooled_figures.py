@@ -5,7 +5,7 @@ import pytest
 
 from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
-from wbc_jax.evaluation.pooled_figures import POOLED, pooled_figures
+from wbc_jax.evaluation.pooled_figures import POOLED, Resamples, pooled_figures, seed_widening
 
 SMEARS = np.repeat([f"s{smear}" for smear in range(8)], 3)
 LABELS = np.repeat(np.arange(8) % 2, 3)
@@ -80,9 +80,10 @@ def test_seeds_may_test_different_smears() -> None:
     assert np.isnan(shares[0]).any()
     drawn = np.random.default_rng(SEED).integers(2, size=(len(draws), 2))
     of_drawn = np.take_along_axis(np.stack(shares, axis=1), drawn, axis=1)
-    of_drawn = of_drawn[~np.isnan(of_drawn).all(axis=1)]
-    expected = percentile_interval(np.nanmean(of_drawn, axis=1))
-    assert of_images["interval"] == pytest.approx(expected)
+    is_whole = ~np.isnan(of_drawn).all(axis=1)
+    by_seeds = np.array([10 / 12, 15 / 18])[drawn[is_whole]].mean(axis=1) - (10 / 12 + 15 / 18) / 2
+    expected = np.nanmean(of_drawn[is_whole], axis=1) + (seed_widening(2) - 1) * by_seeds
+    assert of_images["interval"] == pytest.approx(percentile_interval(expected.clip(0, 1)))
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
@@ -90,10 +91,38 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     first, second = tuple(range(0, 24, 3)), tuple(range(1, 24, 3))
     alike = dict.fromkeys(range(3), answers(first))
     unlike = {0: answers(()), 1: answers(first), 2: answers(first + second)}
-    for seeds, ends in ((alike, [2 / 3, 2 / 3]), (unlike, [1 / 3, 1])):
+    # Three times the lowest of three is drawn more often than in 2.5 % of cases.
+    lowest = 2 / 3 - seed_widening(3) / 3
+    for seeds, ends in ((alike, [2 / 3, 2 / 3]), (unlike, [max(lowest, 0), 1])):
         figure = pooled_figures(seeds, num_classes=2).levels["image"]["categorical_accuracy"]
         assert figure["mean"] == pytest.approx(2 / 3)
         assert figure["interval"] == pytest.approx(ends)
+
+
+@pytest.mark.parametrize("num_seeds", [3, 5])
+def test_an_interval_over_few_seeds_holds_what_it_promises(num_seeds: int) -> None:
+    """Nothing but the seed makes a difference here, and the true mean is 0."""
+    random = np.random.default_rng(0)
+    drawn = random.integers(num_seeds, size=(2000, num_seeds))
+    nothing = np.zeros(0, np.intp)
+    resamples = Resamples({}, nothing, nothing.astype(np.str_), drawn, 0)
+    held, held_unwidened, trials = 0, 0, 1000
+    for of_seeds in random.normal(size=(trials, num_seeds)):
+        per_seed = dict(enumerate(of_seeds))
+        low, high = percentile_interval(
+            resamples.means_of(np.broadcast_to(of_seeds, (2000, num_seeds)), per_seed)
+        )
+        held += low <= 0 <= high
+        low, high = percentile_interval(of_seeds[drawn].mean(axis=1))
+        held_unwidened += low <= 0 <= high
+    assert 0.92 < held / trials < 0.98
+    assert held_unwidened / trials < 0.87
+
+
+def test_the_widening_by_hand() -> None:
+    assert seed_widening(1) == 1
+    assert seed_widening(3) == pytest.approx(4.3027 / 1.95996 * 1.5**0.5, rel=1e-4)
+    assert seed_widening(1000) == pytest.approx(1, abs=0.003)
 
 
 def test_a_class_that_a_resample_lacks_does_not_undo_the_interval() -> None:

@@ -265,6 +265,26 @@ def test_output_and_input_are_kept_apart(
         with pytest.raises(UserError, match=words):
             predict(validated_run, smears, output, cache_dir=cache_dir)
     assert not (smears / "out").exists()
+    inside = smears.parent / "pictures"
+    inside.mkdir()
+    (inside / "00001-mine.png").write_bytes(b"mine")
+    with pytest.raises(UserError, match="lies where workdir"):
+        predict(validated_run, inside, smears.parent, cache_dir=cache_dir)
+
+
+def test_pictures_that_it_has_not_written_are_left_alone(
+    validated_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    """Even those whose names look like its own; what it has written itself makes room."""
+    mine = tmp_path / "pictures" / "20240131-slide.jpg"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    one, other = sorted(smears.iterdir())[:2]
+    predict(validated_run, one, tmp_path, cache_dir=cache_dir)
+    (written,) = set(mine.parent.iterdir()) - {mine}
+    predict(validated_run, other, tmp_path, cache_dir=cache_dir)
+    assert mine.read_bytes() == b"mine"
+    assert not written.exists()
 
 
 def test_pictures_that_cannot_be_read_leave_no_half_written_files(

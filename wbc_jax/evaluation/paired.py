@@ -53,7 +53,7 @@ def paired_difference(
         for name, figure in figures.items():
             other = right.levels[level][name]
             differences = {s: figure.per_seed[s] - other.per_seed[s] for s in seeds}
-            resampled = left.means_of(figure.resampled - other.resampled)
+            resampled = left.means_of(figure.resampled - other.resampled, differences)
             found[level][name] = over_seeds(differences) | {
                 "interval": percentile_interval(resampled)
             }

@@ -3,6 +3,7 @@
 print(predict(Path("runs/A"), Path("smears"), Path("out"), cache_dir=cache))
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from wbc_jax.prediction.describe import Total, cells_of, describe_run, marks_of,
 from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
 from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predictor import Predictor
-from wbc_jax.prediction.records import PredictionFiles
+from wbc_jax.prediction.records import JSON, PredictionFiles
 from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import write_gallery
 from wbc_jax.reporting.output_folder import make_output_folder
@@ -116,11 +117,21 @@ def _require_apart(place: Path, output: Path) -> None:
         raise UserError(f"workdir={output} is a run's directory; name another for the predictions")
     if place.is_dir() and output.resolve().is_relative_to(place.resolve()):
         raise UserError(f"workdir={output} lies within input={place}; name a folder outside of it")
+    if place.resolve().is_relative_to((output / PICTURES).resolve()):
+        raise UserError(
+            f"input={place} lies where workdir={output} keeps its marked pictures; name another "
+            "workdir"
+        )
 
 
 def _empty(folder: Path) -> Path:
-    """Makes the folder and removes what an earlier prediction has left in it."""
+    """Makes the folder and removes what an earlier prediction says that it has left in it."""
     make_output_folder(folder)
-    for old in folder.glob("[0-9][0-9][0-9][0-9][0-9]*-*.jpg"):
-        old.unlink()
+    try:
+        earlier = json.loads((folder.parent / JSON).read_text(encoding="utf-8"))
+        names = [Path(image["marked"]).name for image in earlier["images"] if "marked" in image]
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder  # there is none, or it is not ours: then nothing here is, either
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
     return folder
