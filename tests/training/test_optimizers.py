@@ -109,3 +109,11 @@ def test_an_unknown_optimizer_is_refused() -> None:
 def test_momentum_out_of_range_is_refused(name: str, momentum: float) -> None:
     with pytest.raises(UserError, match=rf"optim.momentum={momentum} must lie in \[0, 1\)"):
         create_optimizer(name, schedule=optax.constant_schedule(0.1), momentum=momentum)
+
+
+@pytest.mark.parametrize("learning_rate", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_rate_that_is_no_positive_number_is_refused(learning_rate: float) -> None:
+    with pytest.raises(UserError, match="learning_rate"):
+        create_schedule(
+            "constant", learning_rate=learning_rate, num_train_steps=10, num_warmup_steps=0
+        )
