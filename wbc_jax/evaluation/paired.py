@@ -15,7 +15,7 @@ import numpy as np
 
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.intervals import percentile_interval
-from wbc_jax.evaluation.pooled_figures import Answers, over_seeds, resample
+from wbc_jax.evaluation.pooled_figures import Answers, SeedFigure, over_seeds, resample
 
 # From fewer, seeds say nothing of how much a difference hangs on the seed.
 MIN_SEEDS = 3
@@ -53,10 +53,8 @@ def paired_difference(
         for name, figure in figures.items():
             other = right.levels[level][name]
             differences = {s: figure.per_seed[s] - other.per_seed[s] for s in seeds}
-            resampled = left.means_of(figure.resampled - other.resampled, differences)
-            found[level][name] = over_seeds(differences) | {
-                "interval": percentile_interval(resampled)
-            }
+            means = left.means_of(SeedFigure(differences, figure.resampled - other.resampled))
+            found[level][name] = over_seeds(differences) | {"interval": percentile_interval(means)}
     return found
 
 

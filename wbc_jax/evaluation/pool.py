@@ -14,8 +14,8 @@ from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.hard_smears import always_wrong
-from wbc_jax.evaluation.intervals import CONFIDENCE, METHOD, RESAMPLES, SEED, cautions
-from wbc_jax.evaluation.pooled_figures import over_seeds, pooled_figures
+from wbc_jax.evaluation.intervals import cautions
+from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds, pooled_figures
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import TRAIN_PARTS, train_test_gap
 from wbc_jax.reporting.output_folder import make_output_folder
@@ -62,12 +62,11 @@ def pool(runs: Sequence[Path], output: Path) -> Path:
     ]
     # Recipe by recipe, so that one network's protocols stand together.
     pooled.sort(key=lambda group: (_rank(group["model"], _MODEL_ORDER), group["recipe"]))
-    intervals = {"method": METHOD, "confidence": CONFIDENCE, "resamples": RESAMPLES, "seed": SEED}
     protocols = sorted(
         {group["protocol"] for group in pooled}, key=lambda name: _rank(name, _PROTOCOL_ORDER)
     )
     make_output_folder(output)
-    return write_pooled({"intervals": intervals, "protocols": protocols, "groups": pooled}, output)
+    return write_pooled({"intervals": INTERVALS, "protocols": protocols, "groups": pooled}, output)
 
 
 def _groups(runs: Sequence[Run]) -> list[list[Run]]:

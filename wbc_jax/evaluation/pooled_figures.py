@@ -12,7 +12,14 @@ from jaxtyping import Bool, Float, Int, Num, Shaped
 from scipy import stats
 
 from wbc_jax.evaluation.answers import Answers
-from wbc_jax.evaluation.intervals import CONFIDENCE, SEED, draw_smears, percentile_interval
+from wbc_jax.evaluation.intervals import (
+    CONFIDENCE,
+    METHOD,
+    RESAMPLES,
+    SEED,
+    draw_smears,
+    percentile_interval,
+)
 from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
 from wbc_jax.evaluation.weighted import (
     SmearPart,
@@ -22,6 +29,12 @@ from wbc_jax.evaluation.weighted import (
 )
 
 POOLED = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
+INTERVALS = {
+    "method": f"{METHOD}, and over seeds, which few of them widen as Student's t asks",
+    "confidence": CONFIDENCE,
+    "resamples": RESAMPLES,
+    "seed": SEED,
+}  # how those of this module are made
 
 
 class PooledFigures(NamedTuple):
@@ -58,7 +71,7 @@ def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledF
     levels = {
         level: {
             name: over_seeds(figure.per_seed)
-            | {"interval": _within_0_and_1(drawn.means_of(figure.resampled, figure.per_seed))}
+            | {"interval": percentile_interval(drawn.means_of(figure).clip(0, 1))}
             for name, figure in figures.items()
         }
         for level, figures in drawn.levels.items()
@@ -85,21 +98,14 @@ class Resamples(NamedTuple):
     seeds_drawn: Int[np.ndarray, "r n"]
     num_wrong: int
 
-    def means_of(
-        self, resampled: Float[np.ndarray, "r n"], per_seed: Mapping[int, float]
-    ) -> Float[np.ndarray, " r"]:
+    def means_of(self, figure: "SeedFigure") -> Float[np.ndarray, " r"]:
         """Returns each resample's mean over the seeds drawn, how far these differ widened.
 
-        Args:
-            resampled: a figure of each drawing of smears, a column per seed.
-            per_seed: the figure itself.
-
-        Returns:
-            The means; one may lie outside of the figure's own range.
+        One may lie outside of the figure's own range.
         """
-        own = np.array(list(per_seed.values()))
+        own = np.array(list(figure.per_seed.values()))
         by_seeds = own[self.seeds_drawn].mean(axis=1) - own.mean()
-        of_drawn = nan_mean(np.take_along_axis(resampled, self.seeds_drawn, 1))
+        of_drawn = nan_mean(np.take_along_axis(figure.resampled, self.seeds_drawn, 1))
         return of_drawn + (seed_widening(len(own)) - 1) * by_seeds
 
 
@@ -118,10 +124,6 @@ def seed_widening(num_seeds: int) -> float:
     end = (1 + CONFIDENCE) / 2
     few = float(stats.t.ppf(end, num_seeds - 1) / stats.norm.ppf(end))
     return few * (num_seeds / (num_seeds - 1)) ** 0.5
-
-
-def _within_0_and_1(values: Float[np.ndarray, " r"]) -> list[float]:
-    return percentile_interval(np.clip(values, 0.0, 1.0))
 
 
 class SeedFigure(NamedTuple):

@@ -3,7 +3,6 @@
 print(predict(Path("runs/A"), Path("smears"), Path("out"), cache_dir=cache))
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from wbc_jax.prediction.describe import Total, cells_of, describe_run, marks_of,
 from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
 from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predictor import Predictor
-from wbc_jax.prediction.records import JSON, PredictionFiles
+from wbc_jax.prediction.records import PredictionFiles, marked_before
 from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import write_gallery
 from wbc_jax.reporting.output_folder import make_output_folder
@@ -127,11 +126,6 @@ def _require_apart(place: Path, output: Path) -> None:
 def _empty(folder: Path) -> Path:
     """Makes the folder and removes what an earlier prediction says that it has left in it."""
     make_output_folder(folder)
-    try:
-        earlier = json.loads((folder.parent / JSON).read_text(encoding="utf-8"))
-        names = [Path(image["marked"]).name for image in earlier["images"] if "marked" in image]
-    except (OSError, ValueError, KeyError, TypeError):
-        return folder  # there is none, or it is not ours: then nothing here is, either
-    for name in names:
+    for name in marked_before(folder.parent):
         (folder / name).unlink(missing_ok=True)
     return folder

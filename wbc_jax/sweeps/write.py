@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wbc_jax.evaluation.intervals import CONFIDENCE, METHOD, RESAMPLES, SEED
 from wbc_jax.evaluation.paired import paired_difference, verdict
 from wbc_jax.evaluation.pool import answers_by_seed, pool_setting
-from wbc_jax.evaluation.pooled_figures import over_seeds
+from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import metric_values
 from wbc_jax.reporting.run_files import Run, read_run
@@ -97,12 +96,7 @@ def write_sweep(
         "folder": str(output),
         "reference": sweep.reference,
         "fields": fields,
-        "intervals": {
-            "method": METHOD,
-            "confidence": CONFIDENCE,
-            "resamples": RESAMPLES,
-            "seed": SEED,
-        },
+        "intervals": INTERVALS,
         "settings": settings,
         "trials": [_state(trial, errors) for trial in trials],
     }
