@@ -111,7 +111,7 @@ def test_momentum_out_of_range_is_refused(name: str, momentum: float) -> None:
         create_optimizer(name, schedule=optax.constant_schedule(0.1), momentum=momentum)
 
 
-@pytest.mark.parametrize("learning_rate", [0.0, -0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("learning_rate", [0.0, -0.1, float("nan")])
 def test_a_rate_that_is_no_positive_number_is_refused(learning_rate: float) -> None:
     with pytest.raises(UserError, match="learning_rate"):
         create_schedule(

@@ -40,8 +40,8 @@ def create_schedule(
         raise UserError(
             f"optim.schedule={name!r} is not known; choose one of {', '.join(SCHEDULES)}"
         )
-    if not 0 < learning_rate < float("inf"):
-        raise UserError(f"optim.learning_rate={learning_rate} must be a number above 0; try 0.001")
+    if not learning_rate > 0:  # NaN, too
+        raise UserError(f"optim.learning_rate={learning_rate} must be above 0; try 0.001")
     if not 0 <= num_warmup_steps < num_train_steps:
         raise UserError(
             f"the warm-up of {num_warmup_steps} steps must be shorter than the training of "
