@@ -39,14 +39,17 @@ from ml_collections import ConfigDict, config_flags
 from wbc_jax.errors import UserError
 from wbc_jax.prediction import command_line as predictions
 from wbc_jax.sweeps import command_line as sweeps
+from wbc_jax.training import command_line as processes
 from wbc_jax.training.compilation_cache import keep_compiled_programs
+from wbc_jax.training.disk import OF_THE_DISK
 from wbc_jax.training.interruption import Interrupted
-from wbc_jax.training.processes import find_place, is_first, join, leaving_together
+from wbc_jax.training.processes import is_first, leaving_together
 
 _LEAK, _USER_MISTAKE = 1, 2
 _HOW_TO_GO_ON = "the state is saved: the same command goes on from there"
 flags.adopt_module_key_flags(predictions)
 flags.adopt_module_key_flags(sweeps)
+flags.adopt_module_key_flags(processes)
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
@@ -86,14 +89,6 @@ _ON_BAD_IMAGE = flags.DEFINE_enum(
 _PROFILE = flags.DEFINE_bool(
     "profile", False, "Record a trace of one epoch's training in WORKDIR/profile; for Perfetto."
 )
-_COORDINATOR = flags.DEFINE_string(
-    "coordinator",
-    None,
-    "HOST:PORT of process 0, where several processes train and no launcher (srun, mpirun) tells;"
-    " auto: on every machine of a TPU slice. See cluster/.",
-)
-_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many they are.")
-_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this one is, from 0.")
 
 
 def _workdir() -> Path:
@@ -140,13 +135,18 @@ def _dispatch() -> None:
     os.environ["WBC_CACHE_DIR"] = str(cache_dir)  # for kernels compiled on this machine
     if _PROFILE.value and _MODE.value != "train":
         raise UserError(f"--profile records training: it does not go with --mode={_MODE.value}")
+    if sweeps.seeds() and _MODE.value != "train":
+        raise UserError(
+            f"--seeds names runs to train: it does not go with --mode={_MODE.value}; a sweep's "
+            "seeds stand in its file, one run's is --config.seed"
+        )
     places: Any = {"data_dir": data_dir, "cache_dir": cache_dir}
     places |= {"download": _DOWNLOAD.value, "on_bad_image": _ON_BAD_IMAGE.value}
     match _MODE.value:
         case "train":
             config, workdir = _config(), _workdir()
             keep_compiled_programs(cache_dir / "xla")
-            _join()
+            processes.join_others()
             if sweeps.seeds():
                 return _train_seeds(config, places)
             from wbc_jax.training.train import train
@@ -158,7 +158,7 @@ def _dispatch() -> None:
         case "evaluate":
             workdir = _workdir()
             keep_compiled_programs(cache_dir / "xla")
-            _join()
+            processes.join_others()
             from wbc_jax.evaluation.evaluate import evaluate
 
             del places["download"]  # a run's images have been there
@@ -204,17 +204,6 @@ def _train_seeds(config: ConfigDict, places: dict[str, Any]) -> None:
     results = train_seeds(runs, **places, started=_STARTED)
     for (_, workdir), own in zip(runs, results, strict=True):
         _print_summary(own, workdir)
-
-
-def _join() -> None:
-    join(
-        find_place(
-            os.environ,
-            coordinator=_COORDINATOR.value,
-            num_processes=_NUM_PROCESSES.value,
-            process_id=_PROCESS_ID.value,
-        )
-    )
 
 
 def _audit(places: dict[str, Any]) -> None:
@@ -268,9 +257,10 @@ def _run(argv: list[str]) -> None:
     except UserError as error:
         _exit(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES):
+        if error.errno not in {errno.ENAMETOOLONG, *OF_THE_DISK}:
             raise
-        _exit(f"{error.filename}: {error.strerror}; name another file or folder")
+        where = error.filename or "writing"
+        _exit(f"{where}: {error.strerror}; make room, or name another file or folder")
     except Interrupted as interrupted:
         print(f"stopped by {interrupted}; {_HOW_TO_GO_ON}", file=sys.stderr)
         sys.exit(interrupted.exit_code)

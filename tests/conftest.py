@@ -141,15 +141,16 @@ def form(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def tiny_fields(name: str) -> dict[str, Any]:
+    """Returns, by a network's name, the fields that make a run of it tiny, by dotted name."""
+    run = {key: value for key, value in TINY_RUN.items() if key not in _NOT_OF[name]}
+    return TINY_MODELS[name] | run
+
+
 @pytest.fixture(scope="session")
 def tiny_flags() -> Callable[[str], dict[str, Any]]:
-    """Returns, by a network's name, the fields that make a run of it tiny, by dotted name."""
-
-    def flags(name: str) -> dict[str, Any]:
-        run = {key: value for key, value in TINY_RUN.items() if key not in _NOT_OF[name]}
-        return TINY_MODELS[name] | run
-
-    return flags
+    """Returns `tiny_fields`."""
+    return tiny_fields
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
         for field, value in (changes or {}).items():
             room, leaf = field.split(".")
-            config[room][leaf] = value
+            config.setdefault(room, {})[leaf] = value
         (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
         return path
 
@@ -53,7 +53,7 @@ def test_seeds_of_one_setting_are_one_group(make_run, pooled_groups) -> None:
     runs = [
         make_run("a", seed=0),
         make_run("b", seed=1, changes={"train.steps_per_call": 7}),
-        make_run("c", seed=4, changes={"mesh.num_devices": 2}),
+        make_run("c", seed=4, changes={"mesh.num_devices": 2, "eval.train_at_rest": True}),
     ]
     (group,) = pooled_groups(*runs)
     assert (group["model"], group["protocol"], group["recipe"]) == ("cnn", "paper", "")
@@ -172,3 +172,9 @@ def test_what_cannot_be_pooled_is_refused(make_run, tmp_path) -> None:
     with pytest.raises(UserError, match="is a file; name a folder"):
         pool([run], tmp_path / "file")
     assert not output.exists()
+
+
+def test_many_recipes_have_letters_to_the_end(make_run, pooled_groups) -> None:
+    runs = [make_run(f"r{n}", changes={"train.num_epochs": n}) for n in range(1, 29)]
+    recipes = [group["recipe"] for group in pooled_groups(*runs)]
+    assert sorted(recipes, key=lambda text: (len(text), text))[-4:] == ["Y", "Z", "AA", "AB"]

@@ -13,7 +13,7 @@ from unittest import mock
 from absl import flags
 from hypothesis import strategies as st
 
-from tests.conftest import TINY_MODELS, TINY_RUN
+from tests.conftest import TINY_MODELS, tiny_fields
 from wbc_jax.errors import UserError
 from wbc_jax.nested import flatten
 
@@ -110,6 +110,10 @@ BUILDING_FOUND = (
     ("resnet50", ["--config.data.first_size=4294967296"]),
     ("resnet50", ["--config.model.head.num_pools=9223372036854775808"]),
     ("vgg19", ["--config.model.stage_sizes=(1000000, 1)"]),
+    # Raw tracebacks while no detector was ever built here.
+    ("detector", ["--config.data.picture_size=(64,)"]),
+    ("detector", ["--config.detection.thresholds=('a', 0.5, 0.5)"]),
+    ("detector", ["--config.detection.spread=0"]),
 )
 
 
@@ -129,12 +133,11 @@ def config_building(drawn: tuple[str, list[str]]) -> None:
     from wbc_jax.training.experiment import build_experiment
 
     model, arguments = drawn
-    tiny = {**TINY_MODELS[model], **TINY_RUN}
     config = _parse(
         model,
         [
             f"--config.{k}={v}"
-            for k, v in tiny.items()
+            for k, v in tiny_fields(model).items()
             if all(not argument.startswith(f"--config.{k}=") for argument in arguments)
         ]
         + arguments,

@@ -291,3 +291,14 @@ def test_real_copies_are_found_across_a_random_division_only(
         (tmp_path / "random" / "train").mkdir(exist_ok=True)
         (tmp_path / "random" / "train" / Path(file).name).write_bytes(tree.read(file))
     assert audit_folder(tmp_path / "random").pairs == []
+
+
+def test_a_report_is_not_written_into_the_pictures(clean: Path, tmp_path: Path) -> None:
+    for output in (clean / "out", clean / "train" / "out"):
+        with pytest.raises(UserError, match="lies within input="):
+            run_on_input(clean, parts=[], workdir=output)
+    with pytest.raises(UserError, match="at least two folders with pictures"):
+        run_on_input(clean, parts=["train"], workdir=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    run_on_input(clean, parts=["train", "test"], workdir=clean / "report")
+    assert (clean / "report" / "audit.html").is_file()

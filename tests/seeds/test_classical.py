@@ -14,6 +14,7 @@ from wbc_jax.seeds.classical import METHODS, ClassicalDetector
 from wbc_jax.seeds.detection import load_detector
 from wbc_jax.seeds.matching import true_cells
 from wbc_jax.seeds.radial_symmetry import bounded_erosion, radial_symmetry
+from wbc_jax.seeds.seed_points import KINDS
 
 
 def discs(*places: tuple[float, float, float], size: tuple[int, int] = (80, 100)) -> np.ndarray:
@@ -82,3 +83,12 @@ def test_in_an_empty_picture_nothing_is_found(level: int, shape: tuple[int, int]
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(UserError, match="method='watershed' is not known; choose one of radial"):
         ClassicalDetector(method="watershed")
+
+
+def test_a_long_strip_is_squeezed_and_its_cells_are_in_its_own_pixels() -> None:
+    """Enlarged to 240 rows as it is, it would need 25 GB."""
+    strip = np.full((4, 16_000, 3), 250, np.uint8)
+    strip[:, 12_000:12_400] = (90, 40, 140)
+    seeds = ClassicalDetector()(strip)
+    white = seeds.columns[seeds.kinds == KINDS.index("WBC")]
+    np.testing.assert_allclose(white, 12_200, atol=50)

@@ -91,6 +91,10 @@ def test_a_change_that_a_config_cannot_take_is_refused(
         ),
         ("{settings}[one])\n    return Sweep('?', s, 'a', (1, 1))", "has a seed twice"),
         ("{settings}[one])\n    raise ValueError('no preset')", "no preset"),
+        ("def get_sweep(:", r"cannot be run: SyntaxError: .*line 1"),
+        ("x = 1\nimport no_such_module", r"ModuleNotFoundError: .*'no_such_module' \(line 2\)"),
+        ("def get_sweep():\n    return 3", "TypeError: .*takes 0 positional arguments but 1"),
+        ("{settings}[])\n    return {}['lenet']", r"KeyError: 'lenet' \(line 5\)"),
     ],
 )
 def test_a_file_that_defines_no_sweep_is_refused(content: str, said: str, tmp_path: Path) -> None:
@@ -119,4 +123,11 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_settings_that_would_share_a_directory_are_refused(tmp_path: Path) -> None:
     file = write_sweep_file(tmp_path / "s.py", {}, {"a b": {}, "a, b": {}}, reference="a b")
     with pytest.raises(UserError, match="'a b' and 'a, b' would share the directory a-b"):
+        make_trials(load_sweep(str(file)), tmp_path)
+
+
+def test_settings_that_would_be_tested_on_other_images_are_refused(tmp_path: Path) -> None:
+    changes = {"a": {}, "b": {"data.num_classes": 5}}
+    file = write_sweep_file(tmp_path / "s.py", {}, changes, reference="a")
+    with pytest.raises(UserError, match=r"'b' has data\.num_classes=5 and 'a', which it"):
         make_trials(load_sweep(str(file)), tmp_path)

@@ -87,6 +87,22 @@ def test_everything_that_cannot_be_run_is_refused_at_once(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
+def test_a_sweep_over_detectors_is_refused(tmp_path: Path) -> None:
+    config = "configs/detector.py:smoke"
+    file = write_sweep_file(tmp_path / "s.py", {}, {"a": {}}, reference="a", config=config)
+    with pytest.raises(UserError, match=r"detector\.py:smoke is of the task 'detection'"):
+        describe_settings(make_trials(load_sweep(str(file)), tmp_path / "out"))
+
+
+def test_damaged_results_are_named(trials: list[Trial]) -> None:
+    facts = describe_settings(trials)
+    finish(trials[0], 10.0)
+    path = trials[0].workdir / "results.json"
+    path.write_text(path.read_text()[:-3])
+    with pytest.raises(UserError, match=r"short-seed0/results\.json is damaged .*; remove the"):
+        make_estimate(trials, facts, num_train=100, num_test=50)
+
+
 def test_a_directory_of_another_config_is_refused(trials: list[Trial]) -> None:
     trials[1].workdir.mkdir(parents=True)
     (trials[1].workdir / "config.json").write_text(json.dumps({"seed": 7}))

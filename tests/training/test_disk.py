@@ -177,3 +177,13 @@ def test_errors_of_the_disk_name_the_file(number: int, tmp_path: Path) -> None:
 def test_other_errors_keep_their_traceback(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), disk_errors_named(tmp_path):
         (tmp_path / "missing").read_bytes()
+
+
+def test_a_full_disk_is_named_by_reports_too(
+    small_disk: Path, finished_run: Path, launch: Callable[..., Any]
+) -> None:
+    leave(small_disk, 8)
+    result = launch("--mode=compare", f"--runs={finished_run}", f"--workdir={small_disk / 'c'}")
+    assert result.returncode == 2, result.stderr
+    assert "No space left on device; make room" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -18,6 +18,8 @@ from wbc_jax.errors import UserError
 from wbc_jax.evaluation.evaluate import evaluate
 from wbc_jax.training import trainer as trainer_module
 from wbc_jax.training.checkpointing import Checkpoints
+from wbc_jax.training.interruption import Interrupted
+from wbc_jax.training.open_run import open_run
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.train import train
 
@@ -93,6 +95,21 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     assert not (workdir / "results.json").exists()
     train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
     require_same_run(workdir, finished_run)
+
+
+def test_the_seconds_of_an_epoch_that_is_done_are_not_the_next_ones(
+    tiny_config: Any, cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "wbc_jax.training.tensorboard.TensorBoard.write_epoch",
+        lambda *_: signal.raise_signal(signal.SIGTERM),  # after the history, before the checkpoint
+    )
+    config, places = tiny_config(), {"data_dir": None, "cache_dir": cache_dir}
+    with pytest.raises(Interrupted):
+        train(config, workdir=tmp_path / "r", **places)
+    with open_run(config, workdir=tmp_path / "r", **places) as run:
+        assert run.position.history[0]["seconds"] > 0
+        assert (run.position.first, run.position.seconds) == (0, 0.0)
 
 
 @pytest.mark.usefixtures("no_report")

@@ -36,11 +36,25 @@ class PictureSettings:
     width: int
 
     def __post_init__(self) -> None:
-        if not (1 <= self.height <= MOST_SIDE and 1 <= self.width <= MOST_SIDE):
-            raise UserError(
-                f"data.picture_size={self.height, self.width} must be rows and columns from 1 to "
-                f"{MOST_SIDE} pixels; (240, 320) is usual"
-            )
+        _require_two_sides((self.height, self.width))
+
+
+def picture_settings(size: Sequence[Any]) -> PictureSettings:
+    """Returns the settings of a config's `data.picture_size`, rows and columns.
+
+    Raises:
+        UserError: they are not two, or out of range.
+    """
+    _require_two_sides(size)
+    return PictureSettings(*size)
+
+
+def _require_two_sides(size: Sequence[Any]) -> None:
+    if len(size) != 2 or not all(type(side) is int and 1 <= side <= MOST_SIDE for side in size):
+        raise UserError(
+            f"data.picture_size={size} must be rows and columns, whole numbers from 1 to "
+            f"{MOST_SIDE} pixels; (240, 320) is usual"
+        )
 
 
 def load_annotated(

@@ -7,7 +7,6 @@ examples = load_split(prepared, "TEST", settings, cache_dir=cache)     # Example
 import hashlib
 import json
 import logging
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from tqdm import tqdm
 
+from wbc_jax.cores import num_cores
 from wbc_jax.data.array_files import read_arrays, write_arrays
 from wbc_jax.data.examples import Examples
 from wbc_jax.datasets.decoding import UndecodableError, decode
@@ -231,7 +231,7 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
     sources: list[str] = []
     scenes: list[str] = []
     running: deque[Future[int]] = deque()
-    workers = _num_workers()
+    workers = num_cores()
     pool = ThreadPoolExecutor(workers)
     progress = tqdm(
         total=num_examples, desc=f"pre-processing {split}", unit=" images", disable=None
@@ -258,13 +258,6 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
         np.array(sources, dtype=np.str_),
         np.array(scenes, dtype=np.str_),
     )
-
-
-def _num_workers() -> int:
-    """Returns how many cores this process may use; a cluster often grants a few of many."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _tasks(examples: Iterator[Example]) -> Iterator[list[Example]]:

@@ -30,6 +30,7 @@ _NO_SETTING = (
     "checkpoint.",
     "train.steps_per_call",
     "eval.batch_size",
+    "eval.train_at_rest",
 )
 # Not part of a recipe: one recipe is followed under several protocols, and these go with them.
 _OF_PROTOCOL = ("data.protocol", "data.validation_share")
@@ -117,10 +118,16 @@ def _recipes(settings: Sequence[Mapping[str, Any]]) -> list[str]:
         if (key := _recipe_key(own, leave_out)) not in known:
             known.append(key)
     return [
-        chr(ord("A") + known.index(_recipe_key(own, leave_out))) if len(known) > 1 else ""
+        _letters(known.index(_recipe_key(own, leave_out))) if len(known) > 1 else ""
         for own in settings
         for known in [keys[own["model.name"]]]
     ]
+
+
+def _letters(place: int) -> str:
+    """Returns A, B, ... Z, AA, AB, ..., as the columns of a spreadsheet are counted."""
+    before, letter = divmod(place, 26)
+    return (_letters(before - 1) if before else "") + chr(ord("A") + letter)
 
 
 def _recipe_key(settings: Mapping[str, Any], leave_out: Sequence[str]) -> str:

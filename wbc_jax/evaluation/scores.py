@@ -28,7 +28,7 @@ from wbc_jax.evaluation.intervals import (
 )
 from wbc_jax.evaluation.metrics import classification_summary, probability_summary
 from wbc_jax.evaluation.results import PartLogits, mean_metrics, metrics_of_examples, softmax
-from wbc_jax.evaluation.selective import Answers, selective_figures
+from wbc_jax.evaluation.selective import Confidences, selective_figures
 from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
 from wbc_jax.evaluation.weighted import SmearPart, weighted_figures
 
@@ -123,7 +123,7 @@ def _selective(
     answers = []
     for values, part in ((logits.validation, held), (logits.test, partition.test)):
         scaled = softmax(values / np.float32(temperature))
-        answers.append(Answers(scaled.max(axis=-1), scaled.argmax(axis=-1) == part.label))
+        answers.append(Confidences(scaled.max(axis=-1), scaled.argmax(axis=-1) == part.label))
     smears = group_by_smear(held.source, held.label, held.filename)
     return selective_figures(answers[0], smears, answers[1])
 

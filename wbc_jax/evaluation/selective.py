@@ -27,7 +27,7 @@ _RESAMPLES = 1000
 _CURVE_POINTS = 101  # of a curve in results.json
 
 
-class Answers(NamedTuple):
+class Confidences(NamedTuple):
     """How surely some images were answered.
 
     Attributes:
@@ -53,7 +53,7 @@ class Curve(NamedTuple):
     risk: Float[np.ndarray, " m"]
 
 
-def risk_coverage(answers: Answers) -> Curve:
+def risk_coverage(answers: Confidences) -> Curve:
     """Returns the curve; images of equal confidence are answered together or not at all.
 
     Args:
@@ -66,7 +66,7 @@ def risk_coverage(answers: Answers) -> Curve:
     return Curve(confidence[is_last], (answered / len(order))[is_last], risk[is_last])
 
 
-def choose_threshold(answers: Answers, smears: Smears) -> float | None:
+def choose_threshold(answers: Confidences, smears: Smears) -> float | None:
     """Returns the lowest confidence that keeps to `TARGET_RISK`; None where none does.
 
     Args:
@@ -85,7 +85,7 @@ def choose_threshold(answers: Answers, smears: Smears) -> float | None:
     return float(answers.confidence[order][fits].min()) if fits.any() else None
 
 
-def at_threshold(answers: Answers, threshold: float | None) -> dict[str, float]:
+def at_threshold(answers: Confidences, threshold: float | None) -> dict[str, float]:
     """Returns `coverage` and `risk` of some images under a threshold; no risk without answers."""
     is_answered = np.zeros(len(answers.confidence), bool)
     if threshold is not None:
@@ -95,7 +95,7 @@ def at_threshold(answers: Answers, threshold: float | None) -> dict[str, float]:
 
 
 def selective_figures(
-    validation: Answers, validation_smears: Smears, test: Answers
+    validation: Confidences, validation_smears: Smears, test: Confidences
 ) -> dict[str, Any]:
     """Returns the entry `selective` of `results.json`.
 

@@ -18,7 +18,6 @@ from PIL import Image
 import wbc_jax
 from wbc_jax.atomic_files import to_json, write_bytes, write_text
 from wbc_jax.data.preprocessing import shrink
-from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import Classifier, load_classifier
 from wbc_jax.evaluation.results import softmax
 from wbc_jax.export import loader
@@ -52,8 +51,6 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
     classifier = load_classifier(workdir)
     shape = (*input_size(classifier, picture_size), 3)
     make_output_folder(output)
-    if list(output.glob("results.json")):
-        raise UserError(f"workdir={output} is a run's directory; name another for the export")
     exported = export_program(classifier, picture_size)
     images = _draw_images(_NUM_CHECKED, shape)
     contents = {

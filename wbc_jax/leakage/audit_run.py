@@ -17,7 +17,7 @@ from wbc_jax.leakage.audit import Read, audit_division, audit_folder
 from wbc_jax.leakage.picture_parts import Picture, open_parts
 from wbc_jax.reporting.audit_findings import Findings, Pair
 from wbc_jax.reporting.audit_report import audit_summary, write_audit
-from wbc_jax.reporting.output_folder import make_output_folder
+from wbc_jax.reporting.output_folder import make_output_folder, require_apart
 
 RULES = {
     "bytes": "identical files",
@@ -56,14 +56,14 @@ def run_on_input(
         What the terminal shows, and whether any pair was found.
 
     Raises:
-        UserError: there are not two parts with pictures, some cannot be read, or `workdir` cannot
-            be written.
+        UserError: there are not two parts with pictures, some cannot be read, or `workdir` lies
+            among them or cannot be written.
     """
     output = workdir or Path("runs") / f"audit-{place.resolve().stem}"
+    require_apart(output, [place / part for part in parts] or [place])
+    read = open_parts(place, parts).read  # what cannot be audited is refused before there is a file
     make_output_folder(output)
-    return _write(
-        audit_folder(place, parts, on_bad_image=on_bad_image), output, open_parts(place, parts).read
-    )
+    return _write(audit_folder(place, parts, on_bad_image=on_bad_image), output, read)
 
 
 def run_on_division(data: Data, *, seed: int, fold: int, workdir: Path | None) -> tuple[str, bool]:

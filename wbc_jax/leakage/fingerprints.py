@@ -5,7 +5,6 @@ fingerprints[0].keypoints(mirrored=True)
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from jaxtyping import Float32, UInt8, UInt64
 from PIL import Image
 from tqdm import tqdm
 
+from wbc_jax.cores import num_cores
 from wbc_jax.datasets import decoding
 from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.errors import UserError
@@ -92,7 +92,7 @@ def take_fingerprints(
     fingerprints: list[Fingerprint] = []
     unreadable: dict[Picture, str] = {}
     # OpenCV and Pillow let other threads run while they compute.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(num_cores()) as pool:
         results = pool.map(take, pictures)
         shown = tqdm(
             results, total=len(pictures), desc="reading", unit=" files", delay=2, disable=None

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from absl import app, flags
 
 from wbc_jax.atomic_files import write_json
+from wbc_jax.cores import num_cores
 from wbc_jax.datasets.blood_cells import sources
 from wbc_jax.errors import UserError
 from wbc_jax.leakage import originals, overlaps, recovery, tables
@@ -118,7 +119,7 @@ def _define_flags() -> None:
     flags.DEFINE_string("output", "runs/provenance", "Folder for what is written.")
     flags.DEFINE_integer(
         "processes",
-        os.cpu_count() or 1,
+        num_cores(),
         "How many work at once; of no influence on the result.",
         lower_bound=1,
     )

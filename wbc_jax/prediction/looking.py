@@ -4,7 +4,6 @@ for group in in_groups(look_at_all(predictor, pictures, on_bad)):
     ...
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from wbc_jax.cores import num_cores
 from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.errors import UserError
 from wbc_jax.prediction.pictures import Pictures, looks_like_picture
@@ -19,6 +19,7 @@ from wbc_jax.prediction.predictor import Predictor, Sight
 
 _AHEAD = 3  # pictures for each thread that are looked at while others are classified
 _GROUP = 64  # windows, or pictures, that are classified at once
+_GROUP_PIXELS = 32_000_000  # of such pictures, unless one has more: they are kept meanwhile
 
 
 class Seen(NamedTuple):
@@ -39,7 +40,7 @@ def look_at_all(
         on_bad: called with a file's name and why it cannot be used. Files whose ending and content
             both say that they are no pictures are passed over.
     """
-    workers = _num_workers()
+    workers = num_cores()
     running: deque[tuple[str, Future[Sight]]] = deque()
     names = iter(pictures.names)
 
@@ -73,21 +74,15 @@ def look_at_all(
 
 
 def in_groups(seen: Iterator[Seen]) -> Iterator[list[Seen]]:
-    """Yields pictures together whose windows fill a batch."""
+    """Yields pictures together whose windows fill a batch, fewer where they are large."""
     group: list[Seen] = []
-    windows = 0
+    windows = pixels = 0
     for one in seen:
         group.append(one)
         windows += len(one.sight.inputs)
-        if windows >= _GROUP or len(group) >= _GROUP:
+        pixels += one.sight.picture.width * one.sight.picture.height
+        if max(windows, len(group)) >= _GROUP or pixels >= _GROUP_PIXELS:
             yield group
-            group, windows = [], 0
+            group, windows, pixels = [], 0, 0
     if group:
         yield group
-
-
-def _num_workers() -> int:
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

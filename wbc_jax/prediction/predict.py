@@ -19,7 +19,7 @@ from wbc_jax.prediction.predictor import Predictor
 from wbc_jax.prediction.records import PredictionFiles, marked_before
 from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import write_gallery
-from wbc_jax.reporting.output_folder import make_output_folder
+from wbc_jax.reporting.output_folder import make_output_folder, require_apart
 from wbc_jax.seeds.detection import load_detector
 
 PICTURES = "pictures"
@@ -112,10 +112,7 @@ def _safe(name: str) -> str:
 
 def _require_apart(place: Path, output: Path) -> None:
     """Else the pictures written would be taken for pictures to predict the next time."""
-    if (output / "results.json").exists() or (output / "checkpoints").exists():
-        raise UserError(f"workdir={output} is a run's directory; name another for the predictions")
-    if place.is_dir() and output.resolve().is_relative_to(place.resolve()):
-        raise UserError(f"workdir={output} lies within input={place}; name a folder outside of it")
+    require_apart(output, [place])
     if place.resolve().is_relative_to((output / PICTURES).resolve()):
         raise UserError(
             f"input={place} lies where workdir={output} keeps its marked pictures; name another "

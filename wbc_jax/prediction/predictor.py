@@ -39,11 +39,6 @@ class Sight(NamedTuple):
     boxes: list[Box]
     inputs: UInt8[np.ndarray, "n h w c"]
 
-    @property
-    def is_white(self) -> Bool[np.ndarray, " m"]:
-        """Which of the seeds are white cells."""
-        return self.seeds.kinds == _WHITE
-
 
 class Predictor:
     """A classifier and the detector that finds cells for it."""

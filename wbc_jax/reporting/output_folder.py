@@ -1,22 +1,47 @@
 """The folder that a report is written into, made and tried before the work is done.
 
+require_apart(Path("runs/audit-images"), [Path("images")])
 make_output_folder(Path("runs/audit-images"))
 """
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from wbc_jax.errors import UserError
+
+_OF_A_RUN = ("results.json", "metrics.jsonl", "checkpoints")
+
+
+def require_apart(output: Path, places: Iterable[Path]) -> None:
+    """Checks that what will be written is not taken for input the next time.
+
+    Args:
+        output: where a report goes.
+        places: files or folders that it is made of.
+
+    Raises:
+        UserError: `output` lies within one of them.
+    """
+    for place in places:
+        if output.resolve().is_relative_to(place.resolve()):
+            raise UserError(
+                f"workdir={output} lies within input={place}; name a folder outside of it"
+            )
 
 
 def make_output_folder(output: Path) -> None:
     """Makes the folder where it is missing.
 
     Raises:
-        UserError: it is a file, or nothing can be written into it.
+        UserError: it is a file or a run's directory, or nothing can be written into it.
     """
     if output.exists() and not output.is_dir():
         raise UserError(f"workdir={output} is a file; name a folder that is new or may be added to")
+    if _is_of_a_run(output):
+        raise UserError(
+            f"workdir={output} is a run's directory, which only the run writes into; name another"
+        )
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
@@ -25,3 +50,9 @@ def make_output_folder(output: Path) -> None:
         raise UserError(
             f"workdir={output} cannot be written ({error.strerror}); name a folder that can"
         ) from error
+
+
+def _is_of_a_run(folder: Path) -> bool:
+    """Whether a run lives here, be it in its first epoch; an export has a config.json, too."""
+    has_begun = (folder / "config.json").is_file() and (folder / ".lock").is_file()
+    return has_begun or any((folder / name).exists() for name in _OF_A_RUN)

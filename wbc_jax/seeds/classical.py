@@ -26,6 +26,7 @@ from wbc_jax.seeds.seed_points import KINDS, Seeds
 
 METHODS = ("radial_symmetry", "distance", "log")
 _ROWS = 240  # of the picture in which cells are looked for
+_MOST_COLUMNS = 8 * _ROWS  # a strip that is longer is squeezed: it would fill the memory
 _GREEN = 1  # the channel that every stained cell darkens
 _RED, _WHITE, _PLATELET = range(len(KINDS))
 Plane = Float32[np.ndarray, "r c"]
@@ -72,7 +73,7 @@ class ClassicalDetector:
     def __call__(self, picture: UInt8[np.ndarray, "h w 3"]) -> Seeds:
         """Returns the cells of one picture, in its own pixels."""
         height, width = picture.shape[:2]
-        size = (max(1, round(width * _ROWS / height)), _ROWS)
+        size = (min(max(1, round(width * _ROWS / height)), _MOST_COLUMNS), _ROWS)
         small = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
         density = optical_density(small)
         if density is None:

@@ -72,7 +72,9 @@ class SeedReader:
     def __post_init__(self) -> None:
         for name, most in (("thresholds", 1.0), ("apart", 1000.0)):
             values = getattr(self, name)
-            if len(values) != len(KINDS) or not all(0 < value < most for value in values):
+            if len(values) != len(KINDS) or not all(
+                isinstance(value, float | int) and 0 < value < most for value in values
+            ):
                 raise UserError(
                     f"detection.{name}={values} must be one number for each of {', '.join(KINDS)}, "
                     f"above 0 and below {most:g}"

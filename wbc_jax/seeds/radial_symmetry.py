@@ -26,7 +26,7 @@ def bounded_erosion(
     Args:
         silhouette: where cells are.
         steps: pixels to erode at most.
-        least_area: of a part, in pixels, that is still eroded.
+        least_area: pixels that must be left of a part, its pieces together, for it to be eroded.
 
     Source: Park et al. (2013); Zafari et al. (2015), section III.A.
     """

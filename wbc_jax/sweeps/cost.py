@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from wbc_jax.errors import UserError
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
 from wbc_jax.training.compilation_cache import has_accelerator
@@ -33,6 +34,9 @@ def make_estimate(
         facts: of the settings.
         num_train: images of an epoch.
         num_test: images tested after it.
+
+    Raises:
+        UserError: the results of a finished run are damaged.
     """
 
     def products(trial: Trial) -> float:
@@ -59,8 +63,14 @@ def make_estimate(
 
 
 def _wall_seconds(trial: Trial) -> float:
-    results = json.loads((trial.workdir / "results.json").read_text(encoding="utf-8"))
-    return float(results["wall_seconds"])
+    path = trial.workdir / "results.json"
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["wall_seconds"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error!r}); remove the folder {trial.workdir}, and the same "
+            "command trains that run again"
+        ) from error
 
 
 def _matrix_rate() -> float:

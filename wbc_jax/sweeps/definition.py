@@ -11,10 +11,10 @@ def get_sweep(preset: str = "synthetic") -> Sweep:
 
 import importlib.util
 import itertools
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from wbc_jax.errors import UserError
@@ -76,8 +76,7 @@ def load_sweep(text: str) -> Sweep:
         UserError: the file cannot be read, does not know the preset, or defines no sweep that can
             be run.
     """
-    path, _, preset = text.partition(":")
-    sweep = _call(load_module(path, "--sweep"), "get_sweep", preset, f"--sweep={text}")
+    sweep = _call("get_sweep", text, "--sweep=")
     if not isinstance(sweep, Sweep):
         raise UserError(f"--sweep={text}: get_sweep must return a Sweep, not {sweep!r:.60}")
     if not sweep.settings or not sweep.seeds:
@@ -102,31 +101,36 @@ def load_config(text: str) -> Any:
     Raises:
         UserError: the file cannot be read or does not know the preset.
     """
+    return _call("get_config", text, "config=")
+
+
+def _call(name: str, text: str, what: str) -> Any:
+    """Runs the Python file that FILE or FILE:PRESET names, and returns what its function does."""
     path, _, preset = text.partition(":")
-    return _call(load_module(path, "config"), "get_config", preset, f"config {text}")
-
-
-def load_module(path: str, flag: str) -> ModuleType:
-    """Runs a Python file.
-
-    Raises:
-        UserError: it cannot be read.
-    """
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if not Path(path).is_file() or spec is None or spec.loader is None:
-        raise UserError(f"{flag}={path} cannot be read; name a Python file, as in configs/")
+        raise UserError(f"{what}{path} cannot be read; name a Python file, as in configs/")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _call(module: ModuleType, name: str, preset: str, what: str) -> Any:
-    if not hasattr(module, name):
-        raise UserError(f"{what} defines no {name}(preset)")
     try:
-        return getattr(module, name)(preset) if preset else getattr(module, name)()
-    except ValueError as error:
-        raise UserError(f"{what}: {error}") from error
+        spec.loader.exec_module(module)
+        function = getattr(module, name, None)
+        if function is None:
+            raise UserError(f"{what}{text} defines no {name}(preset)")
+        return function(preset) if preset else function()
+    except ValueError as error:  # by convention what is said of a preset that is not known
+        raise UserError(f"{what}{text}: {error}") from error
+    except UserError:
+        raise
+    except Exception as error:  # a file is code: it can raise anything
+        raise UserError(f"{what}{text} cannot be run: {_in_words(error, path)}") from error
+
+
+def _in_words(error: Exception, path: str) -> str:
+    """Returns what a file has raised, and in which of its lines; a SyntaxError says that itself."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [one.lineno for one in frames if Path(one.filename).resolve() == Path(path).resolve()]
+    where = f" (line {lines[-1]})" if lines else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def _short(value: Any) -> str:

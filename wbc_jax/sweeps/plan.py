@@ -14,7 +14,7 @@ from wbc_jax.models.describe import count_kinds, list_layers
 from wbc_jax.reporting.number_text import duration, grouped
 from wbc_jax.sweeps.trials import Trial
 from wbc_jax.training.config_rules import require_valid
-from wbc_jax.training.prepare_data import image_settings
+from wbc_jax.training.prepare_data import image_settings, task_name
 
 _MOST_SHOWN = 10
 _WEIGHTED = ("convolution", "dense")
@@ -66,6 +66,11 @@ def describe_settings(trials: Sequence[Trial]) -> dict[str, Facts]:
 
 def _describe(trial: Trial, known: dict[str, Facts]) -> Facts:
     config = trial.config
+    if task_name(config) != "classification":
+        raise UserError(
+            f"{trial.setting.config} is of the task {task_name(config)!r} and a sweep compares "
+            "classifiers; train its runs one by one"
+        )
     require_valid(config)
     side = image_settings(config).image_size
     classes = class_names(config.data.protocol, config.data.num_classes)

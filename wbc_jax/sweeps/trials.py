@@ -5,6 +5,7 @@ for trial in make_trials(sweep, Path("runs/sweeps/layers_cnn")):
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wbc_jax.errors import UserError
+from wbc_jax.nested import flatten
 from wbc_jax.sweeps.definition import Setting, Sweep, load_config
 from wbc_jax.training.run_directory import RunDirectory
 
+_DECIDE_THE_TEST = ("data.protocol", "data.num_classes", "data.fold")
 _LONGEST = 150  # of a folder's name; file systems end at 255, and files in it have names, too
 
 
@@ -65,8 +68,9 @@ def make_trials(sweep: Sweep, output: Path) -> list[Trial]:
         output: the sweep's directory.
 
     Raises:
-        UserError: a config cannot be read, a field is not known or does not take its value, or two
-            settings would share a directory.
+        UserError: a config cannot be read, a field is not known or does not take its value, two
+            settings would share a directory, or two that are compared would be tested on different
+            images.
     """
     trials, owners = [], dict[str, str]()
     for setting in sweep.settings:
@@ -83,7 +87,22 @@ def make_trials(sweep: Sweep, output: Path) -> list[Trial]:
             own.seed = seed
             folder = output / name
             trials.append(Trial(setting, seed, own, Path(f"{folder}-seed{seed}"), folder))
+    _require_one_test(sweep, {trial.setting.title: trial.config for trial in trials})
     return trials
+
+
+def _require_one_test(sweep: Sweep, configs: Mapping[str, ConfigDict]) -> None:
+    """Raises UserError for a setting that is not tested on the images of its counterpart."""
+    for setting in sweep.settings:
+        against = setting.against or sweep.reference
+        ours, theirs = (flatten(configs[title].to_dict()) for title in (setting.title, against))
+        for name in _DECIDE_THE_TEST:
+            if ours.get(name) != theirs.get(name):
+                raise UserError(
+                    f"setting {setting.title!r} has {name}={ours.get(name)!r} and {against!r}, "
+                    f"which it is compared with, {theirs.get(name)!r}: they would be tested on "
+                    "different images; compare settings of one test, or name another in `against`"
+                )
 
 
 def changed_config(setting: Setting) -> ConfigDict:

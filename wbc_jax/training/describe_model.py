@@ -5,6 +5,7 @@ print(describe_model(config))
 
 from ml_collections import ConfigDict
 
+from wbc_jax.data.annotated import picture_settings
 from wbc_jax.data.load import class_names
 from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.models import create_model
@@ -16,10 +17,11 @@ def describe_model(config: ConfigDict) -> str:
     """Returns the table of layers of the network that the config names.
 
     Raises:
-        UserError: the network or its number of classes is not known.
+        UserError: the network or its number of classes is not known, or a field out of range.
     """
     if task_name(config) == "detection":
-        classes, (height, width) = CELL_KINDS, config.data.picture_size
+        size = picture_settings(config.data.picture_size)
+        classes, height, width = CELL_KINDS, size.height, size.width
     else:
         classes = class_names(config.data.protocol, config.data.num_classes)
         height = width = image_settings(config).image_size

@@ -11,11 +11,12 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 from ml_collections import ConfigDict
 
+from wbc_jax.data.annotated import picture_settings
 from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.bands import band_statistics, make_to_input
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data
-from wbc_jax.errors import require_choice
+from wbc_jax.errors import UserError, require_choice
 from wbc_jax.evaluation.detection_scores import mean_figures
 from wbc_jax.models.heat_maps import STRIDE
 from wbc_jax.models.registry import DETECTORS, create_model
@@ -29,6 +30,7 @@ from wbc_jax.training.train_step import Batch, Fed, Feed, Keys
 
 _RED = KINDS.index("RBC")
 BANDS = "rgb"
+_WIDEST = 10.0  # hills wider than that are one plain
 
 
 def plan_detection(config: ConfigDict) -> Plan:
@@ -41,14 +43,20 @@ def plan_detection(config: ConfigDict) -> Plan:
     loss = HEAT_MAP_LOSSES[require_choice("train.loss", config.train.loss, HEAT_MAP_LOSSES)]
     augment = Augmentation(**config.augment.to_dict())
     reader = seed_reader(config)
-    size = config.data.picture_size
+    size = picture_settings(config.data.picture_size)
+    spread = config.detection.spread
+    if not 0 < spread <= _WIDEST:
+        raise UserError(
+            f"detection.spread={spread} must be above 0 and at most {_WIDEST}: the hill's standard "
+            "deviation in units of half the cell's shorter side; 0.3 is usual"
+        )
 
     def targets(cells: Float[Array, "b m 5"]) -> HeatMaps:
         maps = draw_heat_maps(
             cells,
-            size=(size[0] // STRIDE, size[1] // STRIDE),
+            size=(size.height // STRIDE, size.width // STRIDE),
             stride=STRIDE,
-            spread=config.detection.spread,
+            spread=spread,
         )
         return HeatMaps(maps, known_kinds(cells))
 
@@ -58,7 +66,7 @@ def plan_detection(config: ConfigDict) -> Plan:
         return Task(
             name="detection",
             model=create_model(num_classes=len(KINDS), **config.model.to_dict()),
-            image_shape=(*size, 3),
+            image_shape=(size.height, size.width, 3),
             statistics=statistics,
             to_input=to_input,
             shares=None,

@@ -12,7 +12,7 @@ from pathlib import Path
 from wbc_jax.errors import UserError
 
 # What a place gives that cannot be written; any other error is a fault of ours.
-_OF_THE_DISK = {
+OF_THE_DISK = {
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
@@ -42,7 +42,7 @@ def disk_errors_named(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _OF_THE_DISK:
+        if error.errno not in OF_THE_DISK:
             raise
         where = Path(error.filename) if isinstance(error.filename, str) else place
         raise disk_error(where, error.strerror or str(error)) from error

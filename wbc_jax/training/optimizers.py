@@ -27,7 +27,7 @@ def create_schedule(
     """Returns the learning rate as a function of the step.
 
     Args:
-        name: "constant", or "cosine" (down to zero at the last step).
+        name: "constant", or "cosine" (down to zero after the last step).
         learning_rate: its peak.
         num_train_steps: length of the whole training.
         num_warmup_steps: steps over which it rises linearly from zero, under either name.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from wbc_jax.data.annotated import PictureSettings
+from wbc_jax.data.annotated import picture_settings
 from wbc_jax.data.band_names import BANDS, is_gray
 from wbc_jax.data.load import Data, load_data, load_pictures
 from wbc_jax.data.preprocessing import Settings
@@ -39,7 +39,7 @@ def prepare_data(
     }
     protocol = config.data.protocol
     if task_name(config) == "detection":
-        size = PictureSettings(*config.data.picture_size)
+        size = picture_settings(config.data.picture_size)
         return load_pictures(protocol, size, draw=draw, **where)
     settings, classes = image_settings(config), config.data.num_classes
     return load_data(protocol, settings, num_classes=classes, draw=draw, **where)

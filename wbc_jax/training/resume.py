@@ -36,9 +36,10 @@ def start_or_resume(experiment: Experiment, checkpoints: Checkpoints) -> Positio
         return Position(progress, [], 0, 0.0, 0.0)
     facts, progress = checkpoint.facts, checkpoint.progress
     first = checkpoint.step - len(facts["epochs"]) * experiment.steps_per_epoch
-    if first == 0:  # the sums are those of the epoch that is in the history
-        progress = Progress(progress.state, sums_before_an_epoch(experiment))
-    return Position(progress, facts["epochs"], first, facts["epoch_seconds"], facts["wall_seconds"])
+    seconds = facts["epoch_seconds"]
+    if first == 0:  # sums and seconds are those of the epoch that is in the history
+        progress, seconds = Progress(progress.state, sums_before_an_epoch(experiment)), 0.0
+    return Position(progress, facts["epochs"], first, seconds, facts["wall_seconds"])
 
 
 def sums_before_an_epoch(experiment: Experiment) -> Sums:

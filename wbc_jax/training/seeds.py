@@ -86,10 +86,11 @@ def train_seeds(
 def _train_together(
     runs: Runs, started: float, places: dict[str, Any]
 ) -> tuple[dict[Path, dict[str, Any]], dict[Path, UserError]]:
-    """Trains in one program what stands at the same place; returns results and errors.
+    """Trains all seeds in one program; returns results and errors by directory.
 
-    What stands in neither is left to its solo run: seeds that an earlier start has left at other
-    places than most, and all where a config saves within epochs or is a detector's.
+    Both are empty where each is left to its solo run: where an earlier start has left the seeds at
+    different places or within an epoch, or finished them, and where the config saves within epochs
+    or is a detector's.
     """
     seeds = [config.seed for config, _ in runs]
     with listening() as interruption, ExitStack() as stack_of_runs:
@@ -139,6 +140,7 @@ class _Together:
         first = len(self._runs[0].position.history) + 1
         with ExitStack() as boards:
             self._boards = [boards.enter_context(loop.board()) for loop in self._loops]
+            states = self._compile(states, first)
             for epoch in range(first, self._config.train.num_epochs + 1):
                 states = self._train_epoch(states, epoch)
         results = {}
@@ -150,6 +152,15 @@ class _Together:
                 results[workdir] = finish(run, loop.history, own, logits[place])
         return results, self._errors
 
+    def _compile(self, states: TrainState, epoch: int) -> TrainState:
+        """Takes no step, so that the first epoch's seconds are those of its steps."""
+        states, sums = self._steps.run(states, self._no_sums(), epoch=epoch, first=0, last=0)
+        jax.block_until_ready(sums)
+        return states
+
+    def _no_sums(self) -> SeedSums:
+        return stack([zero_sums()] * len(self._runs), self._steps.sharding)
+
     def _train_epoch(self, states: TrainState, epoch: int) -> TrainState:
         states, sums, seconds = self._run_steps(states, epoch)
         try:
@@ -157,15 +168,14 @@ class _Together:
         except Interrupted:
             for place, loop in enumerate(self._loops):
                 if self._runs[place].directory.path not in self._errors:
-                    loop.save_now(self._progress(states, sums, place), 0.0)
+                    loop.save_now(self._progress(states, sums, place), seconds)
             raise
         return states
 
     def _run_steps(self, states: TrainState, epoch: int) -> tuple[TrainState, SeedSums, float]:
         """Takes an epoch's steps; a signal ends them after the call that is going on."""
-        num_seeds, num_steps = len(self._runs), max(self._steps.num_steps)
-        sums = stack([zero_sums()] * num_seeds, self._steps.sharding)
-        title = f"epoch {epoch}/{self._config.train.num_epochs}, {num_seeds} seeds"
+        num_steps, sums = max(self._steps.num_steps), self._no_sums()
+        title = f"epoch {epoch}/{self._config.train.num_epochs}, {len(self._runs)} seeds"
         start, done = time.perf_counter(), 0
         try:
             with (
