@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from wbc_jax.errors import UserError
 from wbc_jax.seeds.heat_maps import SeedReader, draw_heat_maps, mean_of_maps
 
 # row, column, half the height, half the width, kind
@@ -82,12 +81,3 @@ def test_the_mean_over_mirror_images_is_that_of_the_maps_turned_back() -> None:
     np.testing.assert_allclose(same, one, rtol=1e-4)
     other = mean_of_maps([one, jnp.flip(one, 1)], axes[:1] * 2)
     assert np.abs(np.asarray(other - one)).max() > 0.1
-
-
-@pytest.mark.parametrize(
-    ("thresholds", "apart"),
-    [((0.5, 0.5), (1.0,) * 3), ((0.5, 0.5, 1.5), (1.0,) * 3), ((0.5,) * 3, (1.0, 0.0, 1.0))],
-)
-def test_a_reader_wants_a_number_for_each_kind(thresholds: tuple, apart: tuple) -> None:
-    with pytest.raises(UserError, match=r"one number for each of RBC, WBC, Platelets"):
-        SeedReader(4, thresholds, apart)

@@ -164,6 +164,8 @@ def test_each_kind_of_run_is_refused_where_the_other_is_meant(
         ({"model.name": "cnn"}, "model.name='cnn' is not known; choose one of detector"),
         ({"detection.thresholds": (0.5, 0.5, 0.0)}, "detection.thresholds"),
         ({"detection.thresholds": ("a", 0.5, 0.5)}, "one number for each of RBC, WBC, Platelets"),
+        ({"detection.thresholds": (0.5, 0.5, 1.5)}, "above 0 and below 1"),
+        ({"detection.apart": (1.0, 0.0, 1.0)}, "above 0 and below 1000"),
         ({"detection.apart": (2.0, 6.0)}, "one number for each of RBC, WBC, Platelets"),
         ({"detection.spread": 0.0}, "detection.spread=0.0 must be above 0"),
         ({"detection.spread": float("nan")}, "detection.spread=nan must be above 0"),

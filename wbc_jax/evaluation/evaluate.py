@@ -71,9 +71,11 @@ def evaluate(
         experiment = build_experiment(
             config, data_dir=data_dir, cache_dir=cache_dir, on_bad_image=on_bad_image
         )
-    except (AttributeError, KeyError) as error:  # what a ConfigDict raises of a missing field
+    except AttributeError as error:
+        if not isinstance(error.obj, ConfigDict):
+            raise
         raise UserError(
-            f"{workdir}/config.json lacks a field that this version reads ({error.args[0]}); "
+            f"{workdir}/config.json lacks a field that this version reads ({error.name}); "
             "evaluate the run with the version that trained it, or train it again"
         ) from error
     run.require_same_data(experiment.data.describe())

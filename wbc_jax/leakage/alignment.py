@@ -39,8 +39,13 @@ def common_area(
     """
     content = np.pad(np.full(np.subtract(shape, 2), 255, np.uint8), 1)
     inside = cv2.warpAffine(content, matrix, size, flags=cv2.INTER_NEAREST) > 0
+    return without_edge(inside)
+
+
+def without_edge(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Shrinks a mask, except where it ends at the frame."""
     kernel = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
-    return cv2.erode(inside.astype(np.uint8), kernel) > 0
+    return cv2.erode(mask.astype(np.uint8), kernel) > 0  # OpenCV takes all outside as set
 
 
 def agreement(original: Image, copy: Image, matrix: Matrix) -> float:
@@ -54,7 +59,7 @@ def agreement(original: Image, copy: Image, matrix: Matrix) -> float:
     common = common_area((original.shape[0], original.shape[1]), matrix, size)
     if common.sum() < _LEAST_AREA:
         return 0.0
-    return _correlation(_gray(copy)[common], _gray(warp(original, matrix, size))[common])
+    return correlation(_gray(copy)[common], _gray(warp(original, matrix, size))[common])
 
 
 def frame_agreement(original: Image, copy: Image, matrix: Matrix) -> float:
@@ -64,7 +69,7 @@ def frame_agreement(original: Image, copy: Image, matrix: Matrix) -> float:
     but end elsewhere.
     """
     size = (copy.shape[1], copy.shape[0])
-    return _correlation(_gray(copy).ravel(), _gray(warp(original, matrix, size)).ravel())
+    return correlation(_gray(copy).ravel(), _gray(warp(original, matrix, size)).ravel())
 
 
 def refine(original: Image, copy: Image, matrix: Matrix) -> Matrix:
@@ -117,7 +122,8 @@ def _gray(image: Image) -> UInt8[np.ndarray, "h w"]:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def _correlation(first: UInt8[np.ndarray, " n"], second: UInt8[np.ndarray, " n"]) -> float:
+def correlation(first: UInt8[np.ndarray, " n"], second: UInt8[np.ndarray, " n"]) -> float:
+    """Returns Pearson's correlation; 0 where one of both is the same everywhere."""
     ours, theirs = first - first.mean(), second - second.mean()
     # Sums, not dot products: those start the matrix library's threads for next to nothing.
     scale = float(np.sqrt((ours * ours).sum() * (theirs * theirs).sum()))

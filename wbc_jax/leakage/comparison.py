@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 
+from wbc_jax.leakage.alignment import correlation, without_edge
 from wbc_jax.leakage.perceptual_hash import orient
 
 BLACK = 24  # brightest value of a black border in any channel; JPEG leaves some noise in it
 LEAST_COMMON = 0.05  # of the smaller one's content that must be in common
-_EDGE = 3  # pixels of the common area's border left out: interpolation, and JPEG beside black
 
 Image = UInt8[np.ndarray, "_ _ 3"]
 
@@ -73,7 +73,7 @@ def match_agreement(first: View, second: View, matrix: Float64[np.ndarray, "2 3"
     theirs = cv2.warpAffine(first.gray, matrix, second.size, flags=cv2.INTER_LINEAR)
     magnification = abs(float(np.linalg.det(matrix[:, :2])))
     least = LEAST_COMMON * min(second.content.sum(), first.content.sum() * magnification)
-    return _correlation(second.gray, theirs, _without_edge(warped & second.content), least)
+    return _agreement(second.gray, theirs, without_edge(warped & second.content), least)
 
 
 def turned_agreement(first: View, second: View, orientation: int) -> float:
@@ -93,25 +93,14 @@ def turned_agreement(first: View, second: View, orientation: int) -> float:
     )
     both = first.content & (content == 255)
     least = LEAST_COMMON * min(first.content.sum(), (content == 255).sum())
-    return _correlation(first.gray, gray, _without_edge(both), least)
+    return _agreement(first.gray, gray, without_edge(both), least)
 
 
-def _without_edge(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """Shrinks a mask, except where it ends at the frame."""
-    kernel = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
-    return cv2.erode(mask.astype(np.uint8), kernel) > 0  # OpenCV takes all outside as set
-
-
-def _correlation(
+def _agreement(
     first: UInt8[np.ndarray, "h w"],
     second: UInt8[np.ndarray, "h w"],
     where: Bool[np.ndarray, "h w"],
     least: float,
 ) -> float:
     """Returns the correlation where a mask is set; 0 where that is no more than `least` pixels."""
-    if where.sum() <= least:
-        return 0.0
-    ours, theirs = first[where].astype(np.float64), second[where].astype(np.float64)
-    ours, theirs = ours - ours.mean(), theirs - theirs.mean()
-    scale = float(np.sqrt((ours @ ours) * (theirs @ theirs)))
-    return float(ours @ theirs) / scale if scale > 1e-6 else 0.0
+    return correlation(first[where], second[where]) if where.sum() > least else 0.0

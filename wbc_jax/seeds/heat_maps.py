@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, Float32
 from scipy import ndimage
 from scipy.special import expit
 
-from wbc_jax.errors import UserError
 from wbc_jax.seeds.seed_points import KINDS, Seeds
 
 _NARROWEST = 1.0  # pixels of a map; a narrower hill would stand on one pixel and teach little
@@ -68,17 +67,6 @@ class SeedReader:
     stride: int
     thresholds: tuple[float, ...]
     apart: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        for name, most in (("thresholds", 1.0), ("apart", 1000.0)):
-            values = getattr(self, name)
-            if len(values) != len(KINDS) or not all(
-                isinstance(value, float | int) and 0 < value < most for value in values
-            ):
-                raise UserError(
-                    f"detection.{name}={values} must be one number for each of {', '.join(KINDS)}, "
-                    f"above 0 and below {most:g}"
-                )
 
     def __call__(self, logits: Float32[np.ndarray, "h w k"]) -> Seeds:
         """Returns the seeds, in pixels of the picture that the network was given."""

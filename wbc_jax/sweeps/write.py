@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.paired import paired_difference, verdict
 from wbc_jax.evaluation.pool import answers_by_seed, pool_setting
 from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds
@@ -55,37 +56,19 @@ def write_sweep(
             configs[trial.setting.title] = flatten(trial.config.to_dict())
     fields = _fields(sweep, configs)
     answers = {title: answers_by_seed(own) for title, own in runs.items()}
-    settings = []
-    for place, setting in enumerate(sweep.settings):
-        title = setting.title
-        if title not in runs:
-            continue
-        difference, words, against = None, "", setting.against or sweep.reference
-        if title != against and against in runs:
-            difference = paired_difference(answers[title], answers[against])
-            words = verdict(difference, title, against)
-        settings.append(
-            pool_setting(runs[title])
-            | {
-                "name": title,
-                "place": place,
-                "config": setting.config,
-                "fields": {name: _value(configs[title].get(name)) for name in fields},
-                **asdict(facts[title]),
-                "wall_seconds": over_seeds(
-                    {r.results["seed"]: r.results["wall_seconds"] for r in runs[title]}
-                ),
-                "curves": {
-                    str(run.results["seed"]): metric_values(
-                        run.results["epochs"], "test", _METRIC
-                    ).tolist()
-                    for run in runs[title]
-                },
-                "against": against,
-                "difference": difference,
-                "verdict": words,
-            }
-        )
+    settings = [
+        _figures(runs[setting.title])
+        | asdict(facts[setting.title])
+        | _comparison(setting.title, setting.against or sweep.reference, answers)
+        | {
+            "name": setting.title,
+            "place": place,
+            "config": setting.config,
+            "fields": {name: _value(configs[setting.title].get(name)) for name in fields},
+        }
+        for place, setting in enumerate(sweep.settings)
+        if setting.title in runs
+    ]
     settings.sort(key=lambda one: -one["image"][_METRIC]["mean"])
     for rank, one in enumerate(settings, start=1):
         one["rank"] = rank
@@ -101,6 +84,30 @@ def write_sweep(
         "trials": [_state(trial, errors) for trial in trials],
     }
     return write_sweep_page(content, output)
+
+
+def _figures(runs: Sequence[Run]) -> dict[str, Any]:
+    """Returns what the finished runs of a setting have come to, without the others."""
+    epochs = {run.results["seed"]: run.results["epochs"] for run in runs}
+    return pool_setting(runs) | {
+        "wall_seconds": over_seeds(
+            {run.results["seed"]: run.results["wall_seconds"] for run in runs}
+        ),
+        "curves": {
+            str(seed): metric_values(own, "test", _METRIC).tolist() for seed, own in epochs.items()
+        },
+    }
+
+
+def _comparison(
+    title: str, against: str, answers: Mapping[str, Mapping[int, Answers]]
+) -> dict[str, Any]:
+    """Returns a setting's difference from another, in figures and in words, where there is any."""
+    difference, words = None, ""
+    if title != against and against in answers:
+        difference = paired_difference(answers[title], answers[against])
+        words = verdict(difference, title, against)
+    return {"against": against, "difference": difference, "verdict": words}
 
 
 def _fields(sweep: Sweep, configs: Mapping[str, Mapping[str, Any]]) -> list[str]:

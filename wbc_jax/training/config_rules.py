@@ -3,10 +3,11 @@
 plan = require_valid(config)
 """
 
+from operator import attrgetter
+
 from ml_collections import ConfigDict
 
 from wbc_jax.errors import UserError, require_at_least
-from wbc_jax.nested import flatten
 from wbc_jax.training.step_parts import build_optimizer, build_schedule
 from wbc_jax.training.task import Plan
 from wbc_jax.training.tasks import plan_task
@@ -21,11 +22,10 @@ def require_valid(config: ConfigDict) -> Plan:
     Raises:
         UserError: a field has a value that cannot work; the message names field, rule and remedy.
     """
-    fields = flatten(config.to_dict())
     for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
-        require_at_least(field, fields[field], 1)
+        require_at_least(field, attrgetter(field)(config), 1)
     for field in ("checkpoint.num_best", "checkpoint.every_steps"):
-        require_at_least(field, fields[field], 0)
+        require_at_least(field, attrgetter(field)(config), 0)
     if not 0 <= config.train.average_decay < 1:
         raise UserError(
             f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "

@@ -88,6 +88,15 @@ def seed_reader(config: ConfigDict) -> SeedReader:
     Raises:
         UserError: a field has a value that cannot work.
     """
+    for name, most in (("thresholds", 1.0), ("apart", 1000.0)):
+        values = config.detection[name]
+        if len(values) != len(KINDS) or not all(
+            isinstance(value, float | int) and 0 < value < most for value in values
+        ):
+            raise UserError(
+                f"detection.{name}={values} must be one number for each of {', '.join(KINDS)}, "
+                f"above 0 and below {most:g}"
+            )
     return SeedReader(STRIDE, tuple(config.detection.thresholds), tuple(config.detection.apart))
 
 

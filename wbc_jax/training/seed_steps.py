@@ -75,59 +75,57 @@ class SeedSteps:
             experiments: of configs that differ in the seed alone.
         """
         self._config = config
+        self._experiments = experiments
         self.sharding = seed_sharding(len(experiments))
         self.num_steps = [own.steps_per_epoch for own in experiments]
-        parts = [own.data.partition.train for own in experiments]
-        self._task = experiments[0].task
-        num_train_steps = max(self.num_steps) * config.train.num_epochs
-        count = jnp.arange(num_train_steps)
-        rates = [
-            np.broadcast_to(build_schedule(config, number)(count), count.shape)
-            for number in self.num_steps
-        ]
-        put = jax.device_put
-        self._own = put(
-            {
-                "examples": {
-                    "image": padded([part.image for part in parts]),
-                    "label": padded([part.label.astype("int32") for part in parts]),
-                },
-                "statistics": jax.tree.map(
-                    lambda *own: np.stack(own), *(own.task.statistics for own in experiments)
-                ),
-                "rates": np.stack(rates).astype(np.float32),
-                "num_steps": np.array(self.num_steps, np.int32),
-            },
-            self.sharding,
-        )
         seeds = [own.seed for own in experiments]
         self._keys = {
-            name: put(jnp.stack([named_key(seed, name) for seed in seeds]), self.sharding)
+            name: self._put(jnp.stack([named_key(seed, name) for seed in seeds]))
             for name in ("dropout", "augment")
         }
-        orders = [named_key(seed, "order") for seed in seeds]
-        shares = [own.task.shares for own in experiments]
-
-        @lru_cache(maxsize=1)
-        def order_of(epoch: int) -> Int[Array, "s steps b"]:
-            drawn = [
-                epoch_order(
-                    key,
-                    epoch,
-                    num_examples=len(part.label),
-                    batch_size=config.train.batch_size,
-                    shares=share,
-                )
-                for key, part, share in zip(orders, parts, shares, strict=True)
-            ]
-            return put(padded([np.asarray(order) for order in drawn]), self.sharding)
-
-        self._order_of = order_of
+        self._own = self._put(self._arrays())
+        self._order_of = lru_cache(maxsize=1)(self._draw_order)
         self._run = jax.jit(
             jax.vmap(self._one_seed, in_axes=(0, 0, 0, None, None, 0, 0)),
             donate_argnums=0,
             out_shardings=self.sharding,
         )
+
+    def _put(self, tree: Tree) -> Tree:
+        return jax.device_put(tree, self.sharding)
+
+    def _arrays(self) -> dict[str, Any]:
+        """Returns every seed's images, their statistics, its learning rates and steps an epoch."""
+        parts = [own.data.partition.train for own in self._experiments]
+        count = jnp.arange(max(self.num_steps) * self._config.train.num_epochs)
+        rates = [
+            np.broadcast_to(build_schedule(self._config, number)(count), count.shape)
+            for number in self.num_steps
+        ]
+        return {
+            "examples": {
+                "image": padded([part.image for part in parts]),
+                "label": padded([part.label.astype("int32") for part in parts]),
+            },
+            "statistics": jax.tree.map(
+                lambda *own: np.stack(own), *(own.task.statistics for own in self._experiments)
+            ),
+            "rates": np.stack(rates).astype(np.float32),
+            "num_steps": np.array(self.num_steps, np.int32),
+        }
+
+    def _draw_order(self, epoch: int) -> Int[Array, "s steps b"]:
+        drawn = [
+            epoch_order(
+                named_key(own.seed, "order"),
+                epoch,
+                num_examples=len(own.data.partition.train.label),
+                batch_size=self._config.train.batch_size,
+                shares=own.task.shares,
+            )
+            for own in self._experiments
+        ]
+        return self._put(padded([np.asarray(order) for order in drawn]))
 
     def run(
         self, states: TrainState, sums: SeedSums, *, epoch: int, first: int, last: int
@@ -158,7 +156,7 @@ class SeedSteps:
         feed = build_feed(config, make_to_input(config.data.bands, own["statistics"]))
         tx = build_optimizer(config, lambda step: rates[step])
         train_step = make_train_step(
-            self._task.model, tx, feed, average_decay=config.train.average_decay
+            self._experiments[0].task.model, tx, feed, average_decay=config.train.average_decay
         )
 
         def body(index: Array, carry: tuple[TrainState, Sums]) -> tuple[TrainState, Sums]:
