@@ -11,15 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from benchmarks.command_line import say
+from wbc_jax.cores import num_cores
 
 _IDLE_LOAD = 0.5
-
-
-def available_cores() -> int:
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load_before() -> float | None:
@@ -46,7 +40,7 @@ def describe_machine(load: float | None) -> dict[str, Any]:
     environment = describe_environment()
     return {
         "cpu": environment["processor"],
-        "cores": available_cores(),
+        "cores": num_cores(),
         "load_before": load,
         "devices": environment["devices"],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

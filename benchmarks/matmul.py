@@ -42,8 +42,8 @@ def torch_matmul(size: int, dtype: str, device: str) -> Run:
     """
     import torch
 
-    from benchmarks.machine import available_cores
     from benchmarks.pytorch import TORCH_DEVICES, synchronise, using_threads
+    from wbc_jax.cores import num_cores
 
     place = TORCH_DEVICES[device]
     left, right = (
@@ -56,4 +56,4 @@ def torch_matmul(size: int, dtype: str, device: str) -> Run:
             torch.matmul(left, right, out=product)
         synchronise(device)
 
-    return using_threads(run, available_cores())
+    return using_threads(run, num_cores())

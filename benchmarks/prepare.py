@@ -32,9 +32,10 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.command_line import add_data_dir, add_outputs, at_least, create_parser, run, say
-from benchmarks.machine import available_cores, describe_machine, load_before
+from benchmarks.machine import describe_machine, load_before
 from benchmarks.tables import aligned
 from benchmarks.timing import Spread, pairwise_ratios, spread
+from wbc_jax.cores import num_cores
 from wbc_jax.errors import UserError
 
 POOLS = ("threads", "processes")
@@ -141,7 +142,7 @@ def measure_pillow(encoded: Sequence[bytes], pool: str) -> Sample:
         encoded: JPEG files, three channels each.
         pool: one of `POOLS`.
     """
-    cores = available_cores()
+    cores = num_cores()
     starts = range(0, len(encoded), _AT_ONCE)
     clock = _Clock()
     if pool == "threads":

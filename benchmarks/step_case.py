@@ -12,10 +12,10 @@ import jax
 
 from benchmarks import ours, pytorch
 from benchmarks.command_line import say
-from benchmarks.machine import available_cores
 from benchmarks.operations import forward_multiply_adds, training_multiply_adds
 from benchmarks.step_records import Case
 from benchmarks.timing import Run, Task, affordable_repeats, time_alternately, units_for, warm_up
+from wbc_jax.cores import num_cores
 from wbc_jax.models.describe import list_layers
 
 LEAST_SAMPLE_SECONDS = 0.3
@@ -110,7 +110,7 @@ def _use_fastest_threads(runs: dict[str, Run], device: str) -> dict[str, int]:
     if device != "cpu":
         return {}
     chosen = {}
-    candidates = pytorch.thread_counts(available_cores())
+    candidates = pytorch.thread_counts(num_cores())
     for name, run in runs.items():
         if name.startswith("torch"):
             chosen[name] = pytorch.fastest_num_threads(run, candidates)

@@ -109,7 +109,7 @@ def test_a_split_is_that_of_plain_pillow_however_it_is_shared_out(
     fake.install(monkeypatch)
     monkeypatch.setattr(preprocessing, "_TASK_BYTES", task_bytes)
     monkeypatch.setattr(preprocessing, "_TASKS_PER_WORKER", 1)
-    monkeypatch.setattr(preprocessing, "_num_workers", lambda: 2)
+    monkeypatch.setattr(preprocessing, "num_cores", lambda: 2)
     settings = Settings(first_size=300, image_size=50, gray=True)
     loaded = load_split(fake.prepared, "all", settings, cache_dir=tmp_path)
     assert loaded.filename.tolist() == [str(i) for i in range(9)]
@@ -137,7 +137,7 @@ def test_few_encoded_images_wait_in_memory(
     monkeypatch.setattr(preprocessing, "read_split", read_split)
     monkeypatch.setattr(preprocessing, "preprocess", count_ahead)
     monkeypatch.setattr(preprocessing, "_TASK_BYTES", 1)
-    monkeypatch.setattr(preprocessing, "_num_workers", lambda: 2)
+    monkeypatch.setattr(preprocessing, "num_cores", lambda: 2)
     prepared = fake.with_count("all", 140)
     assert len(load_split(prepared, "all", SETTINGS, cache_dir=tmp_path).label) == 140
     assert max(ahead) <= 2 * preprocessing._TASKS_PER_WORKER + 2
@@ -223,7 +223,7 @@ def test_of_several_broken_images_the_first_is_named_and_work_ends(
     fake: FakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preprocessing, "_TASK_BYTES", 1)
-    monkeypatch.setattr(preprocessing, "_num_workers", lambda: 2)
+    monkeypatch.setattr(preprocessing, "num_cores", lambda: 2)
     decoded = []
 
     def counted(encoded: bytes, settings: Settings) -> np.ndarray:
