@@ -108,6 +108,10 @@ def _workdir() -> Path:
     return Path("runs") / "-".join(parts)
 
 
+def _runs() -> list[Path]:
+    return [Path(run).expanduser() for run in _RUNS.value if run]  # none after a last comma
+
+
 def _config() -> ConfigDict:
     if _CONFIG.value is None:
         raise UserError(
@@ -167,11 +171,11 @@ def _dispatch() -> None:
         case "compare":
             from wbc_jax.reporting.compare import compare
 
-            print(compare([Path(run).expanduser() for run in _RUNS.value], _workdir()))
+            print(compare(_runs(), _workdir()))
         case "pool":
             from wbc_jax.evaluation.pool import pool
 
-            print(pool([Path(run).expanduser() for run in _RUNS.value], _workdir()))
+            print(pool(_runs(), _workdir()))
         case "describe":
             config = _config()
             from wbc_jax.training.describe_model import describe_model

@@ -291,9 +291,18 @@ def test_pictures_that_cannot_be_read_leave_no_half_written_files(
     validated_run: Path, cache_dir: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "x.png").write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"no picture that can be read; the first: x.png"):
-        predict(
-            validated_run, tmp_path / "in", tmp_path / "o", cache_dir=cache_dir, single_cells=True
-        )
-    assert list((tmp_path / "o").iterdir()) == []
+    (tmp_path / "in" / "notes.txt").write_bytes(b"nothing")
+    for said in (
+        r"can be read; name a picture",
+        r"can be read; the first: x\.png .*; name a picture",
+    ):
+        with pytest.raises(UserError, match=said):
+            predict(
+                validated_run,
+                tmp_path / "in",
+                tmp_path / "o",
+                cache_dir=cache_dir,
+                single_cells=True,
+            )
+        (tmp_path / "in" / "x.png").write_bytes(b"nothing")
+        assert list((tmp_path / "o").iterdir()) == []

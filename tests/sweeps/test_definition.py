@@ -90,6 +90,9 @@ def test_a_change_that_a_config_cannot_take_is_refused(
             "reference 'b' is none of its settings",
         ),
         ("{settings}[one])\n    return Sweep('?', s, 'a', (1, 1))", "has a seed twice"),
+        ("{settings}[one]){changed}, 'seeds', 3)\n    return own", "seeds=3 must be a tuple of"),
+        ("{settings}[one])\n    return Sweep('?', s, 'a', (0, -1))", "whole numbers from 0 on"),
+        ("{settings}[one]){changed}, 'settings', ['a'])\n    return own", "be a tuple of Setting"),
         ("{settings}[one])\n    raise ValueError('no preset')", "no preset"),
         ("def get_sweep(:", r"cannot be run: SyntaxError: .*line 1"),
         ("x = 1\nimport no_such_module", r"ModuleNotFoundError: .*'no_such_module' \(line 2\)"),
@@ -105,7 +108,10 @@ def test_a_file_that_defines_no_sweep_is_refused(content: str, said: str, tmp_pa
         "    s = tuple("
     )
     file = tmp_path / "s.py"
-    file.write_text(content.replace("{settings}", settings), encoding="utf-8")
+    # Past the check of arguments' types, which there is in tests alone.
+    changed = "\n    own = Sweep('?', s, 'a')\n    object.__setattr__(own"
+    content = content.replace("{settings}", settings).replace("{changed}", changed)
+    file.write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=said):
         load_sweep(f"{file}:smoke")
 

@@ -115,8 +115,10 @@ class Total:
             self._bad.append({"file": name, "reason": reason})
 
     def first_bad(self) -> str:
-        """Returns the first bad file with its reason; a dash where there is none."""
-        return f"{printable(self._bad[0]['file'])} ({self._bad[0]['reason']})" if self._bad else "-"
+        """Returns the first bad file with its reason; nothing where there is none."""
+        if not self._bad:
+            return ""
+        return f"; the first: {printable(self._bad[0]['file'])} ({self._bad[0]['reason']})"
 
     def describe(self) -> dict[str, Any]:
         """Returns the last fields of predictions.json."""

@@ -69,7 +69,8 @@ def predict(
             _answer(predictor, group, files, total, shelf, marked)
         if not total.num_images:
             raise UserError(
-                f"input={place} holds no picture that can be read; the first: {total.first_bad()}"
+                f"input={place} holds no picture that can be read{total.first_bad()}; name a "
+                "picture, a folder or a zip of them"
             )
         tail = total.describe()
         files.end(tail)

@@ -79,6 +79,13 @@ def load_sweep(text: str) -> Sweep:
     sweep = _call("get_sweep", text, "--sweep=")
     if not isinstance(sweep, Sweep):
         raise UserError(f"--sweep={text}: get_sweep must return a Sweep, not {sweep!r:.60}")
+    if not _is_tuple_of(sweep.settings, Setting):
+        raise UserError(f"--sweep={text}: its settings must be a tuple of Setting")
+    if not _is_tuple_of(sweep.seeds, int) or any(seed < 0 for seed in sweep.seeds):
+        raise UserError(
+            f"--sweep={text}: seeds={sweep.seeds!r:.60} must be a tuple of whole numbers from 0 "
+            "on, such as (0, 1, 2)"
+        )
     if not sweep.settings or not sweep.seeds:
         raise UserError(f"--sweep={text} has no runs; it needs a setting and a seed at least")
     titles = [setting.title for setting in sweep.settings]
@@ -131,6 +138,10 @@ def _in_words(error: Exception, path: str) -> str:
     lines = [one.lineno for one in frames if Path(one.filename).resolve() == Path(path).resolve()]
     where = f" (line {lines[-1]})" if lines else ""
     return f"{type(error).__name__}: {error}{where}"
+
+
+def _is_tuple_of(values: Any, kind: type) -> bool:
+    return isinstance(values, tuple) and all(isinstance(value, kind) for value in values)
 
 
 def _short(value: Any) -> str:
