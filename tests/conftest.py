@@ -256,7 +256,7 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the page and its figures, which take most of a tiny run's time."""
     from wbc_jax.evaluation import evaluate
 
-    monkeypatch.setattr(evaluate, "write_report", lambda workdir, images: workdir / "report.html")
+    monkeypatch.setattr(evaluate, "write_report", lambda run, images: run.path / "report.html")
 
 
 @pytest.fixture

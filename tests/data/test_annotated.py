@@ -14,6 +14,7 @@ from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.load import Data, load_pictures
 from wbc_jax.data.protocols import Draw
 from wbc_jax.errors import UserError
+from wbc_jax.reporting.summary import data_summary
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,11 @@ def test_the_description_counts_cells_and_the_pictures_they_are_in(
     facts = load(tree, tmp_path, share=0.34).describe()
     assert (facts["num_train"], facts["num_validation"], facts["num_test"]) == (4, 2, 3)
     assert facts["train_class_counts"] == {"RBC": 12, "WBC": 4, "Platelets": 8}
+    assert facts["counted"] == "cells"
     assert facts["smears"]["test"] == {"RBC": 3, "WBC": 3, "Platelets": 3}
+    assert facts["all_smears"] == {"train": 4, "validation": 2, "test": 3}  # no picture twice
+    *_, last, _ = data_summary(facts).splitlines()
+    assert last.split() == ["pictures", "4", "4", "2", "2", "3", "3"]
     assert any("annotation is incomplete" in warning for warning in facts["warnings"])
 
 

@@ -89,10 +89,12 @@ def test_the_description_has_every_figure(fake: FakeDataset, tmp_path: Path) -> 
         "num_train": 8,
         "num_validation": 4,
         "num_test": 4,
+        "counted": "images",
         "train_class_counts": twos,
         "validation_class_counts": ones,
         "test_class_counts": ones,
         "smears": {"train": twos, "validation": ones, "test": ones},
+        "all_smears": {"train": 8, "validation": 4, "test": 4},
         "num_smears_on_two_sides": 0,
         "num_scenes_on_two_sides": 0,
         "num_left_out": 8,  # the fifth class and what has none
@@ -120,6 +122,7 @@ def test_the_description_counts_smears_and_not_their_copies() -> None:
         "validation": {"first": 1, "second": 1},
         "test": {"first": 1, "second": 2},
     }
+    assert described["all_smears"] == {"train": 4, "validation": 2, "test": 3}
     assert described["num_smears_on_two_sides"] == 3  # a, b and c
     assert described["num_scenes_on_two_sides"] == 4
     assert described["num_unresolved"] == 3

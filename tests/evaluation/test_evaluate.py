@@ -29,6 +29,25 @@ def test_it_writes_the_same_predictions_results_and_report_again(
     }
 
 
+@pytest.mark.parametrize("last", ["write_cards", "write_report", "TensorBoard"])
+def test_what_ends_before_its_last_file_is_not_finished(
+    last: str, run_copy: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep asks for results.json alone before it leaves a run out."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    (run_copy / "results.json").unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(f"wbc_jax.evaluation.evaluate.{last}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+    assert not (run_copy / "results.json").exists()
+    evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+    assert (run_copy / "results.json").exists()
+
+
 @pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize("batch_size", [5, 1000])
 def test_the_batch_size_of_evaluation_changes_no_prediction(

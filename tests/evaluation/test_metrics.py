@@ -84,7 +84,9 @@ def test_a_class_that_is_never_predicted_has_precision_0() -> None:
 
 def test_a_class_that_does_not_occur_leaves_macro_figures_alone() -> None:
     summary = classification_summary(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]), CLASSES)
-    assert summary["per_class"]["MONOCYTE"]["support"] == 0
+    missing = summary["per_class"]["MONOCYTE"]
+    assert (missing["support"], missing["precision"]) == (0, 0.0)
+    assert np.isnan([missing["recall"], missing["f1"]]).all()  # there was nothing to find
     assert summary["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
     assert summary["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
     assert summary["confusion_matrix"] == [[1, 0, 1], [0, 2, 0], [0, 0, 0]]

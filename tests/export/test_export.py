@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -182,6 +183,17 @@ def test_the_command_line_exports_and_names_mistakes(
     assert result.returncode == 2
     assert "input_size='big' must be ROWSxCOLUMNS" in result.stderr
     assert "--mode=export needs a finished run" in launch("--mode=export").stderr
+
+
+def test_a_run_without_its_card_is_told_how_to_write_it(
+    validated_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(validated_run, run)
+    (run / "model_card.md").unlink()
+    with pytest.raises(UserError, match=r"model_card\.md cannot be read .*--mode=evaluate"):
+        export_run(run, tmp_path / "out", picture_size=(240, 320))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_is_not_exported_into_a_runs_directory(validated_run: Path) -> None:

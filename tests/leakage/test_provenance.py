@@ -4,6 +4,7 @@ import csv
 import io
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -238,6 +239,18 @@ def test_a_user_without_originals_is_told_where_they_are(tmp_path: Path) -> None
     (tmp_path / "images" / "TEST").mkdir(parents=True)
     with pytest.raises(UserError, match=r"no original smears in data_dir=.*Original_Images"):
         originals.find_originals(tmp_path)
+
+
+def test_labels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("dataset-master/JPEGImages/BloodImage_00000.jpg", b"x")
+    with pytest.raises(UserError, match=r"holds no labels\.csv: fetch the archive again"):
+        originals.load_labels(originals.find_originals(tmp_path / "a.zip"))
+    (tmp_path / "Original_Images").mkdir()
+    (tmp_path / "Original_Images" / "BloodImage_00000.jpg").write_bytes(b"x")
+    (tmp_path / "labels.csv").write_bytes("Image,Category\n0,Monocyté\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"labels\.csv must be UTF-8"):
+        originals.load_labels(originals.find_originals(tmp_path))
 
 
 def test_mistakes_on_the_command_line_are_one_message(tmp_path: Path) -> None:

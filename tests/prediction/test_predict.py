@@ -155,10 +155,10 @@ def test_of_very_many_cells_the_gallery_shows_an_even_part(
     sight = predictor.look((smears / "a.jpeg").read_bytes())
     shares = predictor.classify(sight.inputs)
     cells = cells_of(sight, shares, np.array([True]), predictor.classifier.classes)
-    shelf = card_shelf.CardShelf(predictor.classifier)
+    shelf = card_shelf.CardShelf(predictor.classifier, why=False)
     for number in range(23):
         shelf.add(str(number), cells, sight)
-    assert [card.image for card in shelf.cards(why=False)] == ["0", "8", "16"]
+    assert [card.image for card in shelf.cards()] == ["0", "8", "16"]
 
 
 def test_the_answer_to_a_single_cell_is_the_runs_own(
@@ -285,6 +285,63 @@ def test_pictures_that_it_has_not_written_are_left_alone(
     predict(validated_run, other, tmp_path, cache_dir=cache_dir)
     assert mine.read_bytes() == b"mine"
     assert not written.exists()
+
+
+@pytest.mark.parametrize("fails_in", ["annotate", "write_gallery"])
+def test_a_prediction_that_fails_leaves_the_one_before_whole(
+    fails_in: str,
+    validated_run: Path,
+    smears: Path,
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    one, other = sorted(smears.iterdir())[:2]
+    predict(validated_run, one, tmp_path, cache_dir=cache_dir)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert len(before) == 4
+    monkeypatch.setattr(f"wbc_jax.prediction.predict.{fails_in}", stop)
+    with pytest.raises(KeyboardInterrupt):
+        predict(validated_run, other, tmp_path, cache_dir=cache_dir)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert after == before
+
+
+def test_thin_pictures_are_predicted_or_named_and_stop_nothing(
+    validated_run: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    """Enlarged like others, the first would be too wide for a JPEG."""
+    (tmp_path / "in").mkdir()
+    for width, height in ((700, 3), (3, 700), (1, 1)):
+        Image.new("RGB", (width, height), "pink").save(tmp_path / "in" / f"{width}x{height}.png")
+    found = read(
+        tmp_path / "out",
+        predict(validated_run, tmp_path / "in", tmp_path / "out", cache_dir=cache_dir),
+    )
+    assert found.content["num_images"] == 3
+
+
+def test_a_window_of_whole_single_cells_is_refused(
+    validated_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"window=50: the run in .* takes whole pictures"):
+        predict(validated_run, smears, tmp_path, cache_dir=cache_dir, single_cells=True, window=50)
+
+
+def test_images_too_small_to_explain_are_refused_before_any_is_predicted(
+    validated_run: Path,
+    smears: Path,
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wbc_jax.evaluation.attention.LEAST_SIDE", 99)
+    with pytest.raises(UserError, match=r"--why: images of 16x16 pixels are too small"):
+        predict(validated_run, smears, tmp_path / "o", cache_dir=cache_dir, why=True)
+    assert not (tmp_path / "o").exists()
 
 
 def test_pictures_that_cannot_be_read_leave_no_half_written_files(

@@ -12,7 +12,7 @@ NAMES = ["plain.png", 'with "quotes", commas.png', "line\nbreak.png", "caf\udce9
 
 
 def write(folder: Path) -> None:
-    with PredictionFiles(folder, ["a", "b"], {"head": 1}) as files:
+    with PredictionFiles(folder, ["a", "b"], {"head": 1, "input": "caf\udce9"}) as files:
         for name in NAMES:
             cell = {"cell": 1, "row": 2.5, "column": 3.0, "kind": "WBC", "score": None}
             answer = {"class": "a", "confidence": 0.75, "most_probable": "a"}
@@ -26,7 +26,8 @@ def test_json_gives_every_name_back(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8"))
     assert [image["image"] for image in content["images"]] == NAMES
     assert (content["head"], content["tail"]) == (1, None)
-    assert list(content) == ["head", "images", "tail"]
+    assert list(content) == ["head", "input", "images", "tail"]
+    assert content["input"] == NAMES[3].removesuffix(".png")
 
 
 def test_the_table_has_one_row_a_cell(tmp_path: Path) -> None:

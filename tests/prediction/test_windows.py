@@ -6,6 +6,7 @@ from PIL import Image
 
 from wbc_jax.data.preprocessing import Settings, shrink
 from wbc_jax.data.white_cell import crop_white_cell
+from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.prediction.windows import Box, boxes, own_box
 
 WINDOW = Settings(first_size=0, image_size=20, gray=False, view="white_cell", window_side=0.5)
@@ -59,6 +60,15 @@ def test_the_view_whole_moves_each_of_several_cells_into_the_middle() -> None:
 def test_a_window_given_in_pixels_replaces_the_runs(settings: Settings, columns: int) -> None:
     (box,) = boxes(draw_picture(), [(60.0, 90.0)], settings, window=30)
     assert (box.bottom - box.top, box.right - box.left) == (30, columns)
+
+
+@pytest.mark.parametrize("settings", [WINDOW, WHOLE])
+def test_a_window_that_no_memory_could_hold_is_refused(settings: Settings) -> None:
+    with pytest.raises(UndecodableError, match=r"a window of 9000x\d+ pixels is more than"):
+        boxes(draw_picture(), [(60.0, 90.0)], settings, window=9000)
+    strip = Image.new("RGB", (10, 30_000))
+    with pytest.raises(UndecodableError, match=r"a window of 15000x15000 pixels"):
+        own_box(strip, WINDOW)
 
 
 def test_no_cell_no_window() -> None:

@@ -23,6 +23,7 @@ from wbc_jax.evaluation.scores import Scores, score
 from wbc_jax.reporting import run_page
 from wbc_jax.reporting.figure_files import SavedFigure
 from wbc_jax.reporting.report import write_report
+from wbc_jax.reporting.run_files import read_run
 
 CLASSES = ("eosinophil", "lymphocyte", "monocyte", "neutrophil")
 MakeRun = Callable[..., Path]
@@ -151,6 +152,9 @@ def write_run(
             "validation": dict.fromkeys(classes, num_validation // len(classes)),
             "test": figures["test"]["num_smears_per_class"],
         },
+        "counted": "images",
+        "all_smears": {"train": sum(range(20, 20 + len(classes)))}
+        | {"validation": num_validation, "test": figures["test"]["num_smears"]},
         "num_smears_on_two_sides": 0,
         "num_unresolved": 0,
         "is_leaky": is_leaky,
@@ -193,7 +197,7 @@ def reported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with two warnings and its report; only to be read."""
     path = tmp_path_factory.mktemp("reported") / "run"
     write_run(path, warnings=("Smears leak.", "Second warning."))
-    write_report(path, gray_images())
+    write_report(read_run(path), gray_images())
     return path
 
 

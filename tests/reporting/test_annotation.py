@@ -48,6 +48,23 @@ def test_a_small_picture_is_enlarged_by_a_whole_number() -> None:
     assert np.asarray(PICTURE).min() == 255  # the picture given stays as it is
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((700, 3), (87 * 700, 87 * 3)),  # 160 times as wide is more than a JPEG holds
+        ((66_000, 300), (65_500, 298)),
+        ((3, 700), (3, 700)),
+        ((16_000, 1), (64_000, 4)),
+    ],
+)
+def test_a_thin_picture_is_enlarged_as_far_as_a_jpeg_goes(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    mark = Mark("WBC", 1.0, 1.0, box=(0, 0, 3, 3), text="1", is_uncertain=True)
+    with Image.open(io.BytesIO(annotate(Image.new("RGB", size), [mark]))) as marked:
+        assert marked.size == expected
+
+
 @pytest.mark.parametrize("size", [(50, 40), (160, 120)])
 def test_a_map_is_brightest_where_it_is_highest(size: tuple[int, int]) -> None:
     heat = np.zeros((5, 5), np.float32)

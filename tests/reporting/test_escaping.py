@@ -14,6 +14,7 @@ from wbc_jax.reporting.audit_findings import Findings, Group, Pair
 from wbc_jax.reporting.audit_report import write_audit
 from wbc_jax.reporting.compare import compare
 from wbc_jax.reporting.report import write_report
+from wbc_jax.reporting.run_files import read_run
 
 SCRIPT = "<script>alert(1)</script>"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;"
@@ -56,7 +57,7 @@ def require_shown_and_not_run(page: Path) -> str:
 
 
 def test_a_report(hostile: Any, images: np.ndarray, unsaved_figures: None) -> None:
-    source = require_shown_and_not_run(write_report(hostile("run", 0), images))
+    source = require_shown_and_not_run(write_report(read_run(hostile("run", 0)), images))
     assert f"{SHOWN}/0000.jpeg" in source
     assert "{{ 7 * 7 }}" in source
 
@@ -64,7 +65,7 @@ def test_a_report(hostile: Any, images: np.ndarray, unsaved_figures: None) -> No
 def test_a_report_lists_what_was_left_out(
     hostile: Any, images: np.ndarray, unsaved_figures: None
 ) -> None:
-    page = check_page(write_report(hostile("run", 0), images).read_text(encoding="utf-8"))
+    page = check_page(write_report(read_run(hostile("run", 0)), images).read_text(encoding="utf-8"))
     (caption,) = [title for title in page.tables if title.startswith("Files that could not")]
     assert "the first 20 of 25, all are in dataset.json" in caption
     assert page.tables[caption] == [["File", "Reason"], *[[SCRIPT, SCRIPT]] * 20]

@@ -4,6 +4,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -128,6 +129,23 @@ def test_confusion_matrix_shows_counts_and_shares_of_the_row():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Predicted class", "True class")
     top, bottom = axes.transData.transform([(0.5, 0.5), (0.5, 1.5)])[:, 1]
     assert top > bottom, "the first class is the top row"
+
+
+def test_confusion_matrix_can_be_read_on_every_blue():
+    """WCAG 2: letters of this size need a contrast of 4.5."""
+
+    def luminance(colour: tuple[float, ...]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    for hits in range(101):
+        matrix = np.array([[hits, 100 - hits], [0, 1]])
+        axes = plots.confusion_matrix(matrix, ("a", "b"), title="t").axes[0]
+        (cells,) = axes.collections
+        cells.update_scalarmappable()
+        for text, cell in zip(axes.texts[::2], cells.get_facecolor(), strict=True):
+            pair = sorted([luminance(to_rgb(text.get_color())), luminance(tuple(cell))])
+            assert (pair[1] + 0.05) / (pair[0] + 0.05) > 4.3, (hits, text.get_text())
 
 
 def test_prediction_sheet_marks_mistakes_and_shows_the_right_image(images):

@@ -9,6 +9,7 @@ from tests.reporting.conftest import CLASSES
 from tests.reporting.html_page import Page, check_page
 from wbc_jax.errors import UserError
 from wbc_jax.reporting.report import write_report
+from wbc_jax.reporting.run_files import read_run
 from wbc_jax.reporting.run_page import as_text
 
 
@@ -29,7 +30,7 @@ def _table(page: Page, start: str) -> list[list[str]]:
 def test_the_page_is_self_contained_and_stands_beside_its_figures(make_run, images):
     workdir = make_run()
     before = {path.name for path in workdir.iterdir()}
-    path = write_report(workdir, images)
+    path = write_report(read_run(workdir), images)
     assert path == workdir / "report.html"
     page = _page(path)
     first = path.read_bytes()
@@ -44,7 +45,7 @@ def test_the_page_is_self_contained_and_stands_beside_its_figures(make_run, imag
     assert embedded[-1] == (workdir / "figures" / "predictions.png").read_bytes()
     assert len(embedded) == 7
     assert "Read this first" not in page.text, "this run has nothing to warn of"
-    assert write_report(workdir, images).read_bytes() == first
+    assert write_report(read_run(workdir), images).read_bytes() == first
 
 
 def test_data_protocol_and_warnings_stand_before_the_first_number(page):
@@ -67,7 +68,7 @@ def test_both_accuracies_are_named_explained_and_not_confused(make_run, images, 
         results["test"] |= {"categorical_accuracy": 0.8512, "binary_accuracy": 0.9349}
 
     edit_json(workdir / "results.json", set_both)
-    text = _page(write_report(workdir, images)).text
+    text = _page(write_report(read_run(workdir), images)).text
     ends = json.loads((workdir / "results.json").read_text())["intervals"]["image"]
     low, high = (f"{100 * end:.1f}" for end in ends["categorical_accuracy"])
     assert f"Categorical accuracy 85.1 % [{low}, {high}], 95 % interval, 20 smears." in text
@@ -143,7 +144,7 @@ def test_names_are_escaped(make_run, images):
     saved = dict(np.load(workdir / "predictions.npz"))
     saved["filename"] = np.array([f"<img src=x onerror=y>{index}" for index in range(40)])
     np.savez(workdir / "predictions.npz", **saved)
-    path = write_report(workdir, images)
+    path = write_report(read_run(workdir), images)
     page = _page(path)  # would meet the script and the image's address
     assert hostile in [row[0] for row in _table(page, "Figures per class, images")]
     assert "<script" not in path.read_text(encoding="utf-8")
@@ -162,7 +163,7 @@ def test_undefined_numbers_are_a_dash_and_a_missing_command_is_said_to_be_missin
 
     edit_json(workdir / "results.json", no_precision)
     edit_json(workdir / "environment.json", lambda environment: environment.pop("command"))
-    page = _page(write_report(workdir, images))
+    page = _page(write_report(read_run(workdir), images))
     (monocyte,) = [row for row in _table(page, "Figures per class, im") if row[0] == "monocyte"]
     assert monocyte[1].startswith("– [")
     assert "from – to 91.0 % in 5 epochs" in page.all("img")[0]["alt"]
@@ -170,7 +171,7 @@ def test_undefined_numbers_are_a_dash_and_a_missing_command_is_said_to_be_missin
 
 
 def test_a_leaky_protocol_stands_above_everything_and_over_every_number(make_run, images):
-    path = write_report(make_run(is_leaky=True), images)
+    path = write_report(read_run(make_run(is_leaky=True)), images)
     page = _page(path)
     assert page.text.startswith("LEAKY CNN on blood_cells, protocol paper ⚠ LEAKY PROTOCOL: paper")
     assert [attributes["role"] for attributes in page.all("p") if "role" in attributes] == ["alert"]
@@ -191,7 +192,7 @@ def test_no_word_of_leaky_protocols_where_there_is_none(page):
 @pytest.mark.usefixtures("unsaved_figures")
 def test_validation_is_shown_where_there_is_such_a_part(make_run, images, page):
     workdir = make_run(validated=True)
-    shown = _page(write_report(workdir, images))
+    shown = _page(write_report(read_run(workdir), images))
     test = json.loads((workdir / "results.json").read_text())["test"]
     assert (
         f"The temperature, {test['temperature']:.2f}, was fitted on the 20 validation" in shown.text
@@ -209,7 +210,7 @@ def test_validation_is_shown_where_there_is_such_a_part(make_run, images, page):
 def test_images_of_another_run_are_refused(make_run, images):
     workdir = make_run()
     with pytest.raises(UserError, match=r"run was tested on 40 images, but 39 were given"):
-        write_report(workdir, images[:39])
+        write_report(read_run(workdir), images[:39])
     assert not (workdir / "report.html").exists()
 
 

@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,11 @@ def test_damaged_predictions(make_run):
     for content in (b"", b"no zip file", whole[: len(whole) // 2]):
         file.write_bytes(content)
         _fails(file, "cannot be read", "run it again")
+    # One flipped byte: of the zip, of the compression, of an array's head.
+    for place in range(0, len(whole), 7):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        with suppress(UserError):
+            read_predictions(read_run(path))
 
 
 def test_pickled_predictions_are_not_unpacked(make_run):

@@ -74,6 +74,26 @@ def test_a_place_between_pixels_is_found_by_the_parabola() -> None:
     np.testing.assert_allclose(seeds.columns, 12.8 * 4 + 1.5, atol=0.4)
 
 
+def test_a_hilltop_at_the_edge_stays_in_the_picture() -> None:
+    answer = np.zeros((20, 24, 3), np.float32)
+    answer[0, 0], answer[19, 23], answer[0, 10], answer[0, 11] = 0.9, 0.9, 0.9, 0.6
+    seeds = READER(logit(np.clip(answer, 1e-6, 1)).astype(np.float32))
+    rows, columns = (values[seeds.kinds == 2] for values in (seeds.rows, seeds.columns))
+    np.testing.assert_allclose(rows, [1.5, 1.5, 77.5])  # middles of the first and last pixels
+    assert columns[[0, 2]].tolist() == [1.5, 93.5]
+    assert 10 * 4 + 1.5 < columns[1] < 10.5 * 4 + 1.5  # along the edge there are neighbours
+
+
+def test_a_flat_map_has_seeds_apart_and_takes_little_memory() -> None:
+    """A network that has not learned answers so; all pairs of its pixels would be 4.6 GB."""
+    reader = SeedReader(stride=4, thresholds=(0.5,) * 3, apart=(80.0, 80.0, 80.0))
+    seeds = reader(np.full((120, 200, 3), 20, np.float32))
+    rows, columns = (values[seeds.kinds == 0] for values in (seeds.rows, seeds.columns))
+    assert 50 <= len(rows) <= 80  # squares of 80 pixels: 60
+    distances = np.hypot(rows[:, None] - rows, columns[:, None] - columns)
+    assert distances[~np.eye(len(rows), dtype=bool)].min() >= 80.0
+
+
 def test_the_mean_over_mirror_images_is_that_of_the_maps_turned_back() -> None:
     one = jnp.asarray(logit(np.clip(maps(), 0.01, 0.99)))[None]
     axes = ((), (1,), (2,), (1, 2))

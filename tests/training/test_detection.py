@@ -69,6 +69,10 @@ def test_the_page_holds_every_figure_and_no_request_leaves_it(run: Path) -> None
     assert {link["href"][0] for link in page.all("a")} == {"#"}
     assert "Research use only, not for diagnosis." in page.text
     assert "Synthetic drawings, not cells" in page.text
+    (table,) = (rows for title, rows in page.tables.items() if "cells and smears per" in title)
+    # Eight smears, four copies of each; a picture holds cells of all three kinds.
+    assert table[1] == ["cells", "smears"] * 3
+    assert table[-1][-2:] == ["32", "8"]
     (table,) = (rows for title, rows in page.tables.items() if title.startswith("Every figure"))
     assert [row[0] for row in table[2:4]] == ["F1", "Precision"]
     f1 = results_of(run)["test"]["per_kind"]["WBC"]["f1"]

@@ -62,9 +62,13 @@ class Data:
             },
             "classes": list(self.classes),
             **{f"num_{name}": len(part.label) for name, part in parts.items()},
+            "counted": "images" if self.partition.train.cells is None else "cells",
             **{f"{name}_class_counts": self._class_counts(part) for name, part in parts.items()},
-            # Copies of unknown smears are counted in no class's smears.
+            # Copies of unknown smears are counted in no class's smears, nor in all.
             "smears": {name: self._smear_counts(part) for name, part in parts.items()},
+            "all_smears": {
+                name: len(set(part.source) - {UNRESOLVED}) for name, part in parts.items()
+            },
             "num_smears_on_two_sides": len(shared),
             "num_scenes_on_two_sides": len(shared_scenes),
             "num_left_out": in_splits - used,

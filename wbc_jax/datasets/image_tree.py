@@ -134,6 +134,8 @@ class ZipTree(ImageTree):
 
     def read(self, path: str) -> bytes:
         """See base class."""
+        if path not in self._members:
+            raise UserError(f"{self.where} holds no {printable(path)}: fetch the archive again")
         return read_member(self._zip, self._members[path], f"{self.where}/{path}")
 
 

@@ -141,6 +141,7 @@ def finish_run(
     with TensorBoard(workdir / "tensorboard", epochs_done=len(epochs)) as board:
         board.write_pictures(len(epochs), {f"report/{one.stem}": one.read_bytes() for one in drawn})
         board.write_hparams(flatten(config.to_dict()), headline)
+    write_results(workdir, results)
     if data.protocol.is_leaky:
         _log.warning("%s %s: %s", leaky.MARK, data.protocol.name, leaky.WORDS)
     _log.info("report: %s", workdir / "report.html")
@@ -154,7 +155,7 @@ def _finish_classification(
     facts: dict[str, Any],
     logits: PartLogits,
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """Writes predictions of images and smears, results and report; returns results and headline."""
+    """Writes predictions of images and smears, cards and report; returns results and headline."""
     data, (_, validation, test) = experiment.data, experiment.data.partition
     scores = score(logits, data.partition, data.classes)
     results = {**facts, **scores.figures}
@@ -164,9 +165,9 @@ def _finish_classification(
         write_predictions(
             workdir, validation, softmax(logits.validation), name=VALIDATION_PREDICTIONS
         )
-    write_results(workdir, results)
-    write_cards(read_run(workdir))
-    write_report(workdir, test.image)
+    run = read_run(workdir, results)
+    write_cards(run)
+    write_report(run, test.image)
     return results, {name: results["test"][name] for name in HEADLINE}
 
 

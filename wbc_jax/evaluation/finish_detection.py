@@ -1,4 +1,4 @@
-"""The end of a detector's run: every test picture once, then seeds, results and report.
+"""The end of a detector's run: every test picture once, then seeds, figures and report.
 
 results, headline = finish_detection(config, experiment, workdir, facts, maps)
 """
@@ -15,11 +15,12 @@ from wbc_jax.evaluation.detection_scores import (
     score_detections,
     sweep_thresholds,
 )
-from wbc_jax.evaluation.results import PartLogits, write_arrays, write_results
+from wbc_jax.evaluation.results import PartLogits, write_arrays
 from wbc_jax.reporting.detection_cards import write_detector_cards
 from wbc_jax.reporting.detection_figures import draw_detections
 from wbc_jax.reporting.detection_plots import Marks
 from wbc_jax.reporting.detection_report import write_detection_report
+from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.heat_maps import SeedReader
 from wbc_jax.seeds.matching import Cells, true_cells
 from wbc_jax.seeds.seed_points import KINDS, Seeds
@@ -37,7 +38,7 @@ def finish_detection(
     facts: dict[str, Any],
     maps: PartLogits,
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """Writes seeds, results and report of a trained detector; returns results and headline.
+    """Writes seeds, cards and report of a trained detector; returns results and headline.
 
     Args:
         config: of the run.
@@ -83,9 +84,9 @@ def finish_detection(
         [Marks(one.rows, one.columns, one.kinds) for one in kept["test"]],
         [Marks(*one) for one in cells],
     )
-    write_results(workdir, results)
-    write_detector_cards(workdir)
-    write_detection_report(workdir, drawn)
+    run = read_detector_run(workdir, results)
+    write_detector_cards(run)
+    write_detection_report(run, drawn)
     return results, {
         f"{name}_{kind}": results["test"]["per_kind"][kind][name]
         for kind in KINDS

@@ -68,7 +68,8 @@ def classification_summary(
     Returns:
         `macro_f1`, `balanced_accuracy`, `mcc`, `per_class` (precision, recall, f1, support by name)
         and `confusion_matrix` (rows true, columns predicted). A class that was never predicted has
-        precision 0; macro F1 and balanced accuracy are means over the classes that do occur.
+        precision 0, one that does not occur NaN for recall and F1; macro F1 and balanced accuracy
+        are means over the classes that do occur.
     """
     from sklearn import metrics  # a second of import that training's start does not need
 
@@ -76,9 +77,10 @@ def classification_summary(
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
         labels, predictions, labels=indices, zero_division=0
     )
+    recall, f1 = (np.where(support > 0, values, np.nan) for values in (recall, f1))
     return {
-        "macro_f1": float(f1[support > 0].mean()),
-        "balanced_accuracy": float(recall[support > 0].mean()),
+        "macro_f1": float(np.nanmean(f1)),
+        "balanced_accuracy": float(np.nanmean(recall)),
         "mcc": float(metrics.matthews_corrcoef(labels, predictions)),
         "per_class": {
             name: {

@@ -147,7 +147,9 @@ def resample(seeds: Mapping[int, Answers]) -> Resamples:
     smears = {seed: group_by_smear(a.sources, a.labels, a.filenames) for seed, a in seeds.items()}
     names, union, places = _union(smears)
     draws = draw_smears(union)
-    seeds_drawn = np.random.default_rng(SEED).integers(len(seeds), size=(len(draws), len(seeds)))
+    # A stream of its own: the smears are drawn from SEED's.
+    random = np.random.default_rng([SEED, 1])
+    seeds_drawn = random.integers(len(seeds), size=(len(draws), len(seeds)))
     levels: dict[str, dict[str, SeedFigure]] = {}
     is_wrong = np.zeros(len(union), bool)
     for level in ("image", "smear"):

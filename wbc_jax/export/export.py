@@ -18,6 +18,7 @@ from PIL import Image
 import wbc_jax
 from wbc_jax.atomic_files import to_json, write_bytes, write_text
 from wbc_jax.data.preprocessing import shrink
+from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import Classifier, load_classifier
 from wbc_jax.evaluation.results import softmax
 from wbc_jax.export import loader
@@ -49,6 +50,7 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
             written.
     """
     classifier = load_classifier(workdir)
+    copied = {name: _read_of_run(workdir / name) for name in _COPIED}
     shape = (*input_size(classifier, picture_size), 3)
     make_output_folder(output)
     exported = export_program(classifier, picture_size)
@@ -59,7 +61,7 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
         loader.CHECK: _npz({"images": images, **_answers_of_run(classifier, images)}),
         loader.FACTS: (to_json(_facts(classifier, shape), indent=2) + "\n").encode(),
         LOADER: resources.files("wbc_jax.export").joinpath("loader.py").read_bytes(),
-        **{name: (workdir / name).read_bytes() for name in _COPIED},
+        **copied,
     }
     (output / loader.DIGESTS).unlink(missing_ok=True)
     for name, content in contents.items():
@@ -82,6 +84,16 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
         f"check it anywhere, with jax alone: python {output / LOADER}\n"
         "Research use only, not for diagnosis."
     )
+
+
+def _read_of_run(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); write it anew: python launch.py "
+            f"--mode=evaluate --workdir={path.parent}"
+        ) from error
 
 
 def _facts(classifier: Classifier, shape: tuple[int, ...]) -> dict[str, Any]:

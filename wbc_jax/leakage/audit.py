@@ -1,9 +1,10 @@
 """Which pictures are on more than one side of a division: of a folder, or of a protocol's.
 
-findings, show = audit_folder(Path("images"), wanted=("TRAIN", "TEST"))
-findings, show = audit_division({"train": train, "test": test}, read, title="paper")
+findings = audit_folder(Path("images"), wanted=("TRAIN", "TEST"))
+findings = audit_division(
+    {"train": train, "test": test}, read, title="paper", knows_copies=True
+)
 findings.pairs, findings.groups
-show(findings.groups[0].pair)         # both pictures, and the second laid onto the first
 """
 
 from collections import defaultdict

@@ -104,17 +104,19 @@ def load_labels(tree: ImageTree) -> Sequence[tuple[str, str]]:
     """Returns (original's name, its classes as written) in the order of `labels.csv`.
 
     Raises:
-        UserError: the file is not there or has other columns.
+        UserError: the file is not there, is no text or has other columns.
     """
-    text = tree.read(LABELS).decode("utf-8-sig")
+    content = tree.read(LABELS)
     try:
+        text = content.decode("utf-8-sig")
         return [
             (f"BloodImage_{int(row['Image']):05d}", row["Category"].strip())
             for row in csv.DictReader(io.StringIO(text))
         ]
     except (KeyError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{tree.where}/{LABELS} must have the columns Image (a number) and Category: {error!r}"
+            f"{tree.where}/{LABELS} must be UTF-8 with the columns Image (a number) and Category: "
+            f"{error!r}"
         ) from error
 
 

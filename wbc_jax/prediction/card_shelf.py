@@ -1,7 +1,8 @@
 """The white cells that the gallery shows: all, or an even part of very many.
 
+shelf = CardShelf(classifier, why=True)
 shelf.add(name, cells, sight)
-cards = shelf.cards(why=True)
+cards = shelf.cards()
 """
 
 import io
@@ -15,6 +16,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from tqdm import tqdm
 
+from wbc_jax.errors import UserError
 from wbc_jax.evaluation.attention import agreement, find_layer, make_grad_cam, make_occlusion
 from wbc_jax.evaluation.classifier import Classifier
 from wbc_jax.prediction.predictor import Sight
@@ -35,9 +37,18 @@ class _Kept:
 class CardShelf:
     """Keeps every cell; once they are too many every second, then every fourth, and so on."""
 
-    def __init__(self, classifier: Classifier) -> None:
-        """Begins empty; `classifier` explains its answers."""
+    def __init__(self, classifier: Classifier, *, why: bool) -> None:
+        """Begins empty.
+
+        Args:
+            classifier: gives the answers.
+            why: whether it is to explain them.
+
+        Raises:
+            UserError: it cannot explain them.
+        """
         self._classifier = classifier
+        self._layer = _explaining_layer(classifier) if why else None
         self._kept: list[_Kept] = []
         self._stride = 1
         self._count = 0
@@ -55,16 +66,14 @@ class CardShelf:
             self._kept = self._kept[::2]
             self._stride *= 2
 
-    def cards(self, *, why: bool) -> list[Card]:
-        """Returns the cards, with what the answers rest on where that is asked for."""
-        if not why or not self._kept:
+    def cards(self) -> list[Card]:
+        """Returns the cards, with what the answers rest on where that was asked for."""
+        if self._layer is None:
             return [kept.card for kept in self._kept]
         classifier = self._classifier
-        shape = (*self._kept[0].input.shape[:2], 3)
         model, to_input = classifier.model, classifier.to_input
-        layer = find_layer(model, classifier.variables, shape)
         explainers = (
-            make_grad_cam(model, to_input, layer, flips=classifier.flips),
+            make_grad_cam(model, to_input, self._layer, flips=classifier.flips),
             make_occlusion(model, to_input, flips=classifier.flips),
         )
         cards = []
@@ -79,6 +88,17 @@ class CardShelf:
                 cards += [_with_why(*row) for row in zip(some, *maps, strict=False)]
                 bar.update(len(some))
         return cards
+
+
+def _explaining_layer(classifier: Classifier) -> tuple[str, ...]:
+    side = classifier.settings.image_size
+    try:
+        return find_layer(classifier.model, classifier.variables, (side, side, 3))
+    except ValueError as error:
+        raise UserError(
+            f"--why: images of {side}x{side} pixels are too small for this network to show places "
+            f"({error}); leave --why out"
+        ) from error
 
 
 def _card(name: str, cell: Mapping[str, Any], view: Image.Image) -> Card:

@@ -3,27 +3,24 @@
 print(predict(Path("runs/A"), Path("smears"), Path("out"), cache_dir=cache))
 """
 
-import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
-from wbc_jax.atomic_files import write_bytes
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import load_classifier
 from wbc_jax.prediction.card_shelf import CardShelf
 from wbc_jax.prediction.describe import Total, cells_of, describe_run, marks_of, say
 from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
+from wbc_jax.prediction.marked_pictures import PICTURES, MarkedPictures
 from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predictor import Predictor
-from wbc_jax.prediction.records import PredictionFiles, marked_before
+from wbc_jax.prediction.records import PredictionFiles
 from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import write_gallery
 from wbc_jax.reporting.output_folder import make_output_folder, require_apart
 from wbc_jax.seeds.detection import load_detector
-
-PICTURES = "pictures"
-_STEM = 60  # characters of a picture's name that its marked copy keeps
 
 
 def predict(
@@ -50,21 +47,27 @@ def predict(
         why: explain the cells of the gallery.
 
     Raises:
-        UserError: run, pictures or detector are not there, no file is a picture, or the folder
-            cannot be written.
+        UserError: run, pictures or detector are not there, no file is a picture, a window or an
+            explanation is asked for that the run has no use for, or the folder cannot be written.
     """
     pictures = find_pictures(place)
     _require_apart(place, output)
     classifier = load_classifier(run)
+    if single_cells and window is not None and classifier.settings.view == "whole":
+        raise UserError(
+            f"window={window}: the run in {run} takes whole pictures of single cells (data.view="
+            "whole); leave --window out, or crop the pictures"
+        )
     detect = None if single_cells else load_detector(detector, cache_dir=cache_dir)
     predictor = Predictor(classifier, detect, window=window)
     head = describe_run(
         classifier, place=place, detector=detector, single_cells=single_cells, window=window
     )
+    total, shelf = Total(classifier.classes), CardShelf(classifier, why=why)
     make_output_folder(output)
-    marked = None if single_cells else _empty(output / PICTURES)
-    total, shelf = Total(classifier.classes), CardShelf(classifier)
-    with PredictionFiles(output, classifier.classes, head) as files:
+    with ExitStack() as stack:
+        files = stack.enter_context(PredictionFiles(output, classifier.classes, head))
+        marked = None if single_cells else stack.enter_context(MarkedPictures(output))
         for group in in_groups(look_at_all(predictor, pictures, total.add_bad)):
             _answer(predictor, group, files, total, shelf, marked)
         if not total.num_images:
@@ -72,10 +75,14 @@ def predict(
                 f"input={place} holds no picture that can be read{total.first_bad()}; name a "
                 "picture, a folder or a zip of them"
             )
-        tail = total.describe()
+        cards, tail = shelf.cards(), total.describe()
+        # Up to here nothing of an earlier prediction was touched.
+        summary = {**head, **tail}
+        page = write_gallery(output, summary, cards)
+        if marked is not None:
+            marked.end()
         files.end(tail)
-    summary = {**head, **tail}
-    return say(summary, write_gallery(output, summary, shelf.cards(why=why)))
+    return say(summary, page)
 
 
 def _answer(
@@ -84,7 +91,7 @@ def _answer(
     files: PredictionFiles,
     total: Total,
     shelf: CardShelf,
-    marked: Path | None,
+    marked: MarkedPictures | None,
 ) -> None:
     """Classifies the windows of some pictures together and writes what was found in each."""
     inputs = np.concatenate([seen.sight.inputs for seen in group])
@@ -99,16 +106,10 @@ def _answer(
         width, height = sight.picture.size
         picture = {"image": name, "width": width, "height": height, "cells": cells}
         if marked is not None:
-            file = f"{total.num_images:05d}-{_safe(name)}.jpg"
-            write_bytes(marked / file, annotate(sight.picture, marks_of(cells, sight)))
-            picture["marked"] = f"{PICTURES}/{file}"
+            jpeg = annotate(sight.picture, marks_of(cells, sight))
+            picture["marked"] = marked.add(total.num_images, name, jpeg)
         files.add(picture)
         shelf.add(name, cells, sight)
-
-
-def _safe(name: str) -> str:
-    """Returns the start of a file's own name that every file system takes."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", Path(name).stem[:_STEM])
 
 
 def _require_apart(place: Path, output: Path) -> None:
@@ -119,11 +120,3 @@ def _require_apart(place: Path, output: Path) -> None:
             f"input={place} lies where workdir={output} keeps its marked pictures; name another "
             "workdir"
         )
-
-
-def _empty(folder: Path) -> Path:
-    """Makes the folder and removes what an earlier prediction says that it has left in it."""
-    make_output_folder(folder)
-    for name in marked_before(folder.parent):
-        (folder / name).unlink(missing_ok=True)
-    return folder

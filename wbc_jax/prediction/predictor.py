@@ -63,7 +63,8 @@ class Predictor:
         """Decodes a picture, finds its cells and cuts a window around every white one.
 
         Raises:
-            UndecodableError: the bytes are no picture that can be used.
+            UndecodableError: the bytes are no picture that can be used, or its windows are too
+                large.
         """
         picture = decode(encoded)
         settings = self.classifier.settings

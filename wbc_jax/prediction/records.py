@@ -22,9 +22,8 @@ with PredictionFiles(output, classes, head={"run": ...}) as files:
 """
 
 import csv
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -56,7 +55,7 @@ class PredictionFiles:
         self._rows.writerow(
             ["image", *_OF_CELL, *_OF_WHITE, *(f"p_{name}" for name in self._classes)]
         )
-        self._text.write(to_json(head)[:-1] + ', "images": [')
+        self._text.write(_writable(to_json(head))[:-1] + ', "images": [')
         self._is_first = True
         self._is_complete = False
 
@@ -107,21 +106,6 @@ class PredictionFiles:
 
     def _open(self, name: str) -> TextIO:
         return _unfinished(self._paths[name]).open("w", encoding="utf-8", newline="")
-
-
-def marked_before(output: Path) -> Iterator[str]:
-    """Yields the names of the marked pictures that an earlier prediction lists in a folder."""
-    path = output / JSON
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:  # one picture each: a whole file of many would fill the memory
-            try:
-                picture = json.loads(line.rstrip(",\n"))
-            except ValueError:  # it stands around the pictures, or the file is not ours
-                continue
-            if isinstance(picture, dict) and isinstance(picture.get("marked"), str):
-                yield Path(picture["marked"]).name
 
 
 def _unfinished(path: Path) -> Path:

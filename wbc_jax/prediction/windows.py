@@ -14,6 +14,7 @@ from PIL import Image
 
 from wbc_jax.data.preprocessing import Settings
 from wbc_jax.data.white_cell import white_cell_window
+from wbc_jax.datasets.decoding import MOST_PIXELS, UndecodableError
 
 Center = tuple[float, float]  # row, column, pixels of the picture
 
@@ -43,13 +44,16 @@ def own_box(picture: Image.Image, settings: Settings, window: int | None = None)
     Args:
         picture: RGB.
         settings: of the run.
-        window: side or height in pixels, instead of the run's.
+        window: side in pixels, instead of the run's, of the view `white_cell`.
+
+    Raises:
+        UndecodableError: the window is too large to be cut.
     """
     width, height = picture.size
     if settings.view == "white_cell":
         share = settings.window_side if window is None else window / height
         top, left, side = white_cell_window(picture, share)
-        return Box(left, top, left + side, top + side)
+        return _box(top, left, side, side)
     return Box(0, 0, width, height)
 
 
@@ -67,6 +71,9 @@ def boxes(
         settings: of the run.
         window: side (view white_cell) or height (view whole) in pixels of what is cut out; None:
             the run's share of the picture's height.
+
+    Raises:
+        UndecodableError: the windows are too large to be cut.
     """
     if len(centers) == 1 and window is None:
         own = own_box(picture, settings)
@@ -80,4 +87,13 @@ def boxes(
         rows = window or height
         columns = max(1, round(rows * width / height))
     corners = ((round(row - rows / 2), round(column - columns / 2)) for row, column in centers)
-    return [Box(left, top, left + columns, top + rows) for top, left in corners]
+    return [_box(top, left, rows, columns) for top, left in corners]
+
+
+def _box(top: int, left: int, rows: int, columns: int) -> Box:
+    """Returns a window, most of which may lie beyond a thin picture."""
+    if rows * columns > MOST_PIXELS:
+        raise UndecodableError(
+            f"a window of {rows}x{columns} pixels is more than the {MOST_PIXELS:,} allowed"
+        )
+    return Box(left, top, left + columns, top + rows)

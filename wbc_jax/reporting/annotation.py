@@ -4,6 +4,7 @@ jpeg = annotate(picture, [Mark("WBC", 120.0, 88.0, box=(40, 70, 130, 160), text=
 """
 
 import io
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from wbc_jax.reporting.colours import BLACK, BLUE, GREEN, ORANGE, VERMILLION
 _COLOURS = {"RBC": ORANGE, "WBC": BLUE, "Platelets": GREEN}
 _UNCERTAIN = VERMILLION
 _LEAST_HEIGHT = 480  # pixels; smaller pictures are enlarged, or nobody could read the words
+_MOST_SIDE = 65_500  # pixels, of a JPEG
+_MOST_ENLARGED = 16_000_000  # pixels of an enlarged picture: 50 MB
 _QUALITY = 88  # of the JPEG
 
 
@@ -50,12 +53,9 @@ def annotate(picture: Image.Image, marks: Sequence[Mark]) -> bytes:
         picture: RGB; it is not changed.
         marks: of its cells.
     """
-    scale = max(1, -(-_LEAST_HEIGHT // picture.height))
-    drawn = (
-        picture.resize((scale * picture.width, scale * picture.height))
-        if scale > 1
-        else (picture.copy())
-    )
+    scale = _scale(*picture.size)
+    size = tuple(max(1, round(scale * side)) for side in picture.size)
+    drawn = picture.copy() if scale == 1 else picture.resize((size[0], size[1]))
     unit = max(2, drawn.height // 240)  # width of a line, pixels
     pen = ImageDraw.Draw(drawn)
     for mark in sorted(marks, key=lambda mark: mark.kind == "WBC"):  # white cells on top
@@ -65,7 +65,17 @@ def annotate(picture: Image.Image, marks: Sequence[Mark]) -> bytes:
     return buffer.getvalue()
 
 
-def _draw(pen: ImageDraw.ImageDraw, mark: Mark, scale: int, unit: int) -> None:
+def _scale(width: int, height: int) -> float:
+    """Returns how often to enlarge a picture; below 1 where no JPEG could hold it."""
+    most = _MOST_SIDE / max(width, height)
+    if most < 1:
+        return most
+    wanted = -(-_LEAST_HEIGHT // height)
+    affordable = math.isqrt(_MOST_ENLARGED // (width * height))
+    return max(1, min(wanted, affordable, math.floor(most)))
+
+
+def _draw(pen: ImageDraw.ImageDraw, mark: Mark, scale: float, unit: int) -> None:
     colour = _UNCERTAIN if mark.is_uncertain else _COLOURS[mark.kind]
     x, y = scale * (mark.column + 0.5), scale * (mark.row + 0.5)
     reach = 4 * unit
@@ -79,7 +89,7 @@ def _draw(pen: ImageDraw.ImageDraw, mark: Mark, scale: int, unit: int) -> None:
         pen.line((x - reach, y, x + reach, y), fill=colour, width=unit)
         pen.line((x, y - reach, x, y + reach), fill=colour, width=unit)
     if mark.box is not None:
-        left, top, right, bottom = (scale * side for side in mark.box)
+        left, top, right, bottom = (round(scale * side) for side in mark.box)
         frame = (left, top, right - 1, bottom - 1)
         if mark.is_uncertain:
             _broken_frame(pen, frame, colour, unit)

@@ -23,10 +23,10 @@ MODEL_CARD, DATASET_CARD = "model_card.md", "dataset_card.md"
 
 
 def write_cards(run: Run) -> tuple[Path, Path]:
-    """Writes `model_card.md` and `dataset_card.md` into a finished run's directory.
+    """Writes `model_card.md` and `dataset_card.md` into a run's directory.
 
     Args:
-        run: with all its files.
+        run: finished or about to.
 
     Returns:
         The paths of both.

@@ -1,6 +1,6 @@
 """The cards of a detector's run: what it is for and what not, and which pictures it has seen.
 
-write_detector_cards(workdir)                # -> model_card.md, dataset_card.md
+write_detector_cards(read_detector_run(workdir))                # -> model_card.md, dataset_card.md
 
 Source: as `cards.py`.
 """
@@ -9,19 +9,18 @@ from pathlib import Path
 
 from wbc_jax.reporting.cards import DATASET_CARD, MODEL_CARD, about_dataset, write_card
 from wbc_jax.reporting.detection_report import figure_rows
-from wbc_jax.reporting.run_files import read_detector_run
+from wbc_jax.reporting.run_files import Run
 
 
-def write_detector_cards(workdir: Path) -> tuple[Path, Path]:
-    """Writes `model_card.md` and `dataset_card.md` into a finished run's directory.
+def write_detector_cards(run: Run) -> tuple[Path, Path]:
+    """Writes `model_card.md` and `dataset_card.md` into a run's directory.
 
     Args:
-        workdir: the run's directory, with all its files.
+        run: finished or about to.
 
     Returns:
         The paths of both.
     """
-    run = read_detector_run(workdir)
     about = about_dataset(run.dataset["dataset"])
     return (
         write_card(run, "detector_card.md", MODEL_CARD, rows=figure_rows(run)),

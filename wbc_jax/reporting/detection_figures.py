@@ -1,6 +1,6 @@
 """Which figures a detector's run has, with a sentence for each: for its page and TensorBoard.
 
-for name, drawn in draw_detections(results, images, seeds, cells).items():
+for name, drawn in draw_detections(results, loss, images, seeds, cells).items():
     save_figure(drawn.figure, folder, name, alt=drawn.alt)
 """
 

@@ -124,13 +124,17 @@ def precision_recall_curves(
     """
     figure = new_figure(4.6, 3.4)
     axes = figure.add_subplot()
+    lowest = 0.5
     for kind, (colour, line, marker) in KIND_LOOKS.items():
         recall = np.array(sweep[kind]["recall"], np.float64)
         precision = np.array(sweep[kind]["precision"], np.float64)
         axes.plot(recall, precision, color=colour, ls=line, label=kind)
         used = per_kind[kind]
         axes.plot(used["recall"], used["precision"], color=colour, marker=marker, ms=8)
-    axes.set(xlabel="Recall (%)", ylabel="Precision (%)", xlim=(0.4, 1.01), ylim=(0.4, 1.01))
+        place = np.array([used["recall"], used["precision"]], np.float64)
+        lowest = float(np.fmin.reduce(place, initial=lowest))
+    ends = (lowest - 0.1, 1.01)  # good detectors fill the upper corner; every mark has to be seen
+    axes.set(xlabel="Recall (%)", ylabel="Precision (%)", xlim=ends, ylim=ends)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
     axes.set_title(plain_text(title))

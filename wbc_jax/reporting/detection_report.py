@@ -1,6 +1,7 @@
 """A detector's run as figures and one page.
 
-write_detection_report(Path("runs/detector-bccd-seed0"), drawn)       # -> .../report.html
+run = read_detector_run(Path("runs/detector-bccd-seed0"))
+write_detection_report(run, drawn)                     # -> .../report.html
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from wbc_jax.reporting.number_text import interval, number, percent
 from wbc_jax.reporting.report_figures import Drawn
-from wbc_jax.reporting.run_files import Run, read_detector_run
+from wbc_jax.reporting.run_files import Run
 from wbc_jax.reporting.run_page import write_run_page
 
 # Key in results.json, name, whether it is a share.
@@ -21,20 +22,16 @@ FIGURES = (
 )
 
 
-def write_detection_report(workdir: Path, drawn: Mapping[str, Drawn]) -> Path:
-    """Writes `figures/*.svg`, `figures/*.png` and `report.html` into a finished run's directory.
+def write_detection_report(run: Run, drawn: Mapping[str, Drawn]) -> Path:
+    """Writes `figures/*.svg`, `figures/*.png` and `report.html` into a run's directory.
 
     Args:
-        workdir: the run's directory, results.json in it.
+        run: finished or about to.
         drawn: its figures by name.
 
     Returns:
         The path of report.html.
-
-    Raises:
-        UserError: the run's files are missing, damaged or unfinished.
     """
-    run = read_detector_run(workdir)
     return write_run_page(run, "detection_report.html", drawn, rows=figure_rows(run))
 
 

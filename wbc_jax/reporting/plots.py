@@ -30,6 +30,7 @@ from wbc_jax.reporting.figure_style import (
 from wbc_jax.reporting.number_text import percent
 
 # Line and filling of the markers, by part.
+_DARK = 0.72  # share whose blue is dark enough for white letters: a contrast of 4.5 either way
 _SPLIT_LOOKS = {
     "test": ("-", "full"),
     "validation": (":", "left"),
@@ -92,7 +93,7 @@ def confusion_matrix(
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
     for row, column in np.ndindex(counts.shape):
         share = percent(shares[row, column]) if totals[row, 0] else "–"
-        colour = "white" if shares[row, column] > 0.55 else BLACK
+        colour = "white" if shares[row, column] > _DARK else BLACK
         place: dict[str, Any] = {"ha": "center", "color": colour}
         axes.text(column + 0.5, row + 0.48, f"{counts[row, column]}", va="bottom", **place)
         axes.text(column + 0.5, row + 0.56, share, va="top", fontsize=7.5, **place)

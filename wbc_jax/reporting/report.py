@@ -1,6 +1,6 @@
 """One run as figures and one page for people who would rather look than read.
 
-write_report(Path("runs/alexnet-paper-seed0"), test_images)    # -> .../report.html
+write_report(read_run(Path("runs/alexnet-paper-seed0")), test_images)    # -> .../report.html
 """
 
 from pathlib import Path
@@ -17,7 +17,6 @@ from wbc_jax.reporting.run_files import (
     Predictions,
     Run,
     read_predictions,
-    read_run,
     read_smear_predictions,
 )
 from wbc_jax.reporting.run_page import write_run_page
@@ -27,11 +26,11 @@ from wbc_jax.reporting.window_plots import window_sheet
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 6
 
 
-def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Path:
-    """Writes `figures/*.svg`, `figures/*.png` and `report.html` into a finished run's directory.
+def write_report(run: Run, test_images: UInt8[np.ndarray, "n h w c"]) -> Path:
+    """Writes `figures/*.svg`, `figures/*.png` and `report.html` into a run's directory.
 
     Args:
-        workdir: the run's directory, results.json and predictions.npz in it.
+        run: finished or about to; its predictions are in its directory.
         test_images: every test image as the network sees it, 0 to 255, gray (c = 1) or RGB
             (c = 3), in the order of predictions.npz.
 
@@ -39,14 +38,13 @@ def write_report(workdir: Path, test_images: UInt8[np.ndarray, "n h w c"]) -> Pa
         The path of report.html.
 
     Raises:
-        UserError: the run's files are missing, damaged or unfinished, or `test_images` are not
-            those of the run.
+        UserError: the predictions are missing or damaged, or `test_images` are not those of the
+            run.
     """
-    run = read_run(workdir)
     predictions = read_predictions(run)
     if len(test_images) != len(predictions.labels):
         raise UserError(
-            f"{workdir} was tested on {len(predictions.labels)} images, but {len(test_images)} "
+            f"{run.path} was tested on {len(predictions.labels)} images, but {len(test_images)} "
             "were given; prepare the data of the run's own config.json and try again"
         )
     classes = run.results["classes"]

@@ -8,7 +8,6 @@ Only these files tie reporting to training; nothing of the trainer is imported.
 """
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int
 
+from wbc_jax.atomic_files import to_json
 from wbc_jax.errors import UserError
 from wbc_jax.reporting.run_schema import DETECTOR_SCHEMAS, REPEAT, SCHEMAS, check
 
@@ -96,28 +96,41 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     return [read_run(path) for path in paths]
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path, results: Mapping[str, Any] | None = None) -> Run:
     """Reads and checks the run at `path`.
+
+    Args:
+        path: the run's directory.
+        results: of a run that is about to finish, which has not written results.json yet.
 
     Raises:
         UserError: the directory is missing, is no run, holds an unfinished run, or one of its
             files is damaged or lacks a field.
     """
-    run = _read(path, SCHEMAS)
+    run = _read(path, SCHEMAS, results)
     _check_classes(run)
     return run
 
 
-def read_detector_run(path: Path) -> Run:
+def read_detector_run(path: Path, results: Mapping[str, Any] | None = None) -> Run:
     """Reads and checks the run of a detector at `path`.
+
+    Args:
+        path: as of `read_run`.
+        results: as of `read_run`.
 
     Raises:
         UserError: as `read_run`, or it is the run of a classifier.
     """
-    return _read(path, DETECTOR_SCHEMAS, task="detection")
+    return _read(path, DETECTOR_SCHEMAS, results, task="detection")
 
 
-def _read(path: Path, schemas: Mapping[str, Any], task: str = "classification") -> Run:
+def _read(
+    path: Path,
+    schemas: Mapping[str, Any],
+    results: Mapping[str, Any] | None,
+    task: str = "classification",
+) -> Run:
     if not path.is_dir():
         raise UserError(
             f"run directory {path} does not exist; give the working directory of a finished run"
@@ -127,12 +140,17 @@ def _read(path: Path, schemas: Mapping[str, Any], task: str = "classification") 
             f"{path} is not a run directory: it holds no config.json; "
             "give the working directory of a finished run"
         )
-    if not (path / "results.json").is_file():
+    if results is None and not (path / "results.json").is_file():
         raise UserError(
             f"the run at {path} is not finished: it holds no results.json, which is written last; "
             "start it again with the same config and it resumes"
         )
-    files = {name: _read_json(path / name) for name in schemas}
+    files = {
+        name: _read_json(path / name)
+        if results is None or name != "results.json"
+        else json.loads(to_json(results))
+        for name in schemas
+    }
     found = files["results.json"].get("task", "classification")
     if found != task:
         raise UserError(
@@ -141,6 +159,7 @@ def _read(path: Path, schemas: Mapping[str, Any], task: str = "classification") 
         )
     for name, schema in schemas.items():
         check(files[name], schema, path / name)
+    _add_what_earlier_versions_left_out(files["dataset.json"], task)
     return Run(
         path=path,
         config=files["config.json"],
@@ -148,6 +167,12 @@ def _read(path: Path, schemas: Mapping[str, Any], task: str = "classification") 
         dataset=files["dataset.json"],
         results=files["results.json"],
     )
+
+
+def _add_what_earlier_versions_left_out(dataset: dict[str, Any], task: str) -> None:
+    dataset.setdefault("counted", "cells" if task == "detection" else "images")
+    of_classes = dataset["smears"].items()
+    dataset.setdefault("all_smears", {part: sum(own.values()) for part, own in of_classes})
 
 
 def read_predictions(run: Run) -> Predictions:
@@ -196,7 +221,7 @@ def _read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
         raise UserError(f"{path} is missing; {REPEAT}") from None
     except KeyError as error:
         raise UserError(f"{path} lacks an array: {error.args[0]}; {REPEAT}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damage shows in many ways: of zip, of zlib, of the array's head
         raise UserError(f"{path} cannot be read ({error}); {REPEAT}") from None
 
 

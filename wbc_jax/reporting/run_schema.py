@@ -72,6 +72,8 @@ SCHEMAS: dict[str, Any] = {
             "validation": {"*": int},
             "test": {"*": int},
         },
+        "counted?": str,
+        "all_smears?": {"train": int, "validation": int, "test": int},
         "num_smears_on_two_sides": int,
         "num_scenes_on_two_sides?": int,
         "num_left_out?": int,

@@ -72,8 +72,8 @@ def data_summary(dataset: Mapping[str, Any]) -> str:
             for part in _PARTS
         ]
         lines.append(_counts_line(name, counts))
-    totals = [(dataset[f"num_{part}"], sum(dataset["smears"][part].values())) for part in _PARTS]
-    lines.append(_counts_line("all", totals))
+    totals = [(dataset[f"num_{part}"], dataset["all_smears"][part]) for part in _PARTS]
+    lines.append(_counts_line("all" if dataset["counted"] == "images" else "pictures", totals))
     lines.append(f"  smears in more than one part: {dataset['num_smears_on_two_sides']}")
     if dataset["num_unresolved"]:
         lines.append(

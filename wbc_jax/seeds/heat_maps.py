@@ -99,9 +99,9 @@ def find_seeds(
 ) -> Seeds:
     """Reads the hilltops of one picture's maps.
 
-    A hilltop is higher than its neighbours; of two that are nearer than their kind allows the
+    A hilltop is no lower than its neighbours; of two that are nearer than their kind allows the
     higher one is kept. Its place is refined by the parabola through its neighbours, along rows and
-    along columns.
+    along columns; at the map's edge, where a neighbour is missing, it stays where it is.
 
     Args:
         maps: one per kind, 0 to 1.
@@ -119,7 +119,7 @@ def find_seeds(
         order = np.argsort(-one[rows, columns], kind="stable")
         kept = order[_apart(rows[order], columns[order], least / stride)]
         rows, columns = rows[kept], columns[kept]
-        padded = np.pad(one, 1, mode="edge")
+        padded = np.pad(one, 1, mode="reflect")
         down = _refine(padded, rows + 1, columns + 1, (1, 0))
         right = _refine(padded, rows + 1, columns + 1, (0, 1))
         middle = (stride - 1) / 2
@@ -136,11 +136,13 @@ def find_seeds(
 
 def _apart(rows: np.ndarray, columns: np.ndarray, least: float) -> list[int]:
     """Returns which places to keep, the first ones first, so that none are nearer than `least`."""
-    near = np.hypot(rows[:, None] - rows, columns[:, None] - columns) < least
     kept: list[int] = []
-    for place in range(len(rows)):
-        if not near[place, kept].any():
-            kept.append(place)
+    left = np.arange(len(rows))
+    while len(left):  # a table of all pairs would fill the memory where a map is flat
+        first = left[0]
+        kept.append(int(first))
+        far = np.hypot(rows[left] - rows[first], columns[left] - columns[first]) >= least
+        left = left[far & (left != first)]
     return kept
 
 
