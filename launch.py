@@ -43,6 +43,7 @@ from wbc_jax.training import command_line as processes
 from wbc_jax.training.compilation_cache import keep_compiled_programs
 from wbc_jax.training.disk import OF_THE_DISK
 from wbc_jax.training.interruption import Interrupted
+from wbc_jax.training.memory import out_of_memory
 from wbc_jax.training.processes import is_first, leaving_together
 
 _LEAK, _USER_MISTAKE = 1, 2
@@ -87,14 +88,14 @@ _ON_BAD_IMAGE = flags.DEFINE_enum(
     "What to do about files of a data set that cannot be used: refuse it, or leave them out.",
 )
 _PROFILE = flags.DEFINE_bool(
-    "profile", False, "Record a trace of one epoch's training in WORKDIR/profile; for Perfetto."
+    "profile", False, "Record up to 15 s of an epoch's training in WORKDIR/profile; for Perfetto."
 )
 
 
 def _workdir() -> Path:
     if _WORKDIR.value:
         path = Path(_WORKDIR.value).expanduser()
-        return path.with_name(f"{path.name}-seed{_config().seed}") if sweeps.seeds() else path
+        return sweeps.directory_of_seed(path, _config().seed) if sweeps.seeds() else path
     if _MODE.value in ("compare", "pool"):
         return Path("runs") / {"compare": "comparison", "pool": "pooled"}[_MODE.value]
     if _MODE.value == "evaluate":
@@ -265,6 +266,10 @@ def _run(argv: list[str]) -> None:
             raise
         where = error.filename or "writing"
         _exit(f"{where}: {error.strerror}; make room, or name another file or folder")
+    except (MemoryError, RuntimeError) as error:  # of XLA, too
+        if (message := out_of_memory(error)) is None:
+            raise
+        _exit(message)
     except Interrupted as interrupted:
         print(f"stopped by {interrupted}; {_HOW_TO_GO_ON}", file=sys.stderr)
         sys.exit(interrupted.exit_code)

@@ -4,7 +4,7 @@ python -m benchmarks.white_cell --data_dir=DIR --bccd_dir=DIR --split=TRAIN
 python -m benchmarks.white_cell --data_dir=DIR --bccd_dir=DIR --split=TEST --output=misses.png
 
 On the originals at full size, 640x480, the truth is the boxes that people drew around white cells
-for BCCD (public, 364 of the same photographs); without --bccd_dir this part is left out. On the
+for BCCD (public, 292 of the same photographs); without --bccd_dir this part is left out. On the
 augmented copies the truth comes from their original through the recovered affine map: the box where
 the original has one, else the extent of the nucleus found in the original. A cell counts as in
 view where at least half of the ellipse in its box lies in the copy, and a window holds it where it

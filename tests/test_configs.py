@@ -212,6 +212,14 @@ def test_every_recipe_says_how_to_run_it_and_refuses_unknown_presets(recipe: str
             module.get_config(preset)
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_for_classifiers_takes_no_detector(recipe: str) -> None:
+    """Its fields of whole images would do nothing there."""
+    module = importlib.import_module(f"configs.recipes.{recipe}")
+    with pytest.raises(ValueError, match="a recipe for classifiers"):
+        module.get_config("detector-bccd")
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_every_config_says_how_to_run_it(name: str) -> None:
     module = importlib.import_module(f"configs.{name}")

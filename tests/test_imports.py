@@ -57,6 +57,17 @@ def test_comparing_loads_what_draws_and_nothing_that_computes(
     assert loaded(result.stderr.splitlines()) == DRAWING
 
 
+def test_pooling_loads_what_draws_and_scores_and_nothing_that_computes(
+    launch: Launch, finished_run: Path, tmp_path: Path
+) -> None:
+    flags = ("--mode=pool", f"--runs={finished_run}", f"--workdir={tmp_path / 'p'}")
+    result = launch(*flags, python=("-X", "importtime"))
+    assert result.returncode == 0, result.stderr
+    assert f"{tmp_path / 'p' / 'pooled.html'}" in result.stdout
+    assert (tmp_path / "p" / "pooled.html").is_file()
+    assert loaded(result.stderr.splitlines()) <= DRAWING | SCORING
+
+
 def test_the_first_step_waits_for_nothing_that_writes_draws_or_scores(
     launch: Launch, tiny_flags: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -58,6 +58,13 @@ def require_one_message(result: subprocess.CompletedProcess[str], *parts: str) -
         ((CNN, "--config.train.num_epochs=1.5"), ("'1.5'",)),
         ((CNN, "--config.augment.mirror=perhaps"), ("'perhaps'",)),
         ((CNN, "train"), ("argument 'train' is not a flag", "--help")),
+        ((CNN, "--seeds=0,00"), ("--seeds=0,00 must be different whole numbers",)),
+        ((CNN, "--seeds=0,1", "--workdir=."), ("--workdir=. with --seeds must end in a name",)),
+        (
+            ("--config=configs/detector.py:smoke", "--config.task=x", "--mode=describe"),
+            ("task='x' does not go with the config's other fields", "'detection'"),
+        ),
+        ((CNN, "--config.eval.batch_size=0"), ("eval.batch_size=0",)),
     ],
 )
 def test_a_mistake_on_the_command_line(

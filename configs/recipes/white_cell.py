@@ -16,8 +16,13 @@ def get_config(preset: str = "official_dev") -> ConfigDict:
 
     Args:
         preset: PRESET or NETWORK-PRESET; without a network, alexnet.
+
+    Raises:
+        ValueError: the network is none that classifies.
     """
     network, _, protocol = preset.rpartition("-")
+    if network == "detector":
+        raise ValueError("a recipe for classifiers: name cnn, alexnet, resnet50 or vgg19")
     config = importlib.import_module(f"configs.{network or 'alexnet'}").get_config(protocol)
     config.data.view = "white_cell"
     config.data.bands = "rgb"

@@ -15,6 +15,7 @@ from wbc_jax.models import MODELS, create_model
 from wbc_jax.models.describe import Layer, count_kinds, layer_table, list_layers
 from wbc_jax.models.head import Head
 from wbc_jax.nn import Logits
+from wbc_jax.nn.normalization import NORMALIZATIONS
 
 NUM_PARAMS = {
     "cnn": 896_900,
@@ -51,12 +52,15 @@ def test_number_of_parameters(name: str) -> None:
     assert sum(layer.num_params for layer in layers_of(name)) == NUM_PARAMS[name]
 
 
+@pytest.mark.parametrize("norm", NORMALIZATIONS)
 @pytest.mark.parametrize("name", ["cnn", "alexnet"])
-def test_the_table_misses_no_parameter(name: str) -> None:
-    shapes = jax.eval_shape(
-        configured_model(name).init, jax.random.key(0), jnp.zeros((1, 50, 50, 3))
-    )
-    assert sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])) == NUM_PARAMS[name]
+def test_the_table_misses_no_parameter(name: str, norm: str) -> None:
+    model, image = configured_model(name).clone(norm=norm), jnp.zeros((1, 50, 50, 3))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), image)
+    layers = list_layers(model, image_shape=(50, 50, 3))
+    params = sum(leaf.size for leaf in jax.tree.leaves(shapes["params"]))
+    assert sum(layer.num_params for layer in layers) == params
+    assert count_kinds(layers)["normalization"] == 2
 
 
 @pytest.mark.parametrize(

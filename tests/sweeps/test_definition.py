@@ -94,10 +94,12 @@ def test_a_change_that_a_config_cannot_take_is_refused(
         ("{settings}[one])\n    return Sweep('?', s, 'a', (0, -1))", "whole numbers from 0 on"),
         ("{settings}[one]){changed}, 'settings', ['a'])\n    return own", "be a tuple of Setting"),
         ("{settings}[one])\n    raise ValueError('no preset')", "no preset"),
+        ("{settings}[bad('name', 3)])\n    return Sweep('?', s, 'a')", "Setting's name=3 must be"),
+        ("{settings}[bad('changes', 1)])\n    return Sweep('?', s, 'a')", "the type Mapping"),
         ("def get_sweep(:", r"cannot be run: SyntaxError: .*line 1"),
         ("x = 1\nimport no_such_module", r"ModuleNotFoundError: .*'no_such_module' \(line 2\)"),
         ("def get_sweep():\n    return 3", "TypeError: .*takes 0 positional arguments but 1"),
-        ("{settings}[])\n    return {}['lenet']", r"KeyError: 'lenet' \(line 5\)"),
+        ("{settings}[])\n    return {}['lenet']", r"KeyError: 'lenet' \(line 8\)"),
     ],
 )
 def test_a_file_that_defines_no_sweep_is_refused(content: str, said: str, tmp_path: Path) -> None:
@@ -105,6 +107,9 @@ def test_a_file_that_defines_no_sweep_is_refused(content: str, said: str, tmp_pa
         "from wbc_jax.sweeps.definition import Setting, Sweep\n"
         "def get_sweep(preset='smoke'):\n"
         "    one = Setting('configs/cnn.py', {}, 'a')\n"
+        "    def bad(name, value):\n"
+        "        object.__setattr__(one, name, value)\n"
+        "        return one\n"
         "    s = tuple("
     )
     file = tmp_path / "s.py"
@@ -123,6 +128,22 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
         tmp_path / "s.py", {}, {"a": {}}, reference="a", config="configs/lenet.py"
     )
     with pytest.raises(UserError, match=r"config=configs/lenet.py cannot be read"):
+        make_trials(load_sweep(str(file)), tmp_path)
+
+
+def test_a_config_file_that_returns_no_config_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "mine.py"
+    config.write_text("def get_config(preset=''):\n    return {'model': 1}\n")
+    file = write_sweep_file(tmp_path / "s.py", {}, {"a": {}}, reference="a", config=str(config))
+    with pytest.raises(UserError, match=r"get_config must return a ConfigDict, not \{'model': 1\}"):
+        make_trials(load_sweep(str(file)), tmp_path)
+
+
+@pytest.mark.parametrize("title", ["+", ".", "..", "- . -"])
+def test_a_setting_that_could_name_no_folder_is_refused(title: str, tmp_path: Path) -> None:
+    """Its runs would lie beside the sweep's folder, or be the folder itself."""
+    file = write_sweep_file(tmp_path / "s.py", {}, {title: {}}, reference=title)
+    with pytest.raises(UserError, match="has no letter or digit to name a folder by"):
         make_trials(load_sweep(str(file)), tmp_path)
 
 

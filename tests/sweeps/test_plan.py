@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,9 +33,10 @@ def trials(tmp_path: Path) -> list[Trial]:
     return make_trials(load_sweep(str(file)), tmp_path / "out")
 
 
-def finish(trial: Trial, seconds: float) -> None:
+def finish(trial: Trial, seconds: float, **environment: Any) -> None:
     trial.workdir.mkdir(parents=True)
     (trial.workdir / "results.json").write_text(json.dumps({"wall_seconds": seconds}))
+    (trial.workdir / "environment.json").write_text(json.dumps(environment))
 
 
 def test_layers_parameters_and_multiply_adds_by_hand(trials: list[Trial]) -> None:
@@ -92,6 +94,15 @@ def test_a_sweep_over_detectors_is_refused(tmp_path: Path) -> None:
     file = write_sweep_file(tmp_path / "s.py", {}, {"a": {}}, reference="a", config=config)
     with pytest.raises(UserError, match=r"detector\.py:smoke is of the task 'detection'"):
         describe_settings(make_trials(load_sweep(str(file)), tmp_path / "out"))
+
+
+def test_seeds_that_were_trained_together_share_their_seconds(trials: list[Trial]) -> None:
+    facts = describe_settings(trials)
+    for trial in trials[:2]:
+        finish(trial, 10.0, seeds_at_once=[0, 1])
+    estimate = make_estimate(trials, facts, num_train=100, num_test=50)
+    assert estimate(trials[0]) == 5.0
+    assert estimate(trials[2]) == pytest.approx(10.0)  # twice the epochs
 
 
 def test_damaged_results_are_named(trials: list[Trial]) -> None:

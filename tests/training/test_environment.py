@@ -43,6 +43,21 @@ def test_the_commit_is_that_of_the_checkout(checkout: Any) -> None:
     assert head.stdout.startswith(commit.rpartition("-g")[2]) or "-g" not in commit
 
 
+def test_a_checkout_around_an_installed_package_is_not_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a virtual environment within another project."""
+    package = tmp_path / ".venv" / "wbc_jax"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (tmp_path / "theirs").write_text("")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "theirs"], ["commit", "-qm", "theirs"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(environment.wbc_jax, "__file__", str(package / "__init__.py"))
+    assert describe_environment()["git_commit"] == "unknown (no git checkout)"
+
+
 def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_git(*args: Any, **kwargs: Any) -> None:
         raise FileNotFoundError("git")

@@ -1,6 +1,7 @@
 """Interrupted runs, started again; and directories that are not this run's."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from wbc_jax.training import trainer as trainer_module
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.interruption import Interrupted
 from wbc_jax.training.open_run import open_run
+from wbc_jax.training.resume import sums_before_an_epoch
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.train import train
 
@@ -110,6 +112,52 @@ def test_the_seconds_of_an_epoch_that_is_done_are_not_the_next_ones(
     with open_run(config, workdir=tmp_path / "r", **places) as run:
         assert run.position.history[0]["seconds"] > 0
         assert (run.position.first, run.position.seconds) == (0, 0.0)
+
+
+@pytest.mark.parametrize("change", [{}, {"checkpoint.every_epochs": 2}])
+def test_a_signal_between_two_epochs_saves_the_first(
+    change: dict[str, int],
+    tiny_config: Any,
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def stop(experiment: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:  # before the first epoch, and behind it
+            signal.raise_signal(signal.SIGTERM)
+        return sums_before_an_epoch(experiment)
+
+    for module in ("loop", "resume"):
+        monkeypatch.setattr(f"wbc_jax.training.{module}.sums_before_an_epoch", stop)
+    config, places = tiny_config(changes=change), {"data_dir": None, "cache_dir": cache_dir}
+    with pytest.raises(Interrupted):
+        train(config, workdir=tmp_path / "r", **places)
+    assert Checkpoints(tmp_path / "r" / "checkpoints").steps() == [STEPS_PER_EPOCH]
+
+
+def test_an_epoch_that_a_signal_closed_may_be_the_best(
+    tiny_config: Any, cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = []
+
+    def note(
+        self: Checkpoints, step: int, *_: Any, train_loss: float = math.nan, **__: Any
+    ) -> None:
+        losses.append((step, train_loss))
+
+    monkeypatch.setattr(Checkpoints, "save", note)
+    monkeypatch.setattr(
+        "wbc_jax.training.tensorboard.TensorBoard.write_epoch",
+        lambda *_: signal.raise_signal(signal.SIGTERM),  # after the history, before the checkpoint
+    )
+    with pytest.raises(Interrupted):
+        train(tiny_config(), workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    (epoch,) = read_history(tmp_path / "r")
+    loss = epoch["train"][tiny_config().train.loss]
+    assert losses == [(STEPS_PER_EPOCH, loss)]
 
 
 @pytest.mark.usefixtures("no_report")

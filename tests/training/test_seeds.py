@@ -19,6 +19,7 @@ from benchmarks.run_differences import read_leaves
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.pool import pool
 from wbc_jax.training import seeds as seeds_module
+from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.experiment import build_experiment
 from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.interruption import Interrupted
@@ -62,7 +63,7 @@ def solo(
 
     folder = tmp_path_factory.mktemp("solo")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "write_report", lambda workdir, images: workdir / "report.html")
+        patch.setattr(evaluate, "write_report", lambda run, images: run.path / "report.html")
         for seed in SEEDS:
             config = tiny_config(changes=PLAIN | {"seed": seed})
             train(config, workdir=folder / f"seed{seed}", data_dir=None, cache_dir=cache_dir)
@@ -210,6 +211,45 @@ def test_a_seed_that_fails_does_not_stop_the_others(
     assert trained == list(SEEDS)
 
 
+def test_a_seed_whose_directory_cannot_be_used_does_not_stop_the_others(
+    configs: list[ConfigDict], solo: dict[int, Path], cache_dir: Path, tmp_path: Path
+) -> None:
+    own = directories(tmp_path)
+    own[0].mkdir()
+    (own[0] / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"^seed0: .*belongs to a run of another config"):
+        train_seeds(
+            list(zip(configs, own.values(), strict=True)),
+            together=True,
+            data_dir=None,
+            cache_dir=cache_dir,
+        )
+    require_same(own[3], solo[3])
+
+
+def test_a_signal_saves_every_seed_but_one_that_has_run_away(
+    configs: list[ConfigDict], cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, save = directories(tmp_path), seeds_module.Loop.save_now
+
+    def save_or_not(loop: Any, *rest: Any) -> None:
+        if loop._config.seed == SEEDS[0]:
+            raise NotFinite("a value in the state after step 3")
+        save(loop, *rest)
+
+    monkeypatch.setattr(seeds_module.Loop, "save_now", save_or_not)
+    monkeypatch.setattr(seeds_module.tqdm, "update", lambda *_: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        train_seeds(
+            list(zip(configs, own.values(), strict=True)),
+            together=True,
+            data_dir=None,
+            cache_dir=cache_dir,
+        )
+    assert Checkpoints(own[0] / "checkpoints").steps() == []
+    assert len(Checkpoints(own[3] / "checkpoints").steps()) == 1
+
+
 def test_a_loss_that_is_no_number_ends_its_seed_alone(
     configs: list[ConfigDict],
     solo: dict[int, Path],
@@ -238,11 +278,11 @@ def test_a_loss_that_is_no_number_ends_its_seed_alone(
 
 def test_seeds_are_spread_over_as_many_devices_as_share_them_evenly(checkout: Any) -> None:
     code = (
-        "import numpy as np\n"
+        "import jax, numpy as np\n"
         "from wbc_jax.training.seed_steps import seed_sharding, stack\n"
         "for seeds in (4, 3, 2, 1):\n"
         "    stacked = stack([{'w': np.full(2, seed)} for seed in range(seeds)], "
-        "seed_sharding(seeds))['w']\n"
+        "seed_sharding(seeds, jax.devices()))['w']\n"
         "    print([shard.data.tolist() for shard in stacked.addressable_shards])\n"
     )
     result = subprocess.run(

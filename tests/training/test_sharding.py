@@ -52,5 +52,5 @@ def test_batches_that_do_not_divide_are_refused(batch_size: int, suggestion: int
 
 @pytest.mark.parametrize("batch_size", [0, -8])
 def test_empty_batches_are_refused(batch_size: int) -> None:
-    with pytest.raises(UserError, match=rf"eval.batch_size={batch_size} must be at least 1"):
-        require_divisible("eval.batch_size", batch_size, MESH_OF_EIGHT)
+    with pytest.raises(UserError, match=rf"train.batch_size={batch_size} must be at least 1"):
+        require_divisible("train.batch_size", batch_size, MESH_OF_EIGHT)

@@ -69,7 +69,11 @@ def evaluate(
     config = run.load_config()
     try:
         experiment = build_experiment(
-            config, data_dir=data_dir, cache_dir=cache_dir, on_bad_image=on_bad_image
+            config,
+            data_dir=data_dir,
+            cache_dir=cache_dir,
+            on_bad_image=on_bad_image,
+            trains=False,
         )
     except AttributeError as error:
         if not isinstance(error.obj, ConfigDict):

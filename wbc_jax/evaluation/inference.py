@@ -82,7 +82,8 @@ def make_predict(
         to_input: uint8 images to standardised bands.
         mesh: whose devices share each batch.
         images: 0 to 255, at least one.
-        batch_size: images per step; changes no result but for rounding.
+        batch_size: images per step, more where the devices do not share it evenly; changes no
+            result but for rounding.
         flips: as in `make_logits`.
         merge: as in `make_logits`.
 
@@ -90,7 +91,7 @@ def make_predict(
         `predict(variables) -> logits`: row i is that of image i; the padding is cut off.
     """
     # No more padding than one batch: a set smaller than a batch is one smaller batch.
-    batch_size = min(batch_size, -(-len(images) // mesh.size) * mesh.size)
+    batch_size = -(-min(batch_size, len(images)) // mesh.size) * mesh.size
     batches = put_everywhere(list(pad_to_batches(images, batch_size)), replicated(mesh))
     by_example = split_by_example(mesh)
 

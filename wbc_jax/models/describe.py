@@ -21,6 +21,7 @@ _KINDS: dict[type[nn.Module], str] = {
     Dense: "dense",
     Logits: "dense",
     BatchNorm: "normalization",
+    nn.GroupNorm: "normalization",
     LayerNorm: "normalization",
     LocalResponseNorm: "normalization",
     MaxPool: "max-pooling",

@@ -49,9 +49,21 @@ def seeds() -> list[int]:
         UserError: they are no seeds, or one is there twice.
     """
     texts = _SEEDS.value
-    if not all(text.isdecimal() for text in texts) or len(set(texts)) < len(texts):
+    numbers = [int(text) for text in texts if text.isdecimal()]
+    if len(set(numbers)) < len(texts):
         raise UserError(f"--seeds={','.join(texts)} must be different whole numbers, such as 0,1,2")
-    return [int(text) for text in texts]
+    return numbers
+
+
+def directory_of_seed(workdir: Path, seed: int) -> Path:
+    """Returns the directory of one of several seeds, `WORKDIR-seedN`.
+
+    Raises:
+        UserError: the folder named has no name of its own to add to, as `.` has none.
+    """
+    if workdir.name in ("", ".."):
+        raise UserError(f"--workdir={workdir} with --seeds must end in a name: WORKDIR-seed{seed}")
+    return workdir.with_name(f"{workdir.name}-seed{seed}")
 
 
 def run(workdir: str | None, places: Mapping[str, Any]) -> int:

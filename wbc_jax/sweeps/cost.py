@@ -65,8 +65,11 @@ def make_estimate(
 def _wall_seconds(trial: Trial) -> float:
     path = trial.workdir / "results.json"
     try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["wall_seconds"])
-    except (ValueError, KeyError, TypeError) as error:
+        seconds = float(json.loads(path.read_text(encoding="utf-8"))["wall_seconds"])
+        path = trial.workdir / "environment.json"
+        together = json.loads(path.read_text(encoding="utf-8")).get("seeds_at_once", [trial.seed])
+        return seconds / len(together)  # in one program a seed's seconds are those of all
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} is damaged ({error!r}); remove the folder {trial.workdir}, and the same "
             "command trains that run again"

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from wbc_jax.errors import UserError
 
 
@@ -88,6 +90,8 @@ def load_sweep(text: str) -> Sweep:
         )
     if not sweep.settings or not sweep.seeds:
         raise UserError(f"--sweep={text} has no runs; it needs a setting and a seed at least")
+    for setting in sweep.settings:
+        _require_types(setting, text)
     titles = [setting.title for setting in sweep.settings]
     if twice := sorted({title for title in titles if titles.count(title) > 1}):
         raise UserError(f"--sweep={text} has the setting {twice[0]!r} twice; leave one out")
@@ -102,13 +106,27 @@ def load_sweep(text: str) -> Sweep:
     return sweep
 
 
-def load_config(text: str) -> Any:
+def _require_types(setting: Setting, text: str) -> None:
+    kinds = {"config": str, "changes": Mapping, "name": str, "against": str}
+    for name, kind in kinds.items():
+        value = getattr(setting, name)
+        if not isinstance(value, kind):
+            raise UserError(
+                f"--sweep={text}: a Setting's {name}={value!r:.60} must be of the type "
+                f"{kind.__name__}"
+            )
+
+
+def load_config(text: str) -> ConfigDict:
     """Returns the config that FILE or FILE:PRESET defines.
 
     Raises:
         UserError: the file cannot be read or does not know the preset.
     """
-    return _call("get_config", text, "config=")
+    config = _call("get_config", text, "config=")
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"config={text}: get_config must return a ConfigDict, not {config!r:.60}")
+    return config
 
 
 def _call(name: str, text: str, what: str) -> Any:

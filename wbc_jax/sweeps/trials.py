@@ -143,7 +143,9 @@ def _change(config: ConfigDict, name: str, value: Any, setting: Setting) -> None
 
 
 def _folder_name(title: str) -> str:
-    name = re.sub(r"[^\w.]+", "-", title).strip("-")
+    name = re.sub(r"[^\w.]+", "-", title).strip("-.")
+    if not name:
+        raise UserError(f"the setting {title!r} has no letter or digit to name a folder by")
     if len(name) > _LONGEST:
         raise UserError(f"the setting {title!r} is too long for a folder's name; give it a name")
     return name

@@ -22,7 +22,12 @@ def require_valid(config: ConfigDict) -> Plan:
     Raises:
         UserError: a field has a value that cannot work; the message names field, rule and remedy.
     """
-    for field in ("train.num_epochs", "train.steps_per_call", "checkpoint.every_epochs"):
+    for field in (
+        "train.num_epochs",
+        "train.steps_per_call",
+        "eval.batch_size",
+        "checkpoint.every_epochs",
+    ):
         require_at_least(field, attrgetter(field)(config), 1)
     for field in ("checkpoint.num_best", "checkpoint.every_steps"):
         require_at_least(field, attrgetter(field)(config), 0)

@@ -33,13 +33,18 @@ def describe_environment() -> dict[str, Any]:
 
 def _git_commit() -> str:
     """Returns the commit of the checkout this package lies in, marked where files differ."""
-    folder = Path(wbc_jax.__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
+    file = Path(wbc_jax.__file__)
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(file.parent), *words]
         result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        return result.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", file.name)  # else the checkout around it is another's
+        return git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.SubprocessError):
         return "unknown (no git checkout)"
-    return result.stdout.strip()
 
 
 def _processor_name() -> str:

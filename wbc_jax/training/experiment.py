@@ -110,15 +110,24 @@ def build_experiment(
     cache_dir: Path,
     download: bool = False,
     on_bad_image: str = "error",
+    trains: bool = True,
 ) -> Experiment:
     """Builds all that training and evaluation need; what can be refused is refused here.
+
+    Args:
+        config: of the run.
+        data_dir: where a user's images are looked for; only read.
+        cache_dir: where prepared sets and arrays are kept.
+        download: fetch images that are not found, where that is allowed.
+        on_bad_image: "error" or "skip".
+        trains: False: to evaluate only, on whatever devices there are.
 
     Raises:
         UserError: a field has a value that cannot work; the message names field, rule and remedy.
     """
-    mesh = create_mesh(config.mesh.num_devices)
-    require_divisible("train.batch_size", config.train.batch_size, mesh)
-    require_divisible("eval.batch_size", config.eval.batch_size, mesh)
+    mesh = create_mesh(config.mesh.num_devices if trains else 0)
+    if trains:
+        require_divisible("train.batch_size", config.train.batch_size, mesh)
     plan = require_valid(config)
     data = first_then_others(
         lambda: prepare_data(
@@ -132,9 +141,11 @@ def build_experiment(
     train = data.partition.train
     steps_per_epoch = len(train.label) // config.train.batch_size
     if steps_per_epoch == 0:
+        largest = _largest_batch(len(train.label), mesh.size)
         raise UserError(
             f"train.batch_size={config.train.batch_size} is larger than the training set of "
-            f"{len(train.label)} images; try {_largest_batch(len(train.label), mesh.size)}"
+            f"{len(train.label)} images; "
+            + (f"try {largest}" if largest else "hold fewer out, or use fewer devices")
         )
     task = plan(data)
     tx = build_optimizer(config, build_schedule(config, steps_per_epoch))

@@ -60,6 +60,8 @@ class Loop:
         self._config, self._experiment = run.config, run.experiment
         self._directory, self._checkpoints = run.directory, run.checkpoints
         self._position = run.position
+        # The latest, to be saved whenever a signal comes.
+        self._progress, self._seconds = run.position.progress, run.position.seconds
         self._interruption = interruption
         self._measure = measure
         self._begun = started
@@ -90,47 +92,43 @@ class Loop:
         num_epochs, first = self._config.train.num_epochs, len(self.history) + 1
         # A start's first epoch compiles what the test needs.
         traced = min(first + 1, num_epochs) if profile and is_first() else None
-        progress = self._position.progress
         epoch = first
         self._interruption.agree_by(agree if is_shared() else None)
         try:
             with self.board() as board:
                 for epoch in range(first, num_epochs + 1):
                     folder = self._directory.path / "profile" if epoch == traced else None
-                    progress = self._train_epoch(progress, epoch, board, folder)
+                    self._train_epoch(epoch, board, folder)
         except NotFinite as found:
             raise self.explain(found, epoch) from found
+        except Interrupted:
+            self.save_now(self._progress, self._seconds)
+            raise
         self._interruption.agree_by(None)
-        return progress.state
+        return self._progress.state
 
-    def _train_epoch(
-        self, progress: Progress, epoch: int, board: TensorBoard, trace: Path | None
-    ) -> Progress:
-        """Trains, measures and writes down one epoch; returns what the next one begins with."""
+    def _train_epoch(self, epoch: int, board: TensorBoard, trace: Path | None) -> None:
+        """Trains, measures and writes down one epoch; leaves what the next one begins with."""
         tracing = record_trace(trace) if trace else nullcontext()
         steps_per_epoch = self._experiment.steps_per_epoch
         before = (epoch - 1) * steps_per_epoch
         begun = {}
         if epoch == len(self._position.history) + 1:  # perhaps in its middle
             begun = {"first": self._position.first, "seconds": self._position.seconds}
-        seconds = begun.get("seconds", 0.0)
-        try:
-            with tracing, span(f"epoch {epoch}"):
-                with self._interruption.held():
-                    result = self._trainer.epoch(
-                        progress,
-                        epoch,
-                        save_after=steps_to_save(self._config, before, steps_per_epoch),
-                        save=lambda step, *rest: self._save(before + step, *rest),
-                        is_stopped=self._interruption.is_asked,
-                        **begun,
-                    )
-                    progress, seconds = result.progress, result.seconds
-                self.close_epoch(epoch, result, self._measure(progress.state.variables), board)
-        except Interrupted:
-            self.save_now(progress, seconds)
-            raise
-        return Progress(progress.state, sums_before_an_epoch(self._experiment))
+        with tracing, span(f"epoch {epoch}"):
+            with self._interruption.held():
+                result = self._trainer.epoch(
+                    self._progress,
+                    epoch,
+                    save_after=steps_to_save(self._config, before, steps_per_epoch),
+                    save=lambda step, *rest: self._save(before + step, *rest),
+                    is_stopped=self._interruption.is_asked,
+                    **begun,
+                )
+                self._progress, self._seconds = result.progress, result.seconds
+            measured = self._measure(self._progress.state.variables)
+            self.close_epoch(epoch, result, measured, board)
+        self._progress = Progress(self._progress.state, sums_before_an_epoch(self._experiment))
 
     def board(self) -> TensorBoard:
         """Returns TensorBoard's files of the run, to be opened."""
@@ -187,7 +185,11 @@ class Loop:
             progress: the state.
             epoch_seconds: that the steps of its epoch have taken.
         """
-        self._save(int(progress.state.step), progress, epoch_seconds)
+        step, num_epochs = int(progress.state.step), len(self.history)
+        losses = {}
+        if num_epochs and step == num_epochs * self._experiment.steps_per_epoch:
+            losses["train_loss"] = self.history[-1]["train"][self._config.train.loss]
+        self._save(step, progress, epoch_seconds, **losses)
         self._checkpoints.wait()
 
     def _save(self, step: int, progress: Progress, epoch_seconds: float, **kwargs: float) -> None:

@@ -1,6 +1,6 @@
 """Where a training went wrong: the step and the layer of the first value that is no finite number.
 
-first = find_first(trainer, progress, step=120, last=180, look=experiment.look_for_non_finite)
+first = find_first(trainer, progress, step=120, last=180, look=experiment.look)
 first.step, first.what                          # 137, "the output of Conv_2"
 
 Nothing is watched while all goes well. Once a loss is found to be no number, the steps since the

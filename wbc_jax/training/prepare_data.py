@@ -46,8 +46,19 @@ def prepare_data(
 
 
 def task_name(config: ConfigDict) -> str:
-    """Returns the task of a config; the classifiers' have no field that says so."""
-    return config.task if "task" in config else "classification"
+    """Returns the task of a config; the classifiers' have no field that says so.
+
+    Raises:
+        UserError: its other fields are of another task.
+    """
+    task = config.get("task", "classification")
+    expected = "detection" if "picture_size" in config.data else "classification"
+    if task != expected:
+        raise UserError(
+            f"task={task!r} does not go with the config's other fields, which are those of "
+            f"{expected!r}; leave the field as the file sets it"
+        )
+    return expected
 
 
 def image_settings(config: ConfigDict) -> Settings:

@@ -4,10 +4,12 @@ position = start_or_resume(experiment, checkpoints)
 steps_to_save(config, steps_before=62, steps_per_epoch=62)
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
+from jax.sharding import NamedSharding
 from ml_collections import ConfigDict
 
 from wbc_jax.training.checkpointing import Checkpoints
@@ -44,8 +46,12 @@ def start_or_resume(experiment: Experiment, checkpoints: Checkpoints) -> Positio
 
 def sums_before_an_epoch(experiment: Experiment) -> Sums:
     """Returns zeros on the devices."""
-    zeros = partial(zero_sums, experiment.task.metrics)
-    return jax.jit(zeros, out_shardings=replicated(experiment.mesh))()
+    return _make_zeros(experiment.task.metrics, replicated(experiment.mesh))()
+
+
+@lru_cache
+def _make_zeros(metrics: tuple[str, ...], sharding: NamedSharding) -> Callable[[], Sums]:
+    return jax.jit(partial(zero_sums, metrics), out_shardings=sharding)
 
 
 def is_due(config: ConfigDict, epoch: int, steps_per_epoch: int) -> bool:

@@ -36,9 +36,8 @@ Tree = Any
 SeedSums = dict[str, Float[Array, " s"]]  # of every seed
 
 
-def seed_sharding(num_seeds: int) -> NamedSharding:
+def seed_sharding(num_seeds: int, devices: Sequence[jax.Device]) -> NamedSharding:
     """Returns how arrays of several seeds lie on as many devices as share them evenly."""
-    devices = jax.devices()
     number = max(n for n in range(1, len(devices) + 1) if num_seeds % n == 0)
     mesh: Mesh = jax.make_mesh((number,), ("seeds",), (AxisType.Auto,), devices=devices[:number])
     return NamedSharding(mesh, PartitionSpec("seeds"))
@@ -76,7 +75,9 @@ class SeedSteps:
         """
         self._config = config
         self._experiments = experiments
-        self.sharding = seed_sharding(len(experiments))
+        self.sharding = seed_sharding(
+            len(experiments), experiments[0].mesh.devices.ravel().tolist()
+        )
         self.num_steps = [own.steps_per_epoch for own in experiments]
         seeds = [own.seed for own in experiments]
         self._keys = {

@@ -66,17 +66,18 @@ def train_seeds(
         Interrupted: the process was asked to end; the states are saved.
     """
     together = is_faster_together() if together is None else together
+    started = time.perf_counter() if started is None else started
     errors: dict[Path, UserError] = {}
     results: dict[Path, dict[str, Any]] = {}
     if together and len(runs) > 1 and not is_shared():
-        started = time.perf_counter() if started is None else started
         results, errors = _train_together(runs, started, places)
     for config, workdir in runs:
         if workdir not in results and workdir not in errors:
             try:
-                results[workdir] = train(config, workdir=workdir, **places)
+                results[workdir] = train(config, workdir=workdir, **places, started=started)
             except UserError as error:
                 errors[workdir] = error
+            started = None  # imports and the like are the first one's
     if errors:
         rows = [f"{workdir.name}: {error}" for workdir, error in errors.items()]
         raise UserError("\n".join(rows))
@@ -88,18 +89,23 @@ def _train_together(
 ) -> tuple[dict[Path, dict[str, Any]], dict[Path, UserError]]:
     """Trains all seeds in one program; returns results and errors by directory.
 
-    Both are empty where each is left to its solo run: where an earlier start has left the seeds at
-    different places or within an epoch, or finished them, and where the config saves within epochs
-    or is a detector's.
+    Both are empty where each is left to its solo run: where one cannot be opened, where an earlier
+    start has left the seeds at different places or within an epoch, or finished them, and where
+    the config saves within epochs or is a detector's.
     """
     seeds = [config.seed for config, _ in runs]
     with listening() as interruption, ExitStack() as stack_of_runs:
-        opened = [
-            stack_of_runs.enter_context(
-                open_run(config, workdir=workdir, environment={"seeds_at_once": seeds}, **places)
-            )
-            for config, workdir in runs
-        ]
+        try:
+            opened = [
+                stack_of_runs.enter_context(
+                    open_run(
+                        config, workdir=workdir, environment={"seeds_at_once": seeds}, **places
+                    )
+                )
+                for config, workdir in runs
+            ]
+        except UserError:  # the solo runs say of which seed, and train the others
+            return {}, {}
         places_in_training = {(len(run.position.history), run.position.first) for run in opened}
         if (
             places_in_training != {(len(opened[0].position.history), 0)}
@@ -166,9 +172,7 @@ class _Together:
         try:
             self._close_epoch(states, sums, epoch, seconds)
         except Interrupted:
-            for place, loop in enumerate(self._loops):
-                if self._runs[place].directory.path not in self._errors:
-                    loop.save_now(self._progress(states, sums, place), seconds)
+            self._save_now(states, sums, seconds)
             raise
         return states
 
@@ -189,12 +193,18 @@ class _Together:
                     bar.update(last - done)
                     done = last
         except Interrupted:
-            seconds = time.perf_counter() - start
-            for place, loop in enumerate(self._loops):
-                if self._runs[place].directory.path not in self._errors:
-                    loop.save_now(self._progress(states, sums, place), seconds)
+            self._save_now(states, sums, time.perf_counter() - start)
             raise
         return states, sums, time.perf_counter() - start
+
+    def _save_now(self, states: TrainState, sums: SeedSums, seconds: float) -> None:
+        """Saves every seed; one whose values are no finite numbers keeps what it has saved."""
+        for place, (run, loop) in enumerate(zip(self._runs, self._loops, strict=True)):
+            if run.directory.path not in self._errors:
+                try:
+                    loop.save_now(self._progress(states, sums, place), seconds)
+                except NotFinite as found:
+                    _log.warning("seed %d is not saved again: %s", run.config.seed, found)
 
     def _close_epoch(self, states: TrainState, sums: SeedSums, epoch: int, seconds: float) -> None:
         measured = self._measure(states)

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,8 +114,34 @@ def test_a_compiler_that_makes_nothing_useful_is_reported(
 ) -> None:
     compiler("output.write_bytes(b'no library')")
     assert not library.is_available()
+    assert library._is_whole(next(unasked.glob("*.so")))  # as it was made
     (warning,) = warnings_of(caplog)
     assert unasked.name in warning
+
+
+@pytest.fixture
+def whole(native: None) -> Path:
+    """The library that this process has loaded."""
+    assert library.is_available()
+    return library._library_path()
+
+
+def test_a_library_that_was_cut_off_is_made_again(
+    whole: Path,
+    unasked: Path,
+    compiler: FakeCompiler,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    compiler(f"output.write_bytes(pathlib.Path({str(whole)!r}).read_bytes())")
+    monkeypatch.setattr(library.jax.ffi, "register_ffi_target", lambda *_, **__: None)
+    unasked.mkdir(parents=True)
+    # Loading what is left would end this process with a bus error.
+    (unasked / whole.name).write_bytes(whole.read_bytes()[:1000])
+    shutil.copy(library._digest_file(whole), unasked)
+    assert library.is_available()
+    assert (unasked / whole.name).read_bytes() == whole.read_bytes()
+    assert warnings_of(caplog) == []
 
 
 def test_a_cache_folder_that_cannot_be_written_is_reported(
@@ -141,7 +168,7 @@ def test_the_library_has_its_name_only_when_it_is_whole(
     library._compile(path)
     assert log.read_text() == "False"
     assert path.read_bytes() == b"half and half"
-    assert list(unasked.iterdir()) == [path]
+    assert sorted(unasked.iterdir()) == [library._digest_file(path), path]
 
 
 @pytest.mark.usefixtures("native")

@@ -25,6 +25,9 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from wbc_jax.atomic_files import write_text
+from wbc_jax.digests import Damage, file_sha256
+
 _log = logging.getLogger(__name__)
 _SOURCES = Path(__file__).parent
 _HANDLERS = (
@@ -120,7 +123,7 @@ def _register() -> bool:
     """Loads the library, made now if it has not been; False where that cannot be done."""
     path = _library_path()
     try:
-        if not path.is_file():
+        if not _is_whole(path):
             _compile(path)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.SubprocessError) as error:
@@ -131,6 +134,18 @@ def _register() -> bool:
         capsule = jax.ffi.pycapsule(getattr(library, handler))
         jax.ffi.register_ffi_target(f"{handler}_{_digest()[:12]}", capsule, platform="cpu")
     return True
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the library is there as it was made; loading a part of one may end the process."""
+    try:
+        return file_sha256(path) == _digest_file(path).read_text(encoding="utf-8")
+    except (Damage, OSError, ValueError):
+        return False
+
+
+def _digest_file(path: Path) -> Path:
+    return path.with_suffix(".sha256")
 
 
 def _shorten(message: str) -> str:
@@ -178,7 +193,7 @@ def _library_path() -> Path:
 
 
 def _compile(path: Path) -> None:
-    """Makes the library; it appears under its name only when it is whole.
+    """Makes the library and its digest; it appears under its name only when it is whole.
 
     Raises:
         OSError: there is no compiler, or the folder cannot be written.
@@ -205,6 +220,7 @@ def _compile(path: Path) -> None:
             # The compiler's own cache goes with the temporary folder.
             env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder},
         )
+        write_text(_digest_file(path), file_sha256(made))
         made.replace(path)
 
 

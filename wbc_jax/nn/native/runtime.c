@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -100,8 +101,13 @@ void *scratch(int piece, size_t num_bytes) {
 #ifdef MADV_HUGEPAGE
     if (memory != NULL) madvise(memory, size, MADV_HUGEPAGE);
 #endif
+    if (memory == NULL) {
+      // Within a task nobody could be told: better an end with a reason than a wild write.
+      fprintf(stderr, "error: no memory left for %zu bytes of a kernel; lower train.batch_size\n", size);
+      abort();
+    }
     pieces[piece].memory = memory;
-    pieces[piece].size = memory == NULL ? 0 : size;
+    pieces[piece].size = size;
   }
   return pieces[piece].memory;
 }

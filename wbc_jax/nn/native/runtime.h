@@ -71,6 +71,6 @@ typedef void Task(void *context, int i);
 void parallel_for(XLA_FFI_CallFrame *call, int num_tasks, Task *task, void *context);
 
 // Memory of the calling thread, 64-byte aligned, kept from call to call; contents are undefined.
-// There are NUM_SCRATCH independent pieces per thread. NULL: there is no memory left.
+// There are NUM_SCRATCH independent pieces per thread. Ends the process where no memory is left.
 enum { SCRATCH_PANEL, SCRATCH_ROWS, SCRATCH_GROUPS, SCRATCH_TILES, SCRATCH_SHARED, SCRATCH_SLOTS, NUM_SCRATCH };
 void *scratch(int piece, size_t num_bytes);
