@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from benchmarks.command_line import add_cache_dir, add_outputs, at_least, create_parser, run, say
 from benchmarks.kill_phases import NAMES, Phases, start_training
+from benchmarks.machine import describe_machine, load_before
 from benchmarks.run_differences import run_differences
 from wbc_jax.reporting.markdown import markdown_row
 
@@ -140,6 +141,7 @@ def main(arguments: Sequence[str]) -> None:
     add_cache_dir(parser)
     add_outputs(parser, plot=False)
     options = parser.parse_args(arguments)
+    load = load_before()
     config = importlib.import_module("configs.cnn").get_config("smoke")
     config.update_from_flattened_dict(_CHANGES)
     with TemporaryDirectory(prefix="kills-") as folder:
@@ -155,11 +157,10 @@ def main(arguments: Sequence[str]) -> None:
     for difference in outcome.differences:
         say(difference)
     if options.json:
-        from benchmarks.machine import describe_machine, load_before
         from benchmarks.outputs import write_result
 
         result: dict[str, Any] = {"benchmark": "kills", "seed": options.seed}
-        result["machine"] = describe_machine(load_before())
+        result["machine"] = describe_machine(load)
         write_result(options.json, result | outcome._asdict())
     sys.exit(bool(outcome.differences))
 

@@ -30,10 +30,16 @@ start() {
     local processors=$1 host port
     host=$(hostname -s)
     port=${WBC_SLURM_PORT:-26817}
+    # A folder of somebody else's would hand them a SLURM that runs as root.
+    mkdir -p "$folder"
+    if [[ ! -O $folder ]]; then
+        echo "$folder is not yours: name another folder" >&2
+        exit 2
+    fi
+    chmod 755 "$folder"
     mkdir -p "$folder"/{munge,state,spool}
-    chmod 755 "$folder" "$folder/munge"
-    head -c 1024 /dev/urandom >"$folder/munge/munge.key"
-    chmod 600 "$folder/munge/munge.key"
+    chmod 755 "$folder/munge"
+    (umask 077 && head -c 1024 /dev/urandom >"$folder/munge/munge.key")
     chown -R munge:munge "$folder/munge"
     chown -R slurm:slurm "$folder/state"
     cat >"$folder/slurm.conf" <<CONF

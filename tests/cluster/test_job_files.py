@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,40 @@ def test_the_command_for_a_tpu_slice(folder: Path) -> None:
         "--command=cd wbc_jax && python -u launch.py --coordinator=auto --config=a\\ b.py "
         "--workdir=r",
     ]
+
+
+def start_open_mpi(folder: Path, bin_: Path, mpirun: str) -> subprocess.Popen[str]:
+    """Starts openmpi.sh with a script in place of mpirun."""
+    bin_.mkdir()
+    (bin_ / "mpirun").write_text(f"#!/usr/bin/env bash\n{mpirun}\n", encoding="utf-8")
+    (bin_ / "mpirun").chmod(0o755)
+    return subprocess.Popen(
+        ["bash", folder / "openmpi.sh", "-n", "2", "--config=configs/cnn.py"],
+        env=os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}", "WBC_DATA_DIR": "/images"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_open_mpi_is_told_to_save_before_its_script_ends(folder: Path, tmp_path: Path) -> None:
+    process = start_open_mpi(
+        folder,
+        tmp_path / "bin",
+        f"trap 'sleep 0.3; touch {tmp_path}/saved; exit 143' TERM\n"
+        f'echo "$@" > {tmp_path}/words; touch {tmp_path}/started\n'
+        "while :; do sleep 0.05; done",
+    )
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(30) == 143
+    assert (tmp_path / "saved").exists()
+    assert "-x WBC_DATA_DIR" in (tmp_path / "words").read_text()
+
+
+@pytest.mark.parametrize("code", [2, 127])
+def test_a_mistake_is_not_started_again(code: int, folder: Path, tmp_path: Path) -> None:
+    process = start_open_mpi(folder, tmp_path / "bin", f"exit {code}")
+    assert process.wait(4) == code  # a new start waits for five seconds

@@ -98,6 +98,7 @@ def test_a_box_without_area_is_dropped_and_noted(tree: Path, tmp_path: Path) -> 
         (annotation(size="<width>160</width>"), "size/height is None"),
         (annotation("<object><name>RBC</name></object>"), "bndbox/ymin is None"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]>' + annotation(), "document type"),
+        (f"<!DOCTYPE a [<!ENTITY b 'c'>]>{annotation().decode()}".encode("utf-16"), "not in UTF-8"),
         (annotation().replace(b"120", b"12.5"), "'12.5', must be a whole number"),
     ],
 )

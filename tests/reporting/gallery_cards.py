@@ -49,7 +49,8 @@ def make_summary(**changes: Any) -> dict[str, Any]:
     answers = [answer for answer, _, _ in ANSWERS]
     counts = {name: answers.count(name) for name in CLASSES}
     return {
-        "run": {"path": "runs/x", "model": "cnn", "dataset": "d", "protocol": "p", "seed": 0},
+        "run": {"path": "runs/x", "model": "cnn", "dataset": "d", "protocol": "p", "seed": 0}
+        | {"is_leaky": False},
         "input": "smears",
         "detector": "classical",
         "single_cells": False,

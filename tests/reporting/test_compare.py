@@ -1,4 +1,5 @@
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_files_of_a_comparison(make_run, tmp_path):
     assert {file.name for file in (output / "figures").iterdir()} == files
     page = check_page(path.read_text(encoding="utf-8"))
     alts = [image["alt"] for image in page.all("img")]
-    assert "one line for each of: CNN; VGG19." in alts[0]
+    assert re.search(r"from the first to the last\. CNN: .* % to .* %; VGG19: .* %\.$", alts[0])
     assert "Claimed by the paper: CNN: 99.4 %; VGG19: 99.4 %." in alts[2]
     assert "Claimed by the paper: CNN: 0.0064; VGG19: 0.0064." in alts[3]
     assert "Read this first" not in page.text, "these runs are alike"

@@ -44,7 +44,9 @@ def test_the_page_is_self_contained_and_stands_beside_its_figures(make_run, imag
     assert embedded[0] == (workdir / "figures" / "accuracy.svg").read_bytes()
     assert embedded[-1] == (workdir / "figures" / "predictions.png").read_bytes()
     assert len(embedded) == 7
-    assert "Read this first" not in page.text, "this run has nothing to warn of"
+    before_the_figures = page.text[: page.text.index("Result on the test images")]
+    assert "Fewer than 10 test smears of eosinophil (5)" in before_the_figures
+    assert "A “smear” here is one original photograph" in before_the_figures
     assert write_report(read_run(workdir), images).read_bytes() == first
 
 

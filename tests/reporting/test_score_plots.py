@@ -19,9 +19,12 @@ BINS = {
 def test_reliability_shows_accuracy_confidence_and_counts_of_each_bin() -> None:
     figure = reliability_diagram({"raw": BINS, "scaled": None}, {"raw": "raw: ECE 3 %"}, title="t")
     upper, lower = figure.axes
-    heights = [bar.get_height() for bar in upper.patches]
+    bars, few = upper.containers
+    assert all(bar.get_hatch() for bar in few)
+    assert [bar.get_x() for bar in few] == [bar.get_x() for bar in bars]  # four images in all
+    heights = [bar.get_height() for bar in bars]
     np.testing.assert_allclose(heights, [np.nan, 1, 2 / 3, np.nan])
-    middles = [bar.get_x() + bar.get_width() / 2 for bar in upper.patches]
+    middles = [bar.get_x() + bar.get_width() / 2 for bar in bars]
     assert middles == pytest.approx([0.125, 0.375, 0.625, 0.875])
     np.testing.assert_allclose(upper.lines[0].get_xdata(), [np.nan, 0.4, 0.7, np.nan])
     assert [bar.get_height() for bar in lower.patches] == pytest.approx([0, 1 / 4, 3 / 4, 0])
@@ -79,7 +82,7 @@ def test_the_gap_shows_every_network_under_every_protocol() -> None:
     ends = [path.vertices[:, 1].tolist() for path in axes.collections[0].get_paths()]
     assert ends == [pytest.approx([0.8, 0.95])]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["smear by smear", "guessing blindly", "paper (LEAKY)", "official"]
+    assert texts == ["smear by smear, mean", "guessing blindly", "paper (LEAKY)", "official"]
     chance = [line for line in axes.lines if line.get_label() == "guessing blindly"]
     assert chance[0].get_ydata()[0] == 0.25
     assert [label.get_text() for label in axes.get_xticklabels()] == ["CNN", "AlexNet"]

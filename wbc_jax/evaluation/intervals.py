@@ -107,9 +107,10 @@ def cautions(smears_per_class: Mapping[str, int], *, num_wrong: int) -> list[str
         found.append(f"No test smear of {', '.join(absent)}: figures are of the other classes.")
     if num_wrong == 0:
         total = sum(smears_per_class.values())
+        most = 100 * min(1.0, 3 / max(total, 1))
         found.append(
             f"All {total} smears are answered right, so no drawing of them can show an error: at "
             "smear level the intervals have no width. With no error in n smears a true error rate "
-            f"up to about 3 / n, here {min(1.0, 3 / max(total, 1)):.1%}, is still within 95 %."
+            f"up to about 3 / n, here {most:.1f} %, is still within 95 %."
         )
     return found

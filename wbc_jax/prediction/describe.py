@@ -142,7 +142,11 @@ def describe_run(
 ) -> dict[str, Any]:
     """Returns the first fields of predictions.json: what predicts, and how."""
     run, choice = classifier.run, classifier.selective
-    warnings = list(run.dataset["warnings"])
+    warnings = [
+        f"Every white cell is called one of {', '.join(classifier.classes)}; basophils, blasts, "
+        "smudge cells and artefacts are, too.",
+        *(f"Of the images of the run: {text}" for text in run.dataset["warnings"]),
+    ]
     if choice is None:
         warnings.append(_UNCALIBRATED)
     elif choice["threshold"] is None:

@@ -85,9 +85,10 @@ def _draw(pen: ImageDraw.ImageDraw, mark: Mark, scale: float, unit: int) -> None
     elif mark.kind == "Platelets":
         corners = [(x, y - reach), (x - reach, y + reach), (x + reach, y + reach)]
         pen.polygon(corners, outline=colour, width=unit)
-    else:
-        pen.line((x - reach, y, x + reach, y), fill=colour, width=unit)
-        pen.line((x, y - reach, x, y + reach), fill=colour, width=unit)
+    else:  # with a rim, for a nucleus is as dark as the cross
+        for ink, width in (("white", 3 * unit), (colour, unit)):
+            pen.line((x - reach, y, x + reach, y), fill=ink, width=width)
+            pen.line((x, y - reach, x, y + reach), fill=ink, width=width)
     if mark.box is not None:
         left, top, right, bottom = (round(scale * side) for side in mark.box)
         frame = (left, top, right - 1, bottom - 1)
@@ -95,10 +96,10 @@ def _draw(pen: ImageDraw.ImageDraw, mark: Mark, scale: float, unit: int) -> None
             _broken_frame(pen, frame, colour, unit)
         else:
             pen.rectangle(frame, outline=colour, width=unit)
-        x, y = max(left, 0), max(top, 0)
-    if mark.text:
+    if mark.text:  # beside the cell itself: frames of several may begin at one corner
         font = ImageFont.load_default(8 * unit)
-        place = (x + 2 * unit, y + 2 * unit)
+        size, (_, _, *end) = pen.im.size, pen.textbbox((0, 0), mark.text, font)
+        place = (min(x + reach + unit, size[0] - end[0]), min(y + reach, size[1] - end[1]))
         pen.rectangle(pen.textbbox(place, mark.text, font), fill="white")
         pen.text(place, mark.text, BLACK, font)
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from wbc_jax.atomic_files import write_text
 from wbc_jax.reporting import comparison_plots, leaky, notes, pages, paper
-from wbc_jax.reporting.epochs import METRIC_NAMES, metric_values
+from wbc_jax.reporting.epochs import METRIC_NAMES, Epochs, metric_values
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.markdown import markdown_row
 from wbc_jax.reporting.number_text import NO_VALUE, duration, grouped, number, percent
@@ -96,7 +96,8 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     rows = [table_row(run) for run in read]
     remarks = notes.remarks(named)
     write_text(output / "table1.csv", _csv(rows))
-    write_text(output / "table1.md", _markdown(rows, remarks))
+    shown = [_shown(row, run) for row, run in zip(rows, read, strict=True)]
+    write_text(output / "table1.md", _markdown(shown, remarks))
     page = pages.render(
         "compare.html",
         leaky_protocols=sorted({run.results["protocol"] for run in read if run.is_leaky}),
@@ -105,7 +106,7 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
         definitions=notes.DEFINITIONS,
         columns=COLUMNS,
         groups=[(name, len(list(group))) for name, group in groupby(c.group for c in COLUMNS)],
-        rows=[_shown(row) for row in rows],
+        rows=shown,
         figures=_save_figures(named, output / "figures"),
         all_claims=[*paper.TABLE_1, paper.RESNET50_TEN_EPOCHS],
         model_title=paper.model_title,
@@ -151,7 +152,7 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
         labels = [f"{label}, {name}" for label, name in zip(labels, datasets, strict=True)]
     if len(set(settings)) > len(set(datasets)):
         labels = [
-            f"{label}, {protocol}" for label, (_, protocol) in zip(labels, settings, strict=True)
+            f"{label}, {_protocol_name(run)}" for label, run in zip(labels, runs, strict=True)
         ]
     told_apart_by: tuple[Callable[[Run], str], ...] = (
         lambda run: f"epochs 1-{len(run.results['epochs'])}",
@@ -176,10 +177,16 @@ def _mean(run: Run, metric: str) -> float | None:
     return None if np.isnan(mean) else mean
 
 
-def _shown(row: Row) -> list[str]:
+def _shown(row: Row, run: Run) -> list[str]:
+    """Returns a line for readers: a leaky protocol is marked there, not in the CSV file."""
+    row = {**row, "protocol": _protocol_name(run)}
     return [
         NO_VALUE if row[column.key] is None else column.show(row[column.key]) for column in COLUMNS
     ]
+
+
+def _protocol_name(run: Run) -> str:
+    return leaky.name(run.dataset["protocol"], is_leaky=run.is_leaky)
 
 
 def _csv(rows: Sequence[Row]) -> str:
@@ -190,14 +197,14 @@ def _csv(rows: Sequence[Row]) -> str:
     return file.getvalue()
 
 
-def _markdown(rows: Sequence[Row], remarks: Sequence[str]) -> str:
+def _markdown(rows: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
     lines = ["# Table I: training score and loss of all models", ""]
     lines += [f"> **Note:** {remark}\n" for remark in remarks]
     # Markdown has no heading over several columns, so each column says its group itself.
     titles = [c.title + (f" ({c.group.lower()})" if c.group else "") for c in COLUMNS]
     lines.append(markdown_row([title[0].upper() + title[1:] for title in titles]))
     lines.append(markdown_row([":--" if column.is_text else "--:" for column in COLUMNS]))
-    lines += [markdown_row(_shown(row)) for row in rows]
+    lines += [markdown_row(row) for row in rows]
     lines += ["", *(f"- {text}" for text in notes.DEFINITIONS)]
     lines += ["", "Research use only, not for diagnosis.", ""]
     return "\n".join(lines)
@@ -217,6 +224,7 @@ def _save_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, SavedFigur
         ("binary_cross_entropy", "figure7b_loss", "figure9_mean_loss"),
     ):
         field = "accuracy" if metric == "binary_accuracy" else "loss"
+        chance = _binary_chance(list(runs.values())) if field == "accuracy" else None
         show = percent if field == "accuracy" else number
         means = {name: _mean(run, metric) for name, run in runs.items()}
         stated = {name: getattr(claim, field) for name, claim in claims.items()}
@@ -224,18 +232,19 @@ def _save_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, SavedFigur
         claimed = "; ".join(f"{name}: {show(value)}" for name, value in stated.items())
         saved[curves] = save_figure(
             comparison_plots.compare_curves(
-                epochs, metric, claimed=list(stated.values()), title=title
+                epochs, metric, claimed=list(stated.values()), chance=chance, title=title
             ),
             folder,
             curves,
             alt=f"Line chart of test {METRIC_NAMES[metric].lower()} per epoch, "
-            f"one line for each of: {'; '.join(runs)}.",
+            f"from the first to the last. {_ends(epochs, metric, show)}.",
         )
         saved[averages] = save_figure(
             comparison_plots.bars(
                 {name: np.nan if mean is None else mean for name, mean in means.items()},
                 stated,
                 metric,
+                chance=chance,
                 title=title,
             ),
             folder,
@@ -244,3 +253,14 @@ def _save_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, SavedFigur
             f"These runs: {listed}. Claimed by the paper: {claimed or 'nothing'}.",
         )
     return saved
+
+
+def _binary_chance(runs: Sequence[Run]) -> float | None:
+    """Returns the binary accuracy of one answer to everything; None where the runs differ in it."""
+    levels = {paper.binary_chance(len(run.results["classes"])) for run in runs}
+    return levels.pop() if len(levels) == 1 else None
+
+
+def _ends(runs: Mapping[str, Epochs], metric: str, show: Callable[[float], str]) -> str:
+    values = {name: metric_values(epochs, "test", metric) for name, epochs in runs.items()}
+    return "; ".join(f"{name}: {show(v[0])} to {show(v[-1])}" for name, v in values.items())

@@ -21,6 +21,7 @@ from wbc_jax.reporting.figure_style import (
     LINES,
     MARKERS,
     epoch_axis,
+    marked,
     new_figure,
     plain_text,
     styled,
@@ -28,10 +29,17 @@ from wbc_jax.reporting.figure_style import (
 )
 from wbc_jax.reporting.number_text import percent
 
+CHANCE = "same answer to all"
+
 
 @styled
 def compare_curves(
-    runs: Mapping[str, Epochs], metric: str, *, claimed: Sequence[float] = (), title: str = ""
+    runs: Mapping[str, Epochs],
+    metric: str,
+    *,
+    claimed: Sequence[float] = (),
+    chance: float | None = None,
+    title: str = "",
 ) -> Figure:
     """Draws one test metric of several runs per epoch, as in Figures 7a and 7b of the paper.
 
@@ -39,6 +47,7 @@ def compare_curves(
         runs: epochs of each run, as in results.json, by the name to show.
         metric: a key of METRIC_NAMES.
         claimed: averages the paper states for these models; drawn as dotted levels.
+        chance: what a model that says the same to everything gets; None: not drawn.
         title: a heading; empty for none.
     """
     # Short names stand beside the plot, long ones below it, or they would squeeze it.
@@ -54,11 +63,14 @@ def compare_curves(
             metric_values(epochs, "test", metric),
             color=COLOURS[index % len(COLOURS)],
             marker=MARKERS[index % len(MARKERS)],
+            markevery=marked(epochs, offset=index),
             linestyle=LINES[index % len(LINES)],
             label=plain_text(name),
             clip_on=False,
         )
     is_accuracy = metric.endswith("accuracy")
+    if chance is not None:
+        axes.axhline(chance, color=GREY, linestyle="--", linewidth=1, label=CHANCE)
     levels = sorted(set(claimed))
     for index, level in enumerate(levels):
         label = "_nolegend_" if index else f"claimed by the paper:\n{_span(levels, is_accuracy)}"
@@ -75,6 +87,7 @@ def bars(
     claimed: Mapping[str, float],
     metric: str,
     *,
+    chance: float | None = None,
     title: str = "",
 ) -> Figure:
     """Draws the average of a metric over the epochs, as in Figures 8 and 9 of the paper.
@@ -84,6 +97,7 @@ def bars(
             NaN leaves the place empty.
         claimed: the paper's average by the same names, where it states one.
         metric: a key of METRIC_NAMES.
+        chance: what a model that says the same to everything gets; None: not drawn.
         title: a heading; empty for none.
     """
     figure = new_figure(5.6, 1.3 + 0.55 * len(values))
@@ -99,6 +113,8 @@ def bars(
             drawn = axes.barh(at, list(numbers.values()), height=0.36, **look)
             texts = [_shown(value, is_accuracy) for value in numbers.values()]
             axes.bar_label(drawn, labels=texts, padding=3, fontsize=8)
+    if chance is not None:
+        axes.axvline(chance, color=GREY, linestyle="--", linewidth=1, label=CHANCE)
     axes.set_yticks(list(places.values()), [plain_text(name) for name in values])
     axes.invert_yaxis()
     axes.margins(x=0.12)
@@ -113,7 +129,7 @@ def bars(
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.set_title(plain_text(title))
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=2 if chance is None else 3)
     return figure
 
 

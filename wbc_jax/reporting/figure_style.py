@@ -1,5 +1,6 @@
 """How every figure looks: colours that all readers tell apart, thin lines, no decoration."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -61,7 +62,10 @@ def new_figure(width: float, height: float) -> Figure:
 def epoch_axis(axes: Axes, label: str, *, is_accuracy: bool) -> None:
     """Integer epochs from left to right; accuracies end at 100 %, losses begin at 0."""
     axes.set_xlabel("Epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    )
+    axes.set_xlim(left=min(1.0, axes.dataLim.xmin) - 0.02 * axes.dataLim.width)  # no epoch 0
     axes.set_ylabel(label + unit(is_accuracy))
     if is_accuracy:
         lowest = axes.dataLim.ymin if np.isfinite(axes.dataLim.ymin) else 0.0
@@ -70,6 +74,12 @@ def epoch_axis(axes: Axes, label: str, *, is_accuracy: bool) -> None:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
     else:
         axes.set_ylim(bottom=0)
+
+
+def marked(points: Sequence[Any], *, offset: int) -> tuple[int, int]:
+    """Returns which points of a line get a marker: about ten, shifted from line to line."""
+    step = max(1, len(points) // 10)
+    return offset % step, step
 
 
 def unit(is_accuracy: bool) -> str:

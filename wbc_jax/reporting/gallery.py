@@ -17,7 +17,7 @@ from typing import Any
 from wbc_jax.atomic_files import write_text
 from wbc_jax.nested import flatten
 from wbc_jax.printable import printable
-from wbc_jax.reporting import pages, paper
+from wbc_jax.reporting import leaky, pages, paper
 
 GALLERY = "gallery.html"
 _SETTINGS = ("input", "detector", "single_cells", "window", "temperature")
@@ -89,6 +89,8 @@ def write_gallery(output: Path, summary: Mapping[str, Any], cards: Sequence[Card
         script_digest=digest,
         jpeg=_data_uri,
         printable=printable,
+        leaky_words=leaky.WORDS,
+        explained=any(card.why for card in cards),
     )
     path = output / GALLERY
     write_text(path, page)

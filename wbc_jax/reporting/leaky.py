@@ -17,6 +17,11 @@ def mark(title: str, *, is_leaky: bool) -> str:
     return f"{MARK}\n{title}" if is_leaky else title
 
 
+def name(protocol: str, *, is_leaky: bool) -> str:
+    """Returns a protocol's name, marked where it is leaky."""
+    return f"{protocol} (LEAKY)" if is_leaky else protocol
+
+
 def mark_several(are_leaky: Sequence[bool]) -> str:
     """Returns the title of a figure of several runs; empty where no protocol is leaky."""
     if not any(are_leaky):

@@ -17,6 +17,8 @@ DEFINITIONS = (
     "Categorical accuracy, the share of images whose most probable class is the true one, is "
     "another and stricter number; the paper does not state it.",
     "Test figures are taken after each epoch, with the weights at rest.",
+    "One run stands in each line: differences of a few points may be the seed's. --mode=pool puts "
+    "several seeds together, with intervals.",
 )
 
 

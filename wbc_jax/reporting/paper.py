@@ -56,3 +56,12 @@ def claimed(model: str, *, epochs: int) -> Claim | None:
 def model_title(model: str) -> str:
     """Returns the paper's spelling of a model's name; other names are returned unchanged."""
     return _TITLES.get(model, model)
+
+
+def binary_chance(num_classes: int) -> float:
+    """Returns the binary accuracy of a model that says 1 / K everywhere.
+
+    For K > 2 all K outputs lie below 0.5, which is right for the K - 1 wrong classes; Keras
+    counts an output of exactly 0.5 as below, too.
+    """
+    return (num_classes - 1) / num_classes

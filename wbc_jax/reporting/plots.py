@@ -23,14 +23,15 @@ from wbc_jax.reporting.figure_style import (
     GREY,
     VERMILLION,
     epoch_axis,
+    marked,
     new_figure,
     plain_text,
     styled,
 )
 from wbc_jax.reporting.number_text import percent
 
-# Line and filling of the markers, by part.
 _DARK = 0.72  # share whose blue is dark enough for white letters: a contrast of 4.5 either way
+# Line and filling of the markers, by part.
 _SPLIT_LOOKS = {
     "test": ("-", "full"),
     "validation": (":", "left"),
@@ -193,6 +194,7 @@ def _curves(epochs: Epochs, metrics: Sequence[str], title: str) -> Figure:
                 linestyle=line,
                 fillstyle=fill,
                 markerfacecoloralt="white",
+                markevery=marked(numbers, offset=len(axes.lines)),
                 label=f"{METRIC_NAMES[metric]}, {split.replace('_', ' ')}",
                 clip_on=False,
             )

@@ -17,6 +17,7 @@ from wbc_jax.reporting.figure_style import BLACK, COLOURS, GREY, new_figure, pla
 from wbc_jax.reporting.number_text import percent
 
 _METRIC = "categorical_accuracy"
+_MOST_LEVEL = 6  # bars with their number written level; of more it is turned
 
 
 def network_name(group: Mapping[str, Any]) -> str:
@@ -27,7 +28,7 @@ def network_name(group: Mapping[str, Any]) -> str:
 
 def protocol_name(group: Mapping[str, Any]) -> str:
     """Returns the protocol's name, marked where it is leaky."""
-    return f"{group['protocol']} (LEAKY)" if group["is_leaky"] else str(group["protocol"])
+    return leaky.name(group["protocol"], is_leaky=group["is_leaky"])
 
 
 @styled
@@ -41,7 +42,8 @@ def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure
     """
     networks = list(dict.fromkeys(network_name(group) for group in groups))
     width = 0.8 / len(protocols)
-    figure = new_figure(max(5.0, 1.2 + 0.62 * len(groups)), 4.2)
+    shift = 0.18 * width  # the interval is the bar's and not the diamond's: they stand apart
+    figure = new_figure(max(5.0, 1.2 + 0.72 * len(groups)), 4.2)
     axes = figure.add_subplot()
     for index, protocol in enumerate(protocols):
         own = [group for group in groups if group["protocol"] == protocol]
@@ -54,23 +56,23 @@ def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure
         axes.bar(places, means, 0.9 * width, label=plain_text(protocol_name(own[0])), **look)
         ends = np.array([group["image"][_METRIC]["interval"] for group in own]).T
         # A line from end to end: a percentile interval need not hold the mean in its middle.
-        axes.vlines(places, *ends, color=BLACK, linewidth=1.2, clip_on=False, zorder=3)
+        axes.vlines(places - shift, *ends, color=BLACK, linewidth=1.2, clip_on=False, zorder=5)
         of_smears = [group["smear"][_METRIC]["mean"] for group in own]
         axes.plot(
-            places,
+            places + shift,
             of_smears,
             "D",
             ms=4,
             markerfacecolor="white",
             markeredgecolor=BLACK,
-            label="_nolegend_" if index else "smear by smear",
+            label="_nolegend_" if index else "smear by smear, mean",
             clip_on=False,
             zorder=4,
         )
         for place, mean in zip(places, means, strict=True):
             axes.text(
                 *(place, 0.015, percent(mean, 0 if mean == 1 else 1)),
-                rotation=90,
+                rotation=90 if len(groups) > _MOST_LEVEL else 0,
                 ha="center",
                 va="bottom",
                 fontsize=7,

@@ -27,8 +27,8 @@ _HEADINGS = (
     "Accuracy, smears",
     "Balanced accuracy, images",
     "Macro F1, images",
-    "Train less test",
-    "Train at rest less test",
+    "Train \u2212 test, points",
+    "Train at rest \u2212 test, points",
 )
 _NUM_TEXTS = 2  # the first columns are words
 _HARD_HEADINGS = (
@@ -61,9 +61,12 @@ DEFINITIONS = (
     "by class, and over seeds; a smear is drawn for all seeds at once. More seeds of the same test "
     "smears narrow it only as far as the seeds differ.",
     "Folds: their test parts are put together seed by seed, so that every smear is tested once.",
-    "Train less test: categorical accuracy on training images less that on test images, mean over "
-    "the last half of the epochs. While training, images are augmented and the weights still "
-    "change; at rest they are measured as the test is (`--config.eval.train_at_rest=True`).",
+    "Train \u2212 test: categorical accuracy on training images less that on test images, in "
+    "percentage points, mean over the last half of the epochs. While training, images are "
+    "augmented and the weights still change; at rest they are measured as the test is "
+    "(--config.eval.train_at_rest=True).",
+    "A “smear” is one original photograph of a field, mostly with one white cell; not a slide and "
+    "not a patient.",
     "Test images: per seed. Test smears: different ones over all seeds.",
 )
 

@@ -21,7 +21,7 @@ def points_text(summary: Mapping[str, Any] | None) -> str:
     """Returns a difference of shares, in percentage points, with its deviation and interval."""
     if summary is None:
         return NO_VALUE
-    text = f"{100 * summary['mean']:+.1f}"
+    text = f"{100 * summary['mean']:+.1f}".replace("-", "\u2212")
     if summary["sd"] is not None:
         text += f" ± {100 * summary['sd']:.1f}"
     if "interval" in summary:

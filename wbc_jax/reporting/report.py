@@ -54,7 +54,7 @@ def write_report(run: Run, test_images: UInt8[np.ndarray, "n h w c"]) -> Path:
         _draw(run, predictions, test_images),
         model_title=paper.model_title(run.results["model"]),
         chance=1 / len(classes),
-        binary_chance=_binary_chance(len(classes)),
+        binary_chance=paper.binary_chance(len(classes)),
         leaky_words=leaky.WORDS,
         rows=score_rows(run.results),
         class_rows={level: class_rows(run.results, level) for level in ("image", "smear")},
@@ -103,12 +103,3 @@ def _sheet_rows(run: Run, predictions: Predictions) -> list[dict[str, Any]]:
         }
         for index in chosen
     ]
-
-
-def _binary_chance(num_classes: int) -> float:
-    """Returns the binary accuracy of a model that says 1 / K everywhere.
-
-    For K > 2 all K outputs lie below 0.5, which is right for the K - 1 wrong classes; Keras
-    counts an output of exactly 0.5 as below, too.
-    """
-    return (num_classes - 1) / num_classes

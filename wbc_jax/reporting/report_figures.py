@@ -111,8 +111,19 @@ def _confusion(test: Mapping[str, Any], classes: list[str], title: str, of: str)
     return Drawn(
         plots.confusion_matrix(matrix, classes, title=f"{title}: {of}"),
         f"Confusion matrix of {int(matrix.sum())} {of} in {len(classes)} classes, {wrong} of them "
-        "off the diagonal (wrong).",
+        f"off the diagonal (wrong){_mistaken(matrix, classes)}.",
     )
+
+
+def _mistaken(matrix: np.ndarray, classes: list[str]) -> str:
+    """Returns which class is taken for which, and how often, the most frequent first."""
+    pairs = [
+        (int(matrix[true, said]), f"{classes[true]} as {classes[said]}")
+        for true, said in np.ndindex(matrix.shape)
+        if true != said and matrix[true, said]
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    return "".join(f"{'; ' if i else ': '}{name} {n}" for i, (n, name) in enumerate(pairs))
 
 
 def _calibration_headings(test: Mapping[str, Any]) -> dict[str, str]:

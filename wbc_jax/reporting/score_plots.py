@@ -28,6 +28,7 @@ from wbc_jax.reporting.figure_style import (
 )
 from wbc_jax.reporting.number_text import number
 
+_FEW = 10  # images in a bin, whose share right says little
 # Labels, probabilities and areas under the curves of one panel.
 Panel = tuple[Int[np.ndarray, " _"], Float[np.ndarray, "_ k"], Mapping[str, float | None]]
 
@@ -65,8 +66,12 @@ def reliability_diagram(
         upper.bar(
             middles, accuracy, width, color=BLUE, edgecolor="white", label="accuracy in the bin"
         )
+        few = counts < _FEW
+        look: dict[str, Any] = {"color": "white", "edgecolor": BLUE, "hatch": "////"}
+        label = f"the same of fewer than {_FEW} images"
+        upper.bar(middles[few], accuracy[few], width, label=label, **look)
         label = "at its mean confidence"
-        upper.plot(confidence, accuracy, "o", color=VERMILLION, ms=4, label=label)
+        upper.plot(confidence, accuracy, "o", color=VERMILLION, ms=4, label=label, clip_on=False)
         upper.plot((0, 1), (0, 1), "--", color=BLACK, linewidth=1, label="confidence = accuracy")
         upper.set_title(plain_text(headings[name]), fontsize=9)
         lower.bar(middles, counts / max(counts.sum(), 1), width, color=GREY, edgecolor="white")
@@ -76,7 +81,7 @@ def reliability_diagram(
     grid[1, 0].set_ylabel("Images (%)")
     grid[1, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
     figure.suptitle(plain_text(title), fontsize=10)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -92,7 +97,8 @@ def roc_curves(panels: Mapping[str, Panel], classes: Sequence[str], *, title: st
     """
     from sklearn.metrics import roc_curve  # a second of import that only this figure needs
 
-    figure = new_figure(3.4 * len(panels) + 0.4, 3.9)
+    # A title of several lines needs room of its own: axes of a fixed aspect give none.
+    figure = new_figure(3.4 * len(panels) + 0.4, 3.9 + 0.3 * title.count("\n"))
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (heading, (labels, probabilities, auroc)) in zip(grid, panels.items(), strict=True):
         for index, name in enumerate(classes):

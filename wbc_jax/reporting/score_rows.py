@@ -46,7 +46,7 @@ FIGURES = (
     Figure(
         "auroc.macro",
         "AUROC, mean of the classes",
-        "how often an image of a class scores above another; 0.5 by chance, 1 at best",
+        "how often an image of a class scores above one of another class; 0.5 by chance, 1 at best",
     ),
     Figure("brier", "Brier score", "squared error of the probabilities; 0 at best, 2 at worst"),
     Figure(
@@ -131,8 +131,14 @@ def class_rows(results: Mapping[str, Any], level: str) -> list[list[str]]:
         cells = [_shown(values, ends, figure.key, figure.is_share) for figure in CLASS_FIGURES]
         cells.append(_shown(test["auroc"], intervals["auroc"], name, False, nested=False))
         count = f"{values['support']:,}"
-        rows.append([name, *(f"{value} {ends}" for value, ends in cells), count])
+        rows.append([name, *(f"{value} {_if_wide(ends)}".strip() for value, ends in cells), count])
     return rows
+
+
+def _if_wide(ends: str) -> str:
+    """Leaves out an interval without width: so few smears, all or none right, cannot show any."""
+    low, _, high = ends.strip("[]").partition(", ")
+    return "" if low == high else ends
 
 
 def _shown(

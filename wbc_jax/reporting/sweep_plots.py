@@ -45,6 +45,7 @@ COSTS = {
     "wall_seconds": "Wall time of a run (s)",
 }
 _MOST_CURVES = 8
+_MOST_RANKS, _BEST = 12, 3  # of more settings only the places of a few are written
 Settings = Sequence[Mapping[str, Any]]
 
 
@@ -66,6 +67,8 @@ def accuracy_against(settings: Settings, *, reference: str) -> Figure:
         for one, value, summary, colour in zip(settings, values, accuracies, looks, strict=True):
             marker = "s" if one["name"] == reference else "o"
             axes.plot(value, summary["mean"], marker, color=colour, ms=4)
+            if len(settings) > _MOST_RANKS and not _is_named(one, settings, reference):
+                continue
             axes.annotate(
                 str(one["rank"]),
                 (value, summary["mean"]),
@@ -83,8 +86,14 @@ def accuracy_against(settings: Settings, *, reference: str) -> Figure:
             axes.xaxis.set_minor_locator(NullLocator())
         axes.margins(x=0.1)
         _accuracy_axis(axes)
-    figure.suptitle("Numbers: places in the table. Square: the reference", fontsize=8)
+    of_many = " (the best, the worst and the reference)" if len(settings) > _MOST_RANKS else ""
+    figure.suptitle(f"Numbers: places in the table{of_many}. Square: the reference", fontsize=8)
     return figure
+
+
+def _is_named(one: Mapping[str, Any], settings: Settings, reference: str) -> bool:
+    """Whether a point's place is written beside it where all would lie over each other."""
+    return one["rank"] <= _BEST or one["rank"] == len(settings) or one["name"] == reference
 
 
 @styled

@@ -107,6 +107,11 @@ def run_sweep(
         UserError: the sweep cannot be run, another process is at it, or nothing has succeeded.
         Interrupted: the process was asked to end; the runs of this machine have saved their states.
     """
+    if not _LAUNCH.is_file():
+        raise UserError(
+            f"{_LAUNCH}, which runs a sweep's trainings, is not there: start from a checkout of "
+            "the project, installed with pip install -e ."
+        )
     sweep, trials, facts = _plan(text, output)
     make_output_folder(output)
     try:

@@ -64,6 +64,8 @@ def parse(encoded: bytes) -> Annotation:
         AnnotationError: it is no XML, declares entities, lacks a field, names another kind of cell,
             or has a box that reaches out of the photograph.
     """
+    if b"\0" in encoded:  # two bytes a letter would hide from the next rule
+        raise AnnotationError("it is not in UTF-8, as annotations are")
     if b"<!DOCTYPE" in encoded or b"<!ENTITY" in encoded:
         raise AnnotationError("it declares a document type, which no annotation needs")
     try:
