@@ -17,7 +17,6 @@ from wbc_jax.reporting.figure_style import BLACK, COLOURS, GREY, new_figure, pla
 from wbc_jax.reporting.number_text import percent
 
 _METRIC = "categorical_accuracy"
-_MOST_LEVEL = 6  # bars with their number written level; of more it is turned
 
 
 def network_name(group: Mapping[str, Any]) -> str:
@@ -69,15 +68,10 @@ def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure
             clip_on=False,
             zorder=4,
         )
-        for place, mean in zip(places, means, strict=True):
-            axes.text(
-                *(place, 0.015, percent(mean, 0 if mean == 1 else 1)),
-                rotation=90 if len(groups) > _MOST_LEVEL else 0,
-                ha="center",
-                va="bottom",
-                fontsize=7,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
-            )
+        for place, mean in zip(places, means, strict=True):  # where no interval is covered
+            text = percent(mean, 0 if mean == 1 else 1)
+            look = {"ha": "center", "va": "bottom", "fontsize": 7}
+            axes.text(place, 1.01, text, **look)
     for index, chance in enumerate(sorted({1 / len(group["classes"]) for group in groups})):
         label = "_nolegend_" if index else "guessing blindly"
         axes.axhline(chance, color=GREY, linestyle="--", linewidth=1, label=label)
@@ -89,6 +83,7 @@ def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure
     axes.set(ylim=(0, 1), ylabel="Categorical accuracy, test (%)")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
     title = "Accuracy of each network under each protocol"
-    axes.set_title(leaky.mark(title, is_leaky=all(group["is_leaky"] for group in groups)))
+    title = leaky.mark(title, is_leaky=all(group["is_leaky"] for group in groups))
+    axes.set_title(title, pad=16)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
