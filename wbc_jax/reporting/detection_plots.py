@@ -13,7 +13,13 @@ from jaxtyping import Float32, Int32, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import (
+    FormatStrFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+)
 
 from wbc_jax.reporting.epochs import Epochs, metric_values
 from wbc_jax.reporting.figure_style import (
@@ -70,6 +76,9 @@ def detection_curves(epochs: Epochs, loss: str, *, title: str) -> Figure:
         if part in epochs[0]:
             left.plot(numbers, metric_values(epochs, part, loss), color=colour, ls=line, label=part)
     left.set(xlabel="Epoch", ylabel="Loss (per cell)", yscale="log")
+    left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    left.yaxis.set_major_formatter(FormatStrFormatter("%g"))  # 0.5, not 5 x 10^-1
+    left.yaxis.set_minor_formatter(NullFormatter())
     for kind, (colour, line, _) in KIND_LOOKS.items():
         values = metric_values(epochs, "test", f"f1_{kind}")
         right.plot(numbers, values, color=colour, ls=line, label=f"{kind}, test")
@@ -176,7 +185,7 @@ def bland_altman(test: Mapping[str, Any], *, title: str) -> Figure:
             axes.axhline(limit, color=GREY, ls=":", lw=1)
         axes.set(xlabel="Mean of found and true (cells)", ylabel="Found − true (cells)")
         axes.set_title(
-            f"{kind}: bias {figures['count_bias']:+.2f}, limits {low:+.1f} to {high:+.1f}"
+            f"{kind}\nbias {figures['count_bias']:+.2f}, limits {low:+.1f} to {high:+.1f}"
         )
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     figure.suptitle(plain_text(title), fontsize=10)
