@@ -97,7 +97,7 @@ def test_a_perfect_classifier_has_no_width_and_a_caution() -> None:
     assert intervals["brier"] == intervals["ece"] == [0.0, 0.0]
     (text,) = cautions({"a": 20, "b": 20}, num_wrong=0)
     assert "All 40 smears are answered right" in text
-    assert "7.5%" in text
+    assert "7.5 %" in text
 
 
 def test_cautions_name_the_classes() -> None:

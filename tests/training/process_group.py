@@ -12,7 +12,7 @@ from pathlib import Path
 LAUNCH = """
 import runpy
 from wbc_jax.evaluation import evaluate
-evaluate.write_report = lambda workdir, images: workdir / "report.html"
+evaluate.write_report = lambda run, images: run.path / "report.html"
 runpy.run_path("launch.py", run_name="__main__")
 """
 # Every process but the first compiles anew: JAX keeps no program of theirs.

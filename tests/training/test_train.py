@@ -125,7 +125,7 @@ def test_another_process_gives_bit_identical_weights_and_predictions(
         "from wbc_jax.evaluation import evaluate\n"
         "from wbc_jax.training.run_directory import RunDirectory\n"
         "from wbc_jax.training.train import train\n"
-        "evaluate.write_report = lambda workdir, images: workdir\n"
+        "evaluate.write_report = lambda run, images: run.path\n"
         "first, second, cache = map(Path, sys.argv[1:])\n"
         "config = RunDirectory(first).load_config()\n"
         "train(config, workdir=second, data_dir=None, cache_dir=cache)\n"
