@@ -3,7 +3,8 @@
 #   cluster/tpu_vm.sh MY_TPU us-central2-b --config=configs/alexnet.py:paper \
 #       --workdir=/mnt/shared/runs/alexnet-tpu --cache_dir=/mnt/shared/cache
 # Every machine has the checkout in ~/wbc_jax, set up as README says, with jax[tpu], and one shared
-# file system; PYTHON names its interpreter there, such as .venv/bin/python. WBC_DRY_RUN=1 shows the command and does nothing.
+# file system; PYTHON names its interpreter there, such as .venv/bin/python. WBC_DRY_RUN=1 shows the
+# command and does nothing.
 set -euo pipefail
 if (($# < 3)); then
     echo "usage: $0 TPU_NAME ZONE FLAGS_OF_LAUNCH..." >&2
