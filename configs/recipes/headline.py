@@ -9,9 +9,9 @@ every smear are on both sides, so what is learned is to recognise 71 smears howe
 See docs/results.md.
 """
 
-import importlib
-
 from ml_collections import ConfigDict
+
+from configs.recipes import plain_config
 
 _NUM_EPOCHS = {"cnn": 40, "alexnet": 40, "resnet50": 60, "vgg19": 50}  # docs/results.md
 _EPOCHS_OF_OTHERS = 40
@@ -26,16 +26,12 @@ def get_config(preset: str = "paper_dev") -> ConfigDict:
     Raises:
         ValueError: the network is none that classifies.
     """
-    network, _, protocol = preset.rpartition("-")
-    network = network or "cnn"
-    if network == "detector":
-        raise ValueError("a recipe for classifiers: name cnn, alexnet, resnet50 or vgg19")
-    config = importlib.import_module(f"configs.{network}").get_config(protocol)
+    config = plain_config(preset, network="cnn")
     # The published copies are turned and sheared, too; doing that once more takes longer to learn.
     config.augment.mirror = True
     config.augment.flip = True
     config.augment.crop_margin = 3
     config.optim.schedule = "cosine"
-    config.train.num_epochs = _NUM_EPOCHS.get(network, _EPOCHS_OF_OTHERS)
+    config.train.num_epochs = _NUM_EPOCHS.get(config.model.name, _EPOCHS_OF_OTHERS)
     config.train.average_decay = 0.998
     return config

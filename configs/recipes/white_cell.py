@@ -6,9 +6,9 @@ python launch.py --config=configs/recipes/white_cell.py:alexnet-official        
 Figures, and what each lever brings: docs/results.md.
 """
 
-import importlib
-
 from ml_collections import ConfigDict
+
+from configs.recipes import plain_config
 
 
 def get_config(preset: str = "official_dev") -> ConfigDict:
@@ -20,10 +20,7 @@ def get_config(preset: str = "official_dev") -> ConfigDict:
     Raises:
         ValueError: the network is none that classifies.
     """
-    network, _, protocol = preset.rpartition("-")
-    if network == "detector":
-        raise ValueError("a recipe for classifiers: name cnn, alexnet, resnet50 or vgg19")
-    config = importlib.import_module(f"configs.{network or 'alexnet'}").get_config(protocol)
+    config = plain_config(preset, network="alexnet")
     config.data.view = "white_cell"
     config.data.bands = "rgb"
     config.data.balance = "smears"
