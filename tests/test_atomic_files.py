@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wbc_jax.atomic_files import write_json, write_text
+from wbc_jax.atomic_files import replacing, write_json, write_text
 
 
 def test_text_is_written_as_given_into_a_new_folder(tmp_path):
@@ -34,6 +34,28 @@ def test_a_failure_at_either_step_leaves_the_old_file_and_nothing_else(tmp_path,
     assert touched != [path], "the file itself is never opened for writing"
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["a.md"]
+
+
+def test_two_writers_of_one_process_number_do_not_meet(tmp_path: Path) -> None:
+    """As two containers are that share a folder: here they are of one process."""
+    path = tmp_path / "a.bin"
+    with replacing(path) as first:
+        first.write_bytes(b"first")
+        with replacing(path) as second:
+            second.write_bytes(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_what_fails_within_the_block_is_said_and_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(ValueError, match="half"), replacing(path) as temporary:
+        temporary.write_bytes(b"half of")
+        raise ValueError("half")
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
 
 
 def test_json_has_no_nan_and_reads_back(tmp_path):

@@ -2,25 +2,47 @@
 
 write_text(path, "...")
 write_json(path, {"accuracy": 0.97})
+with replacing(path) as temporary:                     # for what is not in memory at once
+    ...
 """
 
+import contextlib
 import json
 import math
-import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replaces the file at `path`; its folder is made where it is missing."""
+def temporary_name(path: Path) -> Path:
+    """Returns a name in the same folder, drawn anew by every call.
+
+    A process number would not do: containers that share a folder have the same ones.
+    """
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary name for a file that is at `path` after the block, unless that failed.
+
+    The folder is made where it is missing.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
-        temporary.write_bytes(content)
+        yield temporary
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the block's own error says more
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces the file at `path`; its folder is made where it is missing."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str) -> None:

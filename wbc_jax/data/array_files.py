@@ -7,7 +7,6 @@ The file is an ordinary `.npz`, which NumPy alone opens too: the digest of all b
 stands at its end, as the comment that a zip may have.
 """
 
-import contextlib
 import hashlib
 import os
 import zipfile
@@ -17,6 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from wbc_jax.atomic_files import replacing
 from wbc_jax.digests import Damage
 
 _DIGITS = 64  # of a SHA-256 in hexadecimal
@@ -29,21 +29,13 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w+b") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            with zipfile.ZipFile(file, "a") as archive:
-                archive.comment = b"0" * _DIGITS  # what follows is of its length
-            digest = _digest_of_content(file)
-            file.seek(-_DIGITS, os.SEEK_END)
-            file.write(digest)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with replacing(path) as temporary, temporary.open("w+b") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.comment = b"0" * _DIGITS  # what follows is of its length
+        digest = _digest_of_content(file)
+        file.seek(-_DIGITS, os.SEEK_END)
+        file.write(digest)
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:

@@ -6,14 +6,13 @@ with MarkedPictures(output) as marked:
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from wbc_jax.atomic_files import write_bytes
+from wbc_jax.atomic_files import temporary_name, write_bytes
 from wbc_jax.prediction.records import JSON
 from wbc_jax.reporting.output_folder import make_output_folder
 
@@ -32,12 +31,12 @@ class MarkedPictures:
         """
         self._output = output
         self._folder = output / PICTURES
-        self._aside = output / f".{PICTURES}.{os.getpid()}.tmp"
+        self._aside = temporary_name(self._folder)
         self._names: list[str] = []
 
     def __enter__(self) -> "MarkedPictures":
         make_output_folder(self._folder)
-        self._aside.mkdir(exist_ok=True)
+        self._aside.mkdir()
         return self
 
     def __exit__(

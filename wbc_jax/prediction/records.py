@@ -22,13 +22,12 @@ with PredictionFiles(output, classes, head={"run": ...}) as files:
 """
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
-from wbc_jax.atomic_files import to_json
+from wbc_jax.atomic_files import temporary_name, to_json
 
 CSV, JSON = "predictions.csv", "predictions.json"
 UNCERTAIN = "uncertain"
@@ -47,10 +46,11 @@ class PredictionFiles:
             classes: names in the order of the probabilities.
             head: first fields of predictions.json.
         """
-        self._paths = {name: output / name for name in (CSV, JSON)}
+        self._paths = {temporary_name(output / name): output / name for name in (CSV, JSON)}
         self._classes = list(classes)
-        self._table = self._open(CSV)
-        self._text = self._open(JSON)
+        self._table, self._text = (
+            path.open("w", encoding="utf-8", newline="") for path in self._paths
+        )
         self._rows = csv.writer(self._table)
         self._rows.writerow(
             ["image", *_OF_CELL, *_OF_WHITE, *(f"p_{name}" for name in self._classes)]
@@ -70,11 +70,11 @@ class PredictionFiles:
     ) -> None:
         for file in (self._table, self._text):
             file.close()
-        for path in self._paths.values():
+        for temporary, path in self._paths.items():
             if self._is_complete:
-                _unfinished(path).replace(path)
+                temporary.replace(path)
             else:
-                _unfinished(path).unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
 
     def add(self, picture: Mapping[str, Any]) -> None:
         """Adds a picture.
@@ -103,13 +103,6 @@ class PredictionFiles:
         """
         self._text.write("\n], " + _writable(to_json(tail))[1:] + "\n")
         self._is_complete = True
-
-    def _open(self, name: str) -> TextIO:
-        return _unfinished(self._paths[name]).open("w", encoding="utf-8", newline="")
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _writable(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import http.client
 import logging
-import os
 import shutil
 import sys
 import urllib.request
@@ -12,6 +11,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
+from wbc_jax.atomic_files import replacing
 from wbc_jax.errors import UserError
 
 COMMIT = "0b22eb2084b1004d464fb5ab87adc85ab94b2079"
@@ -37,23 +37,19 @@ def fetch(url: str, target: Path, *, timeout: float = 20.0) -> Path:
     Raises:
         UserError: it cannot be fetched or written, or what came is not a whole zip.
     """
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    _log.info("fetching %s", url)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _log.info("fetching %s", url)
-        with (
-            urllib.request.urlopen(url, timeout=timeout) as answer,
-            partial.open("wb") as file,
-        ):
-            _copy(answer, file, total=answer.headers.get("Content-Length"))
-        if not zipfile.is_zipfile(partial):  # its directory stands at its end
-            raise UserError(_by_hand(url, "what came is not a whole zip archive"))
-        partial.replace(target)
+        with replacing(target) as partial:
+            with (
+                urllib.request.urlopen(url, timeout=timeout) as answer,
+                partial.open("wb") as file,
+            ):
+                _copy(answer, file, total=answer.headers.get("Content-Length"))
+            if not zipfile.is_zipfile(partial):  # its directory stands at its end
+                raise UserError(_by_hand(url, "what came is not a whole zip archive"))
     except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
         # Some say nothing at all, such as a timeout while reading.
         raise UserError(_by_hand(url, str(error) or type(error).__name__)) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 
