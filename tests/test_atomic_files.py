@@ -51,9 +51,14 @@ def test_two_writers_of_one_process_number_do_not_meet(tmp_path: Path) -> None:
 def test_what_fails_within_the_block_is_said_and_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(ValueError, match="half"), replacing(path) as temporary:
-        temporary.write_bytes(b"half of")
-        raise ValueError("half")
+
+    def write_half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"half of")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        write_half()
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.experiment import build_experiment
 from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.interruption import Interrupted
+from wbc_jax.training.open_run import open_run
 from wbc_jax.training.seed_steps import SeedSteps, stack
+from wbc_jax.training.seed_timing import SeedTiming, time_both_ways
 from wbc_jax.training.seeds import train_seeds
 from wbc_jax.training.sharding import split_by_example
 from wbc_jax.training.step_parts import build_feed, build_optimizer, build_schedule
@@ -304,4 +307,51 @@ def test_seeds_are_spread_over_as_many_devices_as_share_them_evenly(checkout: An
 def test_where_seeds_train_together(monkeypatch: pytest.MonkeyPatch) -> None:
     for platform, expected in (("cpu", False), ("gpu", True), ("tpu", True)):
         monkeypatch.setattr(seeds_module.jax, "default_backend", lambda name=platform: name)
-        assert seeds_module.is_faster_together() is expected
+        assert seeds_module.may_be_faster_together() is expected
+
+
+@pytest.mark.parametrize("together", [1.0, 3.0])
+def test_seeds_train_in_one_program_where_a_few_steps_show_that_it_is_faster(
+    configs: list[ConfigDict],
+    solo: dict[int, Path],
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    together: float,
+) -> None:
+    """What the trial steps have trained is forgotten, whatever they show."""
+    tried = []
+
+    def time_and_pretend(*args: Any) -> SeedTiming:
+        tried.append(time_both_ways(*args))
+        return SeedTiming(solo=2.0, together=together)
+
+    monkeypatch.setattr(seeds_module, "may_be_faster_together", lambda: True)
+    monkeypatch.setattr(seeds_module, "time_both_ways", time_and_pretend)
+    own = directories(tmp_path)
+    pairs = list(zip(configs, own.values(), strict=True))
+    train_seeds(pairs, data_dir=None, cache_dir=cache_dir)
+    assert len(tried) == 1
+    assert min(tried[0]) > 0
+    for seed, path in own.items():
+        require_same(path, solo[seed])
+        environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+        assert ("seeds_at_once" in environment) is (together < 2.0)
+
+
+def test_timing_takes_the_least_of_three_rounds_after_the_first(
+    configs: list[ConfigDict], cache_dir: Path, tmp_path: Path
+) -> None:
+    """A clock that is set: solo rounds of 99, 7, 5, 6 s, those in one program of 99, 9, 8, 20 s."""
+    taken = [(99.0, 99.0), (7.0, 9.0), (5.0, 8.0), (6.0, 20.0)]
+    seconds = np.cumsum([lap for one, all_ in taken for lap in (0.0, one, all_)])
+    places: dict[str, Any] = {"data_dir": None, "cache_dir": cache_dir}
+    with ExitStack() as opened:
+        runs = [
+            opened.enter_context(open_run(config, workdir=path, **places))
+            for config, path in zip(configs, directories(tmp_path).values(), strict=True)
+        ]
+        steps = SeedSteps(configs[0], [run.experiment for run in runs])
+        timing = time_both_ways(configs[0], runs, steps, clock=iter(seconds.tolist()).__next__)
+        count = min(20, *steps.num_steps)
+    assert timing == pytest.approx((len(SEEDS) * 5.0 / count, 8.0 / count))

@@ -28,6 +28,7 @@ from wbc_jax.training.open_run import OpenRun, open_run
 from wbc_jax.training.processes import is_shared
 from wbc_jax.training.seed_predict import SeedPredict
 from wbc_jax.training.seed_steps import SeedSteps, SeedSums, stack
+from wbc_jax.training.seed_timing import time_both_ways
 from wbc_jax.training.sharding import replicated
 from wbc_jax.training.train import finish, train
 from wbc_jax.training.train_state import Progress, TrainState
@@ -37,11 +38,11 @@ _log = logging.getLogger(__name__)
 Runs = Sequence[tuple[ConfigDict, Path]]
 
 
-def is_faster_together() -> bool:
-    """Whether seeds of one config train faster in one program than one after another here.
+def may_be_faster_together() -> bool:
+    """Whether seeds of one config may train faster in one program than one after another here.
 
-    On a CPU they do not (0.6 to 0.8 of the speed: docs/ablations.md). An accelerator is not
-    filled by one small network. `python -m benchmarks.seeds` measures both.
+    On a CPU they do not (0.6 to 0.8 of the speed: docs/ablations.md, `python -m benchmarks.seeds`).
+    An accelerator is not filled by one small network, so there both ways are timed.
     """
     return jax.default_backend() != "cpu"
 
@@ -53,7 +54,7 @@ def train_seeds(
 
     Args:
         runs: config and directory of each; the configs differ in the seed alone.
-        together: in one program or not; None: where `is_faster_together`.
+        together: in one program or not; None: where that is faster, by a few steps of both ways.
         started: `time.perf_counter()` from which the runs' seconds count; None: now.
         **places: `data_dir`, `cache_dir`, `download` and `on_bad_image`, as of `train`.
 
@@ -65,12 +66,12 @@ def train_seeds(
             the others are done.
         Interrupted: the process was asked to end; the states are saved.
     """
-    together = is_faster_together() if together is None else together
+    is_tried = may_be_faster_together() if together is None else together
     started = time.perf_counter() if started is None else started
     errors: dict[Path, UserError] = {}
     results: dict[Path, dict[str, Any]] = {}
-    if together and len(runs) > 1 and not is_shared():
-        results, errors = _train_together(runs, started, places)
+    if is_tried and len(runs) > 1 and not is_shared():
+        results, errors = _train_together(runs, started, places, only_if_faster=together is None)
     for config, workdir in runs:
         if workdir not in results and workdir not in errors:
             try:
@@ -85,13 +86,13 @@ def train_seeds(
 
 
 def _train_together(
-    runs: Runs, started: float, places: dict[str, Any]
+    runs: Runs, started: float, places: dict[str, Any], *, only_if_faster: bool
 ) -> tuple[dict[Path, dict[str, Any]], dict[Path, UserError]]:
     """Trains all seeds in one program; returns results and errors by directory.
 
     Both are empty where each is left to its solo run: where one cannot be opened, where an earlier
-    start has left the seeds at different places or within an epoch, or finished them, and where
-    the config saves within epochs or is a detector's.
+    start has left the seeds at different places or within an epoch, or finished them, where the
+    config saves within epochs or is a detector's, and where one program is slower, if that matters.
     """
     seeds = [config.seed for config, _ in runs]
     with listening() as interruption, ExitStack() as stack_of_runs:
@@ -114,7 +115,10 @@ def _train_together(
             or opened[0].experiment.task.name != "classification"
         ):
             return {}, {}
-        return _Together(opened, interruption, started).train()
+        seeds_together = _Together(opened, interruption, started)
+        if only_if_faster and not seeds_together.is_faster():
+            return {}, {}
+        return seeds_together.train()
 
 
 class _Together:
@@ -139,6 +143,17 @@ class _Together:
         }
         self._loops = [Loop(run, interruption, lambda _: {}, started) for run in runs]
         self._errors: dict[Path, UserError] = {}
+
+    def is_faster(self) -> bool:
+        """Whether a step of all takes less time than one seed's after another's; trains nothing."""
+        solo, together = time_both_ways(self._config, self._runs, self._steps)
+        _log.info(
+            "a training step of %d seeds: %.2f ms in one program, %.2f ms one after another",
+            len(self._runs),
+            1e3 * together,
+            1e3 * solo,
+        )
+        return together < solo
 
     def train(self) -> tuple[dict[Path, dict[str, Any]], dict[Path, UserError]]:
         """Trains the epochs that are left, then evaluates and reports each seed."""

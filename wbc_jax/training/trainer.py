@@ -88,10 +88,21 @@ class Trainer:
 
     def one_step(self, progress: Progress, step: int) -> Progress:
         """Takes the one step after `step` steps of the training; the progress is consumed."""
-        order, index = self._place(step)
+        return self.steps(progress, step, step + 1)
+
+    def steps(self, progress: Progress, first: int, last: int) -> Progress:
+        """Takes the steps `first` to `last` - 1 of the training, which lie in one epoch.
+
+        Args:
+            progress: consumed.
+            first: counted from 0 over all epochs.
+            last: the first step not taken.
+        """
+        order, index = self._place(first)
+        end = index + last - first
         return Progress(
             *self._run_steps(
-                progress.state, progress.sums, self._examples, order, index, index + 1, self._keys
+                progress.state, progress.sums, self._examples, order, index, end, self._keys
             )
         )
 
