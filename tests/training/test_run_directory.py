@@ -208,3 +208,18 @@ def test_who_comes_second_into_a_new_directory_is_told_the_differing_fields(tmp_
     opened(run.path, CONFIG | {"seed": 1})
     with run.locked(), pytest.raises(UserError, match="seed: there 1, asked for 0"):
         run.create(CONFIG, DATA)
+
+
+def test_a_field_that_the_config_lacks_is_named_with_what_to_do(tmp_path: Path) -> None:
+    run = opened(tmp_path, CONFIG)
+    with (
+        pytest.raises(UserError, match=r"config\.json lacks a field .*\(mixup\).*train it again"),
+        run.reading_config() as config,
+    ):
+        config.optim.mixup  # noqa: B018
+
+
+def test_an_attribute_that_something_else_lacks_is_no_matter_of_the_config(tmp_path: Path) -> None:
+    run = opened(tmp_path, CONFIG)
+    with pytest.raises(AttributeError, match="'int'"), run.reading_config() as config:
+        config.seed.size  # noqa: B018

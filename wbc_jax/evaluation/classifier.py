@@ -101,8 +101,7 @@ def load_classifier(workdir: Path) -> Classifier:
             f"{workdir}/results.json is of an earlier version: it lacks the statistics of the "
             f"training images; {_EVALUATE.format(workdir)}"
         )
-    config = RunDirectory(workdir).load_config()
-    try:
+    with RunDirectory(workdir).reading_config() as config:
         model = create_model(num_classes=len(run.results["classes"]), **config.model.to_dict())
         side, bands, flips = config.data.image_size, config.data.bands, config.eval.test_time_flips
         settings = image_settings(config)
@@ -114,11 +113,6 @@ def load_classifier(workdir: Path) -> Classifier:
             metrics=METRICS,
             num_train=run.results["num_train"],
         )
-    except (AttributeError, KeyError) as error:  # what a ConfigDict raises of a missing field
-        raise UserError(
-            f"{workdir}/config.json lacks a field that this version reads ({error.args[0]}); use "
-            "the version that trained the run, or train it again"
-        ) from error
     return Classifier(
         run=run,
         model=model,

@@ -66,8 +66,7 @@ def evaluate(
         UserError: there is no finished run, no checkpoint or no data, or they do not fit together.
     """
     run = RunDirectory(workdir)
-    config = run.load_config()
-    try:
+    with run.reading_config() as config:
         experiment = build_experiment(
             config,
             data_dir=data_dir,
@@ -75,13 +74,6 @@ def evaluate(
             on_bad_image=on_bad_image,
             trains=False,
         )
-    except AttributeError as error:
-        if not isinstance(error.obj, ConfigDict):
-            raise
-        raise UserError(
-            f"{workdir}/config.json lacks a field that this version reads ({error.name}); "
-            "evaluate the run with the version that trained it, or train it again"
-        ) from error
     run.require_same_data(experiment.data.describe())
     with run.locked():
         with Checkpoints(workdir / "checkpoints") as checkpoints:

@@ -150,6 +150,7 @@ DETECTOR_SCHEMAS: dict[str, Any] = {
         **{name: _RESULTS[name] for name in _OF_EVERY_TASK},
         "task": str,
         "thresholds": {"*": _Number},
+        "band_statistics": _RESULTS["band_statistics?"],
         "epochs": [
             {"epoch": int, "seconds": _Number, "train": {"*": _Number}, "test": {"*": _Number}}
         ],

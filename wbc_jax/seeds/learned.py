@@ -12,7 +12,6 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from wbc_jax.data.bands import BandStatistics, make_to_input
-from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_logits
 from wbc_jax.models import create_model
 from wbc_jax.reporting.run_files import read_detector_run
@@ -37,8 +36,7 @@ def load_learned(workdir: Path) -> Detector:
             version wrote it.
     """
     files = read_detector_run(workdir)
-    config = RunDirectory(workdir).load_config()
-    try:
+    with RunDirectory(workdir).reading_config() as config:
         model = create_model(num_classes=len(KINDS), **config.model.to_dict())
         size, flips = config.data.picture_size, config.eval.test_time_flips
         reader = seed_reader(config)
@@ -51,11 +49,6 @@ def load_learned(workdir: Path) -> Detector:
             metrics=(config.train.loss,),
             num_train=files.results["num_train"],
         )
-    except (AttributeError, KeyError) as error:  # what a ConfigDict raises of a missing field
-        raise UserError(
-            f"{workdir} lacks a field that this version reads ({error.args[0]}); use the version "
-            "that trained the run, or train it again"
-        ) from error
     statistics = BandStatistics(**{name: np.array(v, np.float32) for name, v in stored})
     to_input = make_to_input(BANDS, statistics)
     maps_of = jax.jit(make_logits(model, to_input, flips=flips, merge=mean_of_maps))

@@ -154,6 +154,24 @@ class RunDirectory:
         """
         return ConfigDict(_lists_to_tuples(self.read_config()))
 
+    @contextmanager
+    def reading_config(self) -> Iterator[ConfigDict]:
+        """Gives the config of the run to a block that reads its fields.
+
+        Raises:
+            UserError: as `read_config`; or the block reads a field that the config lacks.
+        """
+        config = self.load_config()
+        try:
+            yield config
+        except AttributeError as error:
+            if not isinstance(error.obj, ConfigDict):
+                raise
+            raise UserError(
+                f"{self.path}/{CONFIG} lacks a field that this version reads ({error.name}); use "
+                "the version that trained the run, or train it again"
+            ) from error
+
     def append_epoch(self, epoch: Mapping[str, Any]) -> None:
         """Adds one line to the history."""
         line = to_json(epoch)

@@ -42,7 +42,7 @@ def restore_trained(
 
     Raises:
         UserError: there is no such checkpoint, or it is of another model.
-        AttributeError, KeyError: the config lacks a field.
+        AttributeError: the config lacks a field.
     """
     tx = build_optimizer(config, build_schedule(config, num_train // config.train.batch_size))
     state = jax.eval_shape(
