@@ -1,7 +1,7 @@
 """A training in a process of its own, which tells through a file in which phases it is.
 
 phases = Phases(path)
-process = start_training(config, workdir, cache_dir, path)
+process = start_training(config, workdir, cache_dir, compiled, path)
 phases.entered("save")                 # how often this start has begun to save
 phases.active()                        # ("step", "save"): also of a process that was killed
 """

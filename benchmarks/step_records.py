@@ -1,7 +1,7 @@
 """From samples to the figures that are shown: medians, ratios, rates, shares of the peak.
 
 peak = matmul_peak(cases, size=2048)
-records = [make_record(case, settings_of_run, peak) for case in cases]
+records = [make_record(case, dtype="float32", device="cpu", peak_gflops=peak) for case in cases]
 print(training_table(records)); print(prediction_table(records))
 """
 

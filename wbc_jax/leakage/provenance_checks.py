@@ -1,6 +1,6 @@
 """What speaks for the recovered sources, counted: each check could have failed.
 
-check(place, recovered, overlaps, processes=2)      # plain data, for JSON and for the tables
+check(place, recovered, scenes, processes=2)        # plain data, for JSON and for the tables
 """
 
 from collections import Counter, defaultdict

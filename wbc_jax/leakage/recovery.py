@@ -1,6 +1,6 @@
 """Finds the original of every augmented copy, and how the copy lies over it.
 
-    recovered = recover(place, scenes, processes=2)      # file -> Recovered
+    recovered = recover(place, scenes, processes=2, files=files)      # file -> Recovered
 
 A copy is compared with every original of its split and class, plain and mirrored. What is left
 unresolved is tried again with more and fainter key points, by the same rule. The result is the

@@ -1,7 +1,7 @@
 """A network as a table: every layer with its output, parameters and multiply-adds.
 
 layers = list_layers(model, image_shape=(50, 50, 3))
-print(layer_table(layers))
+print(layer_table(layers, title="cnn"))
 """
 
 from collections import Counter

@@ -1,6 +1,6 @@
 """What an audit found, for the terminal and in files.
 
-page = write_audit(findings, Path("runs/audit-images"), show)   # audit.html, .json, pairs.*
+page = write_audit(findings, Path("runs/audit-images"), show, rules=rules)   # audit.html, ...
 print(audit_summary(findings, page))
 """
 

@@ -1,6 +1,6 @@
 """What the finished runs of a sweep come to.
 
-path = write_sweep(sweep, trials, facts, errors, output)           # .../sweep.html
+path = write_sweep(sweep, trials, facts, errors, output, text=table)           # .../sweep.html
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """What a run learns: a class per image, or a place per cell. The loop is the same for every task.
 
-plan = TASKS["detection"](config)             # in experiment.py: refuses what cannot work
+plan = plan_task(config)                      # in tasks.py: refuses what cannot work
 task = plan(data)
 task.feed, task.example_metrics, task.mean_metrics
 """
