@@ -46,7 +46,7 @@ def get_base_config(preset: str) -> ConfigDict:
     config.data.view = "whole"  # the image as it is; or white_cell, a window around the nucleus
     config.data.window_side = 0.6  # of white_cell's window, as a share of the image's height
     config.data.validation_share = 0.2 if preset in VALIDATED else 0.0  # of the training smears
-    config.data.fold = 0  # which fold crossval tests on, from 0
+    config.data.fold = 0  # of 5, from 0: tested on; crossval, official_dev, bccd_dev
     config.data.balance = "none"  # every image once an epoch; or classes, smears: drawn evenly
 
     config.augment = ConfigDict()  # of training images; 0 or False: off
@@ -74,7 +74,7 @@ def get_base_config(preset: str) -> ConfigDict:
     config.train.label_smoothing = 0.0  # share of a label spread over all classes
     config.train.mixup = 0.0  # Beta parameter of blending pairs of images; 0: off
     config.train.average_decay = 0.0  # of the running mean of the weights; 0: none is kept
-    config.train.steps_per_call = 10  # steps without Python between them; the bar moves after each
+    config.train.steps_per_call = 10  # most steps without Python between them
 
     config.eval = ConfigDict()
     config.eval.batch_size = 100  # images per step over all devices; changes no result

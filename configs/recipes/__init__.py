@@ -1,4 +1,4 @@
-"""Recipes: a network with settings of our own, chosen without TEST; see docs/results.md."""
+"""Recipes: a network with settings of our own, chosen without TEST, but once (docs/results.md)."""
 
 import importlib
 

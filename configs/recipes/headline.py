@@ -1,7 +1,7 @@
 """The paper's headline under the paper's protocol: its networks trained until they reach 99.4 %.
 
-python launch.py --config=configs/recipes/headline.py:alexnet-paper_dev      chosen under
-python launch.py --config=configs/recipes/headline.py:alexnet-paper          scored with
+python launch.py --config=configs/recipes/headline.py:alexnet-paper_dev      # chosen under
+python launch.py --config=configs/recipes/headline.py:alexnet-paper          # scored with
 
 Input and layer counts are the paper's; the published ResNet50 was trained with
 `--config.model.dtype=bfloat16`, for the time it saves on a CPU. `:paper` is leaky: copies of nearly

@@ -1,7 +1,7 @@
 """Our recipe for unseen smears: a window around the white cell in colour, and much augmentation.
 
-python launch.py --config=configs/recipes/white_cell.py:alexnet-official_dev     chosen under
-python launch.py --config=configs/recipes/white_cell.py:alexnet-official         scored with
+python launch.py --config=configs/recipes/white_cell.py:alexnet-official_dev     # chosen under
+python launch.py --config=configs/recipes/white_cell.py:alexnet-official         # scored with
 
 Figures, and what each lever brings: docs/results.md.
 """

@@ -2,7 +2,7 @@
 
 python launch.py --mode=sweep --sweep=configs/sweeps/input.py:official
 
-224 pixels take twenty times as long as 50.
+224 pixels take about ten times as long as 50 (docs/performance.md).
 """
 
 from wbc_jax.sweeps.definition import Setting, Sweep, grid

@@ -1,7 +1,7 @@
 """The paper's study: its four networks for five epochs, ResNet50 and VGG19 for ten as well.
 
-python launch.py --mode=sweep --sweep=configs/sweeps/table1.py:paper            as published, leaky
-python launch.py --mode=sweep --sweep=configs/sweeps/table1.py:official         unseen smears
+python launch.py --mode=sweep --sweep=configs/sweeps/table1.py:paper            # as published, leaky
+python launch.py --mode=sweep --sweep=configs/sweeps/table1.py:official         # unseen smears
 """
 
 from wbc_jax.sweeps.definition import Setting, Sweep
