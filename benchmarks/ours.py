@@ -9,29 +9,25 @@ steps.run(10)
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
 import jax
 import numpy as np
 from jax.sharding import Mesh
 from jax.stages import Wrapped
-from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from benchmarks.compiled_steps import CompiledSteps
 from benchmarks.timing import Run
-from wbc_jax.data.augmentation import Augmentation
-from wbc_jax.data.bands import band_statistics, expand_bands, is_gray, standardise
+from wbc_jax.data.bands import band_statistics, is_gray, make_to_input
 from wbc_jax.data.examples import Examples
-from wbc_jax.evaluation.inference import make_predict
+from wbc_jax.evaluation.inference import ToInput, make_predict
 from wbc_jax.models import create_model
-from wbc_jax.training.losses import LOSSES, smoothed
-from wbc_jax.training.optimizers import create_optimizer, create_schedule
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import create_mesh, replicated, require_divisible, split_by_example
+from wbc_jax.training.step_parts import build_feed, build_optimizer, build_schedule
 from wbc_jax.training.train_state import TrainState, create_train_state
-from wbc_jax.training.train_step import make_feed, make_run_steps, make_train_step
+from wbc_jax.training.train_step import make_run_steps, make_train_step
 
 BATCHES_PER_PREDICTION = 4  # a run predicts its 500 test images in five
 
@@ -54,7 +50,7 @@ class Ours:
     train: Examples
     model: nn.Module
     mesh: Mesh
-    to_input: Callable[[Array], Array]
+    to_input: ToInput
     run_steps: Wrapped
     create_state: Callable[[], TrainState]
 
@@ -138,22 +134,14 @@ def build(config: ConfigDict, train: Examples) -> Ours:
     Raises:
         UserError: a field has a value that cannot work.
     """
-    data, optim = config.data, config.optim
+    data = config.data
     mesh = create_mesh(config.mesh.num_devices)
     require_divisible("train.batch_size", config.train.batch_size, mesh)
     model = create_model(num_classes=data.num_classes, **config.model.to_dict())
-    tx = create_optimizer(optim.name, schedule=_schedule(config, train), momentum=optim.momentum)
-    statistics = band_statistics(train.image, data.bands)
-
-    def to_input(image: Array) -> Array:
-        return standardise(expand_bands(image, data.bands), statistics)
-
-    feed = make_feed(
-        loss=smoothed(LOSSES[config.train.loss], config.train.label_smoothing),
-        to_input=to_input,
-        augment=Augmentation(**config.augment.to_dict()),
-        mixup=config.train.mixup,
-    )
+    steps_per_epoch = len(train.label) // config.train.batch_size
+    tx = build_optimizer(config, build_schedule(config, steps_per_epoch))
+    to_input = make_to_input(data.bands, band_statistics(train.image, data.bands))
+    feed = build_feed(config, to_input)
     train_step = make_train_step(model, tx, feed, average_decay=config.train.average_decay)
 
     def create_state() -> TrainState:
@@ -181,13 +169,3 @@ def build(config: ConfigDict, train: Examples) -> Ours:
 def num_params(state: TrainState) -> int:
     """Returns the number of learned numbers."""
     return sum(leaf.size for leaf in jax.tree.leaves(state.params))
-
-
-def _schedule(config: ConfigDict, train: Examples) -> Any:
-    steps_per_epoch = len(train.label) // config.train.batch_size
-    return create_schedule(
-        config.optim.schedule,
-        learning_rate=config.optim.learning_rate,
-        num_train_steps=config.train.num_epochs * steps_per_epoch,
-        num_warmup_steps=round(config.optim.warmup_epochs * steps_per_epoch),
-    )

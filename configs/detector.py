@@ -2,7 +2,7 @@
 
 python launch.py --config=configs/detector.py                                 # embedded drawings
 python launch.py --config=configs/detector.py:bccd --data_dir=FOLDER_OF_BCCD  # photographs
-python launch.py --config=configs/detector.py:bccd_dev --config.data.fold=0   # to choose settings by
+python launch.py --config=configs/detector.py:bccd_dev --config.data.fold=0   # to choose by
 """
 
 from ml_collections import ConfigDict

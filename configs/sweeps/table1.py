@@ -1,6 +1,6 @@
 """The paper's study: its four networks for five epochs, ResNet50 and VGG19 for ten as well.
 
-python launch.py --mode=sweep --sweep=configs/sweeps/table1.py:paper            # as published, leaky
+python launch.py --mode=sweep --sweep=configs/sweeps/table1.py:paper            # published: leaky
 python launch.py --mode=sweep --sweep=configs/sweeps/table1.py:official         # unseen smears
 """
 

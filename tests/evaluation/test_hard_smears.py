@@ -31,6 +31,18 @@ def test_only_what_no_seed_knows_is_listed() -> None:
     assert hard.probability == pytest.approx(np.mean([1.3 / 3, 0.2]))
 
 
+def test_the_label_is_never_the_answer_though_it_may_be_on_top_of_the_mean() -> None:
+    """Two seeds are wrong each in a way of its own."""
+    seeds = {
+        seed: Answers(FILES[:1], np.array(["a"]), np.array([0]), np.array([row]))
+        for seed, row in enumerate(([0.45, 0.55, 0.0], [0.45, 0.0, 0.55]))
+    }
+    (hard,) = always_wrong(seeds)
+    assert hard.label == 0
+    assert hard.answer in (1, 2)
+    assert hard.probability == pytest.approx(0.45)
+
+
 def test_a_seed_that_was_not_tested_on_a_smear_has_no_say_in_it() -> None:
     seeds = {
         0: answers([0.1, 0.1, 0.1, 0.1, 0.1, 0.1]),

@@ -95,14 +95,27 @@ def test_a_perfect_classifier_has_no_width_and_a_caution() -> None:
         assert intervals[name] == [1.0, 1.0]
     assert intervals["auroc"] == {"a": [1.0, 1.0], "b": [1.0, 1.0], "macro": [1.0, 1.0]}
     assert intervals["brier"] == intervals["ece"] == [0.0, 0.0]
-    (text,) = cautions({"a": 20, "b": 20}, num_wrong=0)
+    (text,) = cautions({"a": 20, "b": 20}, num_wrong=0, num_seeds=3)
     assert "All 40 smears are answered right" in text
     assert "7.5 %" in text
 
 
 def test_cautions_name_the_classes() -> None:
-    assert cautions({"a": 20, "b": 30}, num_wrong=3) == []
-    single, few, absent = cautions({"a": 1, "b": 4, "c": 0, "d": 10}, num_wrong=1)
+    assert cautions({"a": 20, "b": 30}, num_wrong=3, num_seeds=3) == []
+    counts = {"a": 1, "b": 4, "c": 0, "d": 10}
+    single, few, absent = cautions(counts, num_wrong=1, num_seeds=3)
     assert "a single test smear of a:" in single
     assert "b (4):" in few
     assert "No test smear of c:" in absent
+
+
+def test_one_seed_is_said_to_be_one() -> None:
+    (text,) = cautions({"a": 20, "b": 30}, num_wrong=3)
+    assert "another seed may well lie outside" in text
+
+
+def test_intervals_of_seeds_with_smears_of_their_own_are_not_called_too_narrow() -> None:
+    counts = {"a": 1, "b": 4}
+    (text,) = cautions(counts, num_wrong=1, num_seeds=3, share_left_out=0.51)
+    assert "51 % of their drawings" in text
+    assert "wider" in text

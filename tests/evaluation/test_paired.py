@@ -82,6 +82,33 @@ def test_other_test_images_cannot_be_compared() -> None:
         paired_difference({0: answers((), slice(0, 12))}, {0: answers((), slice(6, 24))})
 
 
+@pytest.mark.parametrize("field", ["labels", "sources"])
+def test_other_labels_or_smears_of_the_same_images_cannot_be_compared(field: str) -> None:
+    own = answers(())
+    changed = getattr(own, field).copy()
+    changed[0] = {"labels": 1, "sources": "s7"}[field]
+    with pytest.raises(UserError, match="different images, smears or labels"):
+        paired_difference({0: own}, {0: own._replace(**{field: changed})})
+
+
+def test_where_nothing_can_be_drawn_anew_there_is_no_verdict() -> None:
+    """One smear a class, seeds that agree: the interval has no width, which proves nothing."""
+    rows = list(range(6))
+    ours = {seed: Answers(*(part[rows] for part in answers(()))) for seed in range(3)}
+    theirs = {seed: Answers(*(part[rows] for part in answers((0, 1)))) for seed in range(3)}
+    assert set(ours[0].labels.tolist()) == {0, 1}
+    difference = paired_difference(ours, theirs)
+    low, high = accuracy(difference)["interval"]
+    assert low == high > 0
+    assert verdict(difference, "A", "B").startswith("A against B: no interval can be given (+33.3")
+
+
+def test_a_difference_lies_within_what_shares_can_differ_by() -> None:
+    ours = {0: answers(()), 1: answers(range(24)), 2: answers(())}
+    theirs = {0: answers(range(24)), 1: answers(()), 2: answers(())}
+    assert accuracy(paired_difference(ours, theirs))["interval"] == [-1, 1]
+
+
 @pytest.mark.parametrize(
     ("wrong", "num_seeds", "said"),
     [

@@ -164,7 +164,7 @@ def test_what_cannot_be_pooled_is_refused(make_run, tmp_path) -> None:
         pool([run, run], output)
     with pytest.raises(UserError, match=r"a and .*b are the same run twice .*seed 0, fold 0"):
         pool([run, make_run("b")], output)
-    with pytest.raises(UserError, match="saw other images"):
+    with pytest.raises(UserError, match="saw different images"):
         pool([run, make_run("c", seed=1, digest="beef")], output)
     with pytest.raises(UserError, match="test some images twice"):
         pool([run, make_run("d", fold=1)], output)

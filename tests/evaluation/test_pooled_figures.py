@@ -116,7 +116,7 @@ def test_an_interval_over_few_seeds_holds_what_it_promises(num_seeds: int) -> No
     random = np.random.default_rng(0)
     drawn = random.integers(num_seeds, size=(2000, num_seeds))
     nothing = np.zeros(0, np.intp)
-    resamples = Resamples({}, nothing, nothing.astype(np.str_), drawn, 0)
+    resamples = Resamples({}, nothing, nothing.astype(np.str_), drawn, 0, 0.0)
     held, held_unwidened, trials = 0, 0, 1000
     for of_seeds in random.normal(size=(trials, num_seeds)):
         figure = SeedFigure(dict(enumerate(of_seeds)), np.broadcast_to(of_seeds, (2000, num_seeds)))

@@ -12,7 +12,7 @@ from tests.reporting.conftest import CLASSES, fake_epochs
 from wbc_jax.reporting import plots
 from wbc_jax.reporting.comparison_plots import bars, compare_curves
 from wbc_jax.reporting.figure_files import save_figure
-from wbc_jax.reporting.figure_style import STYLE
+from wbc_jax.reporting.figure_style import STYLE, in_percent, new_figure
 
 
 def _lines(figure: Figure) -> dict[str, Line2D]:
@@ -98,6 +98,17 @@ def test_axes_state_unit_and_integer_epochs():
     loss = plots.loss_curves(fake_epochs(5), title="").axes[0]
     assert loss.get_ylabel() == "Cross-entropy (nats)"
     assert loss.get_ylim()[0] == 0
+
+
+def test_percents_have_as_many_decimals_as_their_ticks() -> None:
+    figure = new_figure(3, 3)
+    axes = figure.add_subplot()
+    in_percent(axes.yaxis)
+    for low, high, shown in ((0, 1, "60"), (0.992, 0.998, "99.4")):
+        axes.set_ylim(low, high)
+        texts = [label.get_text() for label in axes.get_yticklabels()]
+        assert shown in texts
+        assert len(set(texts)) == len(texts)
 
 
 def test_one_epoch_and_an_undefined_value_can_be_drawn():

@@ -33,9 +33,10 @@ def test_jobs_end_as_their_commands_do_and_the_machine_is_not_overrun(
             "badly": python(note + "f.write('-'); f.flush();" + fails),
             "killed": python(note + "f.write('-'); f.flush(); import os; os.kill(os.getpid(), 9)"),
             "raises": python(note + "f.write('-'); f.flush(); {}['x']"),
+            "silent": python(note + "f.write('-'); f.flush(); import sys; sys.exit(3)"),
         }
     )
-    assert jobs.names == {"well", "badly", "killed", "raises"}
+    assert jobs.names == {"well", "badly", "killed", "raises", "silent"}
     outcomes = dict(jobs.wait())
     assert jobs.names == set()
     assert outcomes["well"] == Outcome(0, "")
@@ -43,6 +44,7 @@ def test_jobs_end_as_their_commands_do_and_the_machine_is_not_overrun(
     assert outcomes["killed"].exit_code == -9
     assert outcomes["killed"].error == "killed by SIGKILL"
     assert outcomes["raises"].error.endswith("KeyError: 'x'")
+    assert outcomes["silent"] == Outcome(3, "ended with exit code 3, without a word")
     running = most = 0
     for letter in log.read_text():
         running += 1 if letter == "+" else -1

@@ -9,8 +9,10 @@ import pytest
 from tests.reporting.conftest import write_run
 from tests.reporting.html_page import Page, check_page
 from tests.sweeps.finished_sweep import CONFIG, write_all, write_page
+from wbc_jax.errors import UserError
 from wbc_jax.reporting import sweep_page
 from wbc_jax.reporting.figure_files import SavedFigure
+from wbc_jax.reporting.sweep_tables import latex
 from wbc_jax.sweeps.definition import Setting, Sweep
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial, make_trials
@@ -85,9 +87,68 @@ def test_csv_and_latex_hold_the_figures(tmp_path: Path) -> None:
         assert row["model.num_pools"] == (one["fields"]["model.num_pools"])
         assert (row["difference_mean"] == "") == (one["name"] == content["reference"])
     text = (tmp_path / "out" / "sweep.tex").read_text(encoding="utf-8")
-    assert r"<b>100 \% \& \_x\_ & " in text
+    assert r"\textless{}b\textgreater{}100 \% \& \_x\_ & " in text
     assert text.count(r"\\") == 8
     assert text.count("{") == text.count("}")
+
+
+@pytest.mark.usefixtures("unsaved")
+def test_tables_say_what_each_setting_is_compared_with(tmp_path: Path) -> None:
+    settings = (
+        Setting(CONFIG, {}, "a"),
+        Setting(CONFIG, {}, "b"),
+        Setting(CONFIG, {}, "c", against="b"),
+    )
+    sweep = Sweep("?", settings, reference="a")
+    trials = make_trials(sweep, tmp_path / "out")
+    for trial in trials:
+        write_run(trial.workdir, seed=trial.seed, protocol="official")
+    facts = {setting.title: Facts(1, 2, 3) for setting in settings}
+    path = write_sweep(sweep, trials, facts, {}, tmp_path / "out", text="x.py")
+    with (tmp_path / "out" / "sweep.csv").open(encoding="utf-8", newline="") as file:
+        against = {row["setting"]: row["against"] for row in csv.DictReader(file)}
+    assert against == {"a": "", "b": "a", "c": "b"}
+    text = (tmp_path / "out" / "sweep.tex").read_text(encoding="utf-8")
+    assert "differences from the setting that is named" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("c & "))
+    assert row.endswith(r" from b \\")
+    assert "2 settings are compared with others" in path.read_text(encoding="utf-8")
+
+
+def test_latex_has_the_signs_of_mathematics() -> None:
+    assert latex("\u221223.3 ± 15.1 [-59.4, 19.2]") == r"$-$23.3 $\pm$ 15.1 [$-$59.4, 19.2]"
+    assert latex("32-64-128, <a|b>") == r"32-64-128, \textless{}a\textbar{}b\textgreater{}"
+
+
+@pytest.mark.usefixtures("unsaved")
+def test_settings_that_saw_other_images_are_not_compared(tmp_path: Path) -> None:
+    trials = write_all(tmp_path)
+    path = trials[-1].workdir / "dataset.json"
+    for trial in trials:
+        if trial.setting.title == trials[-1].setting.title:
+            path = trial.workdir / "dataset.json"
+            dataset = json.loads(path.read_text(encoding="utf-8"))
+            next(iter(dataset["splits"].values()))["digest"] = "another"
+            path.write_text(json.dumps(dataset), encoding="utf-8")
+    with pytest.raises(UserError, match="saw different images"):
+        write(trials, tmp_path)
+
+
+@pytest.mark.usefixtures("unsaved")
+def test_seconds_of_seeds_in_one_program_are_shared(tmp_path: Path) -> None:
+    trials = write_all(tmp_path)
+    write(trials, tmp_path)
+    path = tmp_path / "out" / "sweep.json"
+    before = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    for trial in trials:
+        environment = trial.workdir / "environment.json"
+        content = json.loads(environment.read_text(encoding="utf-8"))
+        environment.write_text(json.dumps(content | {"seeds_at_once": [0, 1, 2]}))
+    write(trials, tmp_path)
+    after = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    assert [one["wall_seconds"]["mean"] for one in after] == pytest.approx(
+        [one["wall_seconds"]["mean"] / 3 for one in before]
+    )
 
 
 @pytest.mark.usefixtures("unsaved")

@@ -84,13 +84,49 @@ def percentile_intervals(
     }
 
 
-def cautions(smears_per_class: Mapping[str, int], *, num_wrong: int) -> list[str]:
+def cautions(
+    smears_per_class: Mapping[str, int],
+    *,
+    num_wrong: int,
+    num_seeds: int = 1,
+    share_left_out: float = 0.0,
+) -> list[str]:
     """Returns what a reader of the intervals must know of this test, one sentence each.
 
     Args:
         smears_per_class: number of test smears by class.
         num_wrong: how many smears are answered wrongly, their copies taken together.
+        num_seeds: whose mean the figures are.
+        share_left_out: of the drawings of seeds with smears of their own, those without any of a
+            class.
     """
+    found = []
+    if num_seeds == 1:
+        found.append(
+            "One seed: the intervals are over smears alone, and another seed may well lie outside."
+        )
+    if share_left_out > 0:
+        found.append(
+            "Seeds test on different smears, and some on very few of a class: "
+            f"{100 * share_left_out:.0f} % of their drawings have none of it and are left out, so "
+            "the intervals are wider than they had to be."
+        )
+    else:
+        found += _few_smears(smears_per_class)
+    if absent := [name for name, count in smears_per_class.items() if count == 0]:
+        found.append(f"No test smear of {', '.join(absent)}: figures are of the other classes.")
+    if num_wrong == 0:
+        total = sum(smears_per_class.values())
+        most = 100 * min(1.0, 3 / max(total, 1))
+        found.append(
+            f"All {total} smears are answered right, so no drawing of them can show an error: at "
+            "smear level the intervals have no width. With no error in n smears a true error rate "
+            f"up to about 3 / n, here {most:.1f} %, is still within 95 %."
+        )
+    return found
+
+
+def _few_smears(smears_per_class: Mapping[str, int]) -> list[str]:
     found = []
     if single := [name for name, count in smears_per_class.items() if count == 1]:
         found.append(
@@ -102,15 +138,5 @@ def cautions(smears_per_class: Mapping[str, int], *, num_wrong: int) -> list[str
         listed = ", ".join(f"{name} ({count})" for name, count in few.items())
         found.append(
             f"Fewer than {_FEW} test smears of {listed}: intervals from so few are too narrow."
-        )
-    if absent := [name for name, count in smears_per_class.items() if count == 0]:
-        found.append(f"No test smear of {', '.join(absent)}: figures are of the other classes.")
-    if num_wrong == 0:
-        total = sum(smears_per_class.values())
-        most = 100 * min(1.0, 3 / max(total, 1))
-        found.append(
-            f"All {total} smears are answered right, so no drawing of them can show an error: at "
-            "smear level the intervals have no width. With no error in n smears a true error rate "
-            f"up to about 3 / n, here {most:.1f} %, is still within 95 %."
         )
     return found

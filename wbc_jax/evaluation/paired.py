@@ -32,7 +32,8 @@ def paired_difference(
 
     Returns:
         `seeds` that both have; for "image" and "smear" each pooled figure's `mean`, `sd`,
-        `per_seed` and `interval` of the differences, in shares of 1. None without a common seed.
+        `per_seed` and `interval` of the differences, in shares of 1, [-1, 1] at most. None without
+        a common seed.
 
     Raises:
         UserError: a seed of both was tested on different images.
@@ -41,10 +42,11 @@ def paired_difference(
     if not seeds:
         return None
     for seed in seeds:
-        if set(ours[seed].filenames) != set(theirs[seed].filenames):
+        if _tested(ours[seed]) != _tested(theirs[seed]):
             raise UserError(
-                f"the runs of seed {seed} were tested on different images, so they cannot be "
-                "compared pair by pair; compare settings under one protocol and data set"
+                f"the runs of seed {seed} were tested on different images, smears or labels, so "
+                "they cannot be compared pair by pair; compare settings under one protocol and one "
+                "version of the data set"
             )
     left, right = (resample({seed: own[seed] for seed in seeds}) for own in (ours, theirs))
     found: dict[str, Any] = {"seeds": seeds, "num_smears": len(left.names)}
@@ -54,8 +56,14 @@ def paired_difference(
             other = right.levels[level][name]
             differences = {s: figure.per_seed[s] - other.per_seed[s] for s in seeds}
             means = left.means_of(SeedFigure(differences, figure.resampled - other.resampled))
-            found[level][name] = over_seeds(differences) | {"interval": percentile_interval(means)}
+            interval = percentile_interval(means.clip(-1, 1))
+            found[level][name] = over_seeds(differences) | {"interval": interval}
     return found
+
+
+def _tested(answers: Answers) -> set[tuple[str, str, int]]:
+    rows = (answers.filenames.tolist(), answers.sources.tolist(), answers.labels.tolist())
+    return set(zip(*rows, strict=True))
 
 
 def verdict(difference: Mapping[str, Any] | None, ours: str, theirs: str) -> str:
@@ -82,7 +90,7 @@ def verdict(difference: Mapping[str, Any] | None, ours: str, theirs: str) -> str
             f"{ours} against {theirs}: too few seeds for a verdict ({measured}; at least "
             f"{MIN_SEEDS} are needed)."
         )
-    if not np.isfinite([low, high]).all():
+    if not np.isfinite([low, high]).all() or low == high != 0:  # then nothing was drawn anew
         return f"{ours} against {theirs}: no interval can be given ({measured})."
     if low > 0:
         return f"{ours} is better than {theirs} ({measured})."

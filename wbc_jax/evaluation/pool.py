@@ -144,7 +144,7 @@ def pool_setting(runs: Sequence[Run]) -> dict[str, Any]:
         UserError: the runs do not go together, or their predictions cannot be read.
     """
     first = runs[0]
-    _require_same_data(runs)
+    require_same_data(runs)
     folds, answers = _folds_by_seed(runs), answers_by_seed(runs)
     classes = first.results["classes"]
     figures = pooled_figures(answers, num_classes=len(classes))
@@ -166,7 +166,13 @@ def pool_setting(runs: Sequence[Run]) -> dict[str, Any]:
         **figures.levels,
         "train_test_gap": {part: _gap(folds, part) for part in TRAIN_PARTS},
         "always_wrong": [smear._asdict() for smear in always_wrong(answers)],
-        "notes": _missing_folds(first, folds) + cautions(per_class, num_wrong=figures.num_wrong),
+        "notes": _missing_folds(first, folds)
+        + cautions(
+            per_class,
+            num_wrong=figures.num_wrong,
+            num_seeds=len(folds),
+            share_left_out=figures.share_left_out,
+        ),
     }
 
 
@@ -179,13 +185,14 @@ def answers_by_seed(runs: Sequence[Run]) -> dict[int, Answers]:
     return {seed: _answers(own) for seed, own in _folds_by_seed(runs).items()}
 
 
-def _require_same_data(runs: Sequence[Run]) -> None:
+def require_same_data(runs: Sequence[Run]) -> None:
+    """Raises UserError where runs saw different images."""
     first = runs[0]
     for run in runs[1:]:
         if run.dataset["splits"] != first.dataset["splits"]:
             raise UserError(
-                f"{first.path} and {run.path} have one setting but saw other images (the digests "
-                "of their splits differ); pool runs of the same images, or run one of them again"
+                f"{first.path} and {run.path} go together but saw different images (the "
+                "digests of their splits differ); take runs of the same images, or run one again"
             )
 
 

@@ -45,11 +45,13 @@ class PooledFigures(NamedTuple):
             a single seed), `per_seed`, and the `interval` of the mean.
         smears_per_class: number of different smears that any seed was tested on, by label.
         num_wrong: smears that at least one seed answers wrongly.
+        share_left_out: of the drawings of all seeds, those without any smear of a class.
     """
 
     levels: dict[str, dict[str, Any]]
     smears_per_class: Int[np.ndarray, " k"]
     num_wrong: int
+    share_left_out: float
 
 
 def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledFigures:
@@ -77,7 +79,10 @@ def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledF
         for level, figures in drawn.levels.items()
     }
     return PooledFigures(
-        levels, np.bincount(drawn.labels, minlength=num_classes), num_wrong=drawn.num_wrong
+        levels,
+        np.bincount(drawn.labels, minlength=num_classes),
+        num_wrong=drawn.num_wrong,
+        share_left_out=drawn.share_left_out,
     )
 
 
@@ -90,6 +95,7 @@ class Resamples(NamedTuple):
         names: class and name of these smears; equal smears are drawn equally often.
         seeds_drawn: places of the seeds drawn in each resample.
         num_wrong: smears that at least one seed answers wrongly.
+        share_left_out: of the drawings of all seeds, those without any smear of a class.
     """
 
     levels: dict[str, dict[str, "SeedFigure"]]
@@ -97,6 +103,7 @@ class Resamples(NamedTuple):
     names: Shaped[np.ndarray, " u"]
     seeds_drawn: Int[np.ndarray, "r n"]
     num_wrong: int
+    share_left_out: float
 
     def means_of(self, figure: "SeedFigure") -> Float[np.ndarray, " r"]:
         """Returns each resample's mean over the seeds drawn, how far these differ widened.
@@ -152,11 +159,12 @@ def resample(seeds: Mapping[int, Answers]) -> Resamples:
     seeds_drawn = random.integers(len(seeds), size=(len(draws), len(seeds)))
     levels: dict[str, dict[str, SeedFigure]] = {}
     is_wrong = np.zeros(len(union), bool)
+    stratified = {seed: _stratified(draws[:, places[seed]], smears[seed].label) for seed in seeds}
     for level in ("image", "smear"):
         points, resampled = [], []
         for seed, answers in seeds.items():
             part = _part(answers, smears[seed], level)
-            weights, is_whole = _stratified(draws[:, places[seed]], smears[seed].label)
+            weights, is_whole = stratified[seed]
             points.append(confusion_figures(weighted_confusion(part, np.ones_like(weights[:1]))))
             figures = confusion_figures(weighted_confusion(part, weights))
             resampled.append({name: np.where(is_whole, figures[name], np.nan) for name in POOLED})
@@ -169,7 +177,8 @@ def resample(seeds: Mapping[int, Answers]) -> Resamples:
             )
             for name in POOLED
         }
-    return Resamples(levels, union, names, seeds_drawn, int(is_wrong.sum()))
+    left_out = 1 - float(np.mean([is_whole for _, is_whole in stratified.values()]))
+    return Resamples(levels, union, names, seeds_drawn, int(is_wrong.sum()), left_out)
 
 
 def _stratified(

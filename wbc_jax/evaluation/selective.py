@@ -5,8 +5,9 @@ figures["threshold"]                               # answers below it are "uncer
 
 An answer is given where its probability reaches a threshold. Coverage is the share of images that
 get one, risk the share of wrong ones among these. The threshold is the lowest that keeps to a risk
-on validation with 95 % confidence: smears are drawn anew, for their copies are no independent
-trials. What it is worth, the test images say; few validation smears promise too much.
+in 95 % of the drawings of validation smears, whose copies are no independent trials. That is no
+promise: it is the most favourable of many thresholds, and with 54 smears up to three in ten such
+thresholds have a true risk above the aim. What one is worth, the test images say.
 
 Source: El-Yaniv and Wiener (2010), "On the foundations of noise-free selective classification";
 Geifman and El-Yaniv (2017), "Selective classification for deep neural networks".

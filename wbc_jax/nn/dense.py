@@ -1,4 +1,4 @@
-"""Linen's dense layer with this project's initialisers and, on the CPU, its kernels.
+"""Dense layers with this project's initialisers and, on the CPU, its kernels.
 
 x = nn.relu(Dense(128)(x))
 logits = Logits(num_classes)(x)
@@ -14,14 +14,16 @@ from wbc_jax.nn.convolution import conv2d
 from wbc_jax.nn.lowering import lower_conv
 
 
-class Dense(nn.Dense):
-    """`flax.linen.Dense` before a ReLU.
+class Dense(nn.Module):
+    """A dense layer before a ReLU, with the parameters of `flax.linen.Dense`.
 
     Attributes:
+        features: outputs.
         kernel_init: He's initialiser, made for the ReLU that follows (He et al. 2015).
         dtype: of the operands of the product; parameters stay float32.
     """
 
+    features: int
     kernel_init: nn.initializers.Initializer = nn.initializers.he_normal()
     dtype: Any = jnp.float32
 
@@ -29,7 +31,7 @@ class Dense(nn.Dense):
     def __call__(self, inputs: Float[Array, "*b c"]) -> Float[Array, "*b f"]:
         """Returns the product with the kernel, plus the bias."""
         kernel = self.param("kernel", self.kernel_init, (inputs.shape[-1], self.features))
-        bias = self.param("bias", self.bias_init, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         # A dense layer is a 1x1 convolution of a 1x1 map.
         rows, taps = inputs.reshape(-1, 1, 1, inputs.shape[-1]), kernel[None, None]
         no_pads = ((0, 0), (0, 0))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from wbc_jax.reporting.epochs import METRIC_NAMES, Epochs, metric_values
 from wbc_jax.reporting.figure_style import (
@@ -21,6 +20,7 @@ from wbc_jax.reporting.figure_style import (
     LINES,
     MARKERS,
     epoch_axis,
+    in_percent,
     marked,
     new_figure,
     plain_text,
@@ -125,7 +125,7 @@ def bars(
     if is_accuracy:
         axes.set_xlim(0, 1.12)
         axes.set_xticks(np.linspace(0, 1, 6))
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+        in_percent(axes.xaxis)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.set_title(plain_text(title))

@@ -18,7 +18,6 @@ from matplotlib.ticker import (
     LogLocator,
     MaxNLocator,
     NullFormatter,
-    PercentFormatter,
 )
 
 from wbc_jax.reporting.epochs import Epochs, metric_values
@@ -28,6 +27,7 @@ from wbc_jax.reporting.figure_style import (
     GREEN,
     GREY,
     VERMILLION,
+    in_percent,
     new_figure,
     plain_text,
     styled,
@@ -83,7 +83,7 @@ def detection_curves(epochs: Epochs, loss: str, *, title: str) -> Figure:
         values = metric_values(epochs, "test", f"f1_{kind}")
         right.plot(numbers, values, color=colour, ls=line, label=f"{kind}, test")
     right.set(xlabel="Epoch", ylabel="F1 (%)", ylim=(0, 1.02))
-    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    in_percent(right.yaxis)
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
         axes.legend()
@@ -111,7 +111,7 @@ def radius_curves(curve: Mapping[str, Sequence[float]], *, title: str) -> Figure
         ylim=(0, 1.02),
         xlim=(0, None),
     )
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    in_percent(axes.yaxis)
     axes.set_title(plain_text(title))
     axes.legend(loc="lower right")
     return figure
@@ -145,7 +145,7 @@ def precision_recall_curves(
     ends = (lowest - 0.1, 1.01)  # good detectors fill the upper corner; every mark has to be seen
     axes.set(xlabel="Recall (%)", ylabel="Precision (%)", xlim=ends, ylim=ends)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+        in_percent(axis)
     axes.set_title(plain_text(title))
     axes.legend(loc="lower left")
     return figure

@@ -6,18 +6,16 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from wbc_jax.reporting.colours import BLACK as BLACK
 from wbc_jax.reporting.colours import BLUE as BLUE
 from wbc_jax.reporting.colours import COLOURS as COLOURS
 from wbc_jax.reporting.colours import GREEN as GREEN
 from wbc_jax.reporting.colours import GREY as GREY
-from wbc_jax.reporting.colours import ORANGE as ORANGE
-from wbc_jax.reporting.colours import PURPLE as PURPLE
-from wbc_jax.reporting.colours import SKY as SKY
 from wbc_jax.reporting.colours import VERMILLION as VERMILLION
 
 # Cycle lengths without a common factor: the first 56 series all look different.
@@ -71,9 +69,17 @@ def epoch_axis(axes: Axes, label: str, *, is_accuracy: bool) -> None:
         lowest = axes.dataLim.ymin if np.isfinite(axes.dataLim.ymin) else 0.0
         # A little room below the lowest point; never less than ten points of accuracy in all.
         axes.set_ylim(max(0, min(0.9, np.floor(lowest * 10 - 0.1) / 10)), 1)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+        in_percent(axes.yaxis)
     else:
         axes.set_ylim(bottom=0)
+
+
+def in_percent(axis: Axis) -> None:
+    """Labels fractions as percents with no more decimals than a tick has.
+
+    The sign stands in the axis's own label.
+    """
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}"))
 
 
 def marked(points: Sequence[Any], *, offset: int) -> tuple[int, int]:

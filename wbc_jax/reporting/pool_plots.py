@@ -10,10 +10,17 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from wbc_jax.reporting import leaky, paper
-from wbc_jax.reporting.figure_style import BLACK, COLOURS, GREY, new_figure, plain_text, styled
+from wbc_jax.reporting.figure_style import (
+    BLACK,
+    COLOURS,
+    GREY,
+    in_percent,
+    new_figure,
+    plain_text,
+    styled,
+)
 from wbc_jax.reporting.number_text import percent
 
 _METRIC = "categorical_accuracy"
@@ -81,7 +88,7 @@ def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
     axes.set(ylim=(0, 1), ylabel="Categorical accuracy, test (%)")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    in_percent(axes.yaxis)
     title = "Accuracy of each network under each protocol"
     title = leaky.mark(title, is_leaky=all(group["is_leaky"] for group in groups))
     axes.set_title(title, pad=16)

@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from wbc_jax.reporting.figure_style import (
     BLACK,
@@ -22,6 +21,7 @@ from wbc_jax.reporting.figure_style import (
     GREY,
     LINES,
     VERMILLION,
+    in_percent,
     new_figure,
     plain_text,
     styled,
@@ -79,7 +79,7 @@ def reliability_diagram(
         _share_axes(upper)
     grid[0, 0].set_ylabel("Accuracy (%)")
     grid[1, 0].set_ylabel("Images (%)")
-    grid[1, 0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    in_percent(grid[1, 0].yaxis)
     figure.suptitle(plain_text(title), fontsize=10)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
@@ -128,7 +128,7 @@ def _share_axes(axes: Axes) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(np.linspace(0, 1, 6))
-        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+        in_percent(axis)
 
 
 def _defined(values: Sequence[float | None]) -> Float[np.ndarray, " m"]:

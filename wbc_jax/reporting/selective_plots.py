@@ -7,9 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from wbc_jax.reporting.figure_style import BLUE, GREY, VERMILLION, new_figure, plain_text, styled
+from wbc_jax.reporting.figure_style import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    in_percent,
+    new_figure,
+    plain_text,
+    styled,
+)
 from wbc_jax.reporting.number_text import percent
 
 _LOOKS: dict[str, dict[str, Any]] = {
@@ -42,7 +49,7 @@ def risk_coverage_curves(selective: Mapping[str, Any], *, title: str) -> Figure:
     axes.set_ylim(0, max(0.1, axes.get_ylim()[1]))
     axes.set_ylabel("Risk: wrong among those given (%)")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+        in_percent(axis)
     axes.legend(loc="upper left")
     axes.set_title(plain_text(title))
     return figure

@@ -13,7 +13,7 @@ from wbc_jax.reporting import leaky, pages, sweep_plots
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.number_text import duration, grouped
 from wbc_jax.reporting.pooled_text import figure_text, points_text, remarks, unbroken
-from wbc_jax.reporting.sweep_tables import METRIC, to_csv, to_latex
+from wbc_jax.reporting.sweep_tables import METRIC, reference_name, to_csv, to_latex
 
 _FEW = 6  # settings from which on parallel coordinates show more than the table
 DEFINITIONS = (
@@ -63,7 +63,7 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
         settings=settings,
         leaky_protocols=list(dict.fromkeys(s["protocol"] for s in settings if s["is_leaky"])),
         leaky_words=leaky.WORDS,
-        against=sweep_plots.reference_name(settings),
+        against=reference_name(settings) or "its reference",
         remarks=_remarks(content),
         definitions=DEFINITIONS,
         headings=_headings(content["fields"]),
@@ -87,7 +87,7 @@ def _caption(content: Mapping[str, Any]) -> str:
     return (
         f"{content['question']} {'; '.join(protocols)}; seeds {', '.join(map(str, seeds))}. Mean ± "
         "deviation over the seeds [95 % interval over smears and seeds]; differences from "
-        f"{content['reference']} in percentage points."
+        f"{reference_name(settings) or 'the setting that is named'} in percentage points."
     )
 
 
@@ -100,14 +100,18 @@ def _remarks(content: Mapping[str, Any]) -> list[str]:
             f"{missing} of {len(content['trials'])} runs are not finished; they are listed below "
             "with their errors, and the same command runs them again."
         )
-    compared = len(settings) - 1
+    compared = sum(one["difference"] is not None for one in settings)
     if compared > 1:
         texts.append(
-            f"{compared} settings are compared with one: of twenty such comparisons one is outside "
-            "its 95 % interval by chance alone. A setting that is chosen because it came out best "
-            "here needs other test images to say how good it is."
+            f"{compared} settings are compared with {_with_what(settings)}: of twenty such "
+            "comparisons one is outside its 95 % interval by chance alone. A setting that is "
+            "chosen because it came out best here needs other test images to say how good it is."
         )
     return texts
+
+
+def _with_what(settings: Sequence[Mapping[str, Any]]) -> str:
+    return "others" if reference_name(settings) is None else "one"
 
 
 def _headings(fields: Sequence[str]) -> list[str]:
@@ -177,7 +181,8 @@ def _save_figures(
     if any(one["difference"] for one in settings):
         drawn["differences"] = (
             sweep_plots.differences(settings),
-            f"Test accuracy less that of {sweep_plots.reference_name(settings)}, with intervals.",
+            f"Test accuracy less that of {reference_name(settings) or 'its reference'}, with "
+            "intervals.",
         )
     if len(fields) > 1 and len(settings) >= _FEW:
         drawn["parallel"] = (

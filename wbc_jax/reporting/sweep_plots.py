@@ -20,7 +20,6 @@ from matplotlib.ticker import (
     LogLocator,
     MaxNLocator,
     NullLocator,
-    PercentFormatter,
 )
 
 from wbc_jax.reporting.figure_style import (
@@ -32,12 +31,13 @@ from wbc_jax.reporting.figure_style import (
     MARKERS,
     VERMILLION,
     epoch_axis,
+    in_percent,
     new_figure,
     plain_text,
     styled,
 )
+from wbc_jax.reporting.sweep_tables import METRIC, reference_name
 
-_METRIC = "categorical_accuracy"
 COSTS = {
     "num_layers": "Layers (convolutions and dense)",
     "num_params": "Parameters",
@@ -58,7 +58,7 @@ def accuracy_against(settings: Settings, *, reference: str) -> Figure:
         reference: name of the setting that the others are compared with.
     """
     figure = new_figure(7.2, 6.4)
-    accuracies = [one["image"][_METRIC] for one in settings]
+    accuracies = [one["image"][METRIC] for one in settings]
     for axes, (cost, label) in zip(figure.subplots(2, 2).ravel(), COSTS.items(), strict=True):
         values = np.array([_cost(one, cost) for one in settings], np.float64)
         looks = [VERMILLION if one["name"] == reference else BLUE for one in settings]
@@ -143,7 +143,7 @@ def parallel_coordinates(settings: Settings, fields: Sequence[str]) -> Figure:
     """
     figure = new_figure(max(6.0, 1.7 * (len(fields) + 1)), 4.2)
     axes = figure.add_subplot()
-    accuracies = np.array([one["image"][_METRIC]["mean"] for one in settings])
+    accuracies = np.array([one["image"][METRIC]["mean"] for one in settings])
     norm = Normalize(accuracies.min(), max(accuracies.max(), accuracies.min() + 1e-3))
     colours = colormaps["cividis"]
     heights = []
@@ -176,7 +176,7 @@ def parallel_coordinates(settings: Settings, fields: Sequence[str]) -> Figure:
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes)
     bar.set_label("Categorical accuracy, test, mean over the seeds (%)")
-    bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    in_percent(bar.ax.yaxis)
     return figure
 
 
@@ -191,7 +191,7 @@ def differences(settings: Settings) -> Figure:
     figure = new_figure(7.2, 1.3 + 0.28 * len(others))
     axes = figure.add_subplot()
     for place, one in enumerate(others):
-        summary = one["difference"]["image"][_METRIC]
+        summary = one["difference"]["image"][METRIC]
         axes.hlines(place, *summary["interval"], color=BLUE, linewidth=1.4)
         axes.plot(summary["mean"], place, "o", color=BLUE, ms=5)
         seeds = list(summary["per_seed"].values())
@@ -201,18 +201,18 @@ def differences(settings: Settings) -> Figure:
     axes.set_yticks(range(len(others)), texts, fontsize=8)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:+.0f}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _points(value)))
+    other = reference_name(others) or "its reference"
     figure.supxlabel(
-        plain_text(f"Test accuracy less that of {reference_name(others)} (percentage points)"),
-        fontsize=9,
+        plain_text(f"Test accuracy less that of {other} (percentage points)"), fontsize=9
     )
     return figure
 
 
-def reference_name(settings: Settings) -> str:
-    """Returns what the settings are compared with: its name, where it is one for all."""
-    names = {one["against"] for one in settings if one["difference"] is not None}
-    return str(names.pop()) if len(names) == 1 else "its reference"
+def _points(share: float) -> str:
+    """Returns percentage points with a sign and no more decimals than there are."""
+    points = round(100 * share, 6)
+    return f"{points:+g}" if points else "0"
 
 
 def _cost(setting: Mapping[str, Any], name: str) -> float:
@@ -227,7 +227,7 @@ def _mean_curve(setting: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 def _accuracy_axis(axes: Axes) -> None:
     axes.set_ylabel("Categorical accuracy, test (%)")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=None))
+    in_percent(axes.yaxis)
 
 
 def _order(text: str) -> tuple[int, float, str]:

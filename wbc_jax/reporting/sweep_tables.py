@@ -6,18 +6,20 @@ write_text(path, to_latex(settings, caption="..."))
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wbc_jax.reporting.number_text import grouped
 from wbc_jax.reporting.pooled_text import figure_text, points_text
 
-METRIC = "categorical_accuracy"
+METRIC = "categorical_accuracy"  # the one that settings are sorted, drawn and judged by
 _METRICS = (METRIC, "balanced_accuracy", "macro_f1")
 _COSTS = ("num_layers", "num_params", "multiply_adds")
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 }
@@ -49,6 +51,7 @@ def _csv_row(one: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
         for name in _METRICS:
             row |= _columns(f"{level}_{name}", one[level][name])
     difference = one["difference"]
+    row["against"] = "" if difference is None else one["against"]
     row |= _columns("difference", difference and difference["image"][METRIC])
     return row
 
@@ -69,14 +72,15 @@ def to_latex(settings: Sequence[Mapping[str, Any]], *, caption: str) -> str:
         settings: as in sweep.json.
         caption: what was trained on what, in plain text.
     """
-    heading = "Setting & Parameters & Accuracy, images & Accuracy, smears & Against the reference"
+    heading = "Setting & Parameters & Accuracy, images & Accuracy, smears & Difference"
+    has_one = reference_name(settings) is not None
     rows = [
         " & ".join(
             [
                 latex(one["name"]),
                 grouped(one["num_params"]),
                 *(latex(figure_text(one[level][METRIC])) for level in ("image", "smear")),
-                latex(points_text(one["difference"] and one["difference"]["image"][METRIC])),
+                latex(_difference(one, is_named=not has_one)),
             ]
         )
         for one in settings
@@ -99,7 +103,24 @@ def to_latex(settings: Sequence[Mapping[str, Any]], *, caption: str) -> str:
     return "\n".join(lines)
 
 
+def reference_name(settings: Sequence[Mapping[str, Any]]) -> str | None:
+    """Returns what the settings are compared with, where it is one for all; None for several."""
+    names = {one["against"] for one in settings if one["difference"] is not None}
+    return str(names.pop()) if len(names) == 1 else None
+
+
+def _difference(one: Mapping[str, Any], *, is_named: bool) -> str:
+    if one["difference"] is None:
+        return points_text(None)
+    text = points_text(one["difference"]["image"][METRIC])
+    return f"{text} from {one['against']}" if is_named else text
+
+
 def latex(text: str) -> str:
     """Returns plain text as LaTeX shows it."""
     escaped = "".join(_SPECIAL.get(letter, letter) for letter in text)
-    return escaped.replace("±", r"$\pm$").replace("–", "--")
+    # A minus before a number; elsewhere it is a hyphen.
+    signed = re.sub(r"(?<![\w-])-(?=\d)", "$-$", escaped)
+    for letter, shown in (("\u2212", "$-$"), ("±", r"$\pm$"), ("–", "--")):
+        signed = signed.replace(letter, shown)
+    return signed

@@ -43,7 +43,7 @@ def make_estimate(
         images = _PASSES * num_train + num_test
         return facts[trial.setting.title].multiply_adds * images * trial.config.train.num_epochs
 
-    done = [(trial, _wall_seconds(trial)) for trial in trials if trial.is_finished()]
+    done = [(trial, wall_seconds(trial)) for trial in trials if trial.is_finished()]
     own: dict[str, list[float]] = {}
     for trial, spent in done:
         own.setdefault(trial.setting.title, []).append(spent)
@@ -62,7 +62,12 @@ def make_estimate(
     return seconds_of
 
 
-def _wall_seconds(trial: Trial) -> float:
+def wall_seconds(trial: Trial) -> float:
+    """Returns what a finished run took, or its share of what several seeds took in one program.
+
+    Raises:
+        UserError: its files are damaged.
+    """
     path = trial.workdir / "results.json"
     try:
         seconds = float(json.loads(path.read_text(encoding="utf-8"))["wall_seconds"])

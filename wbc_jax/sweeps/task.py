@@ -64,9 +64,12 @@ class Task:
             for line in process.stderr:
                 sys.stderr.write(line)
                 said.append(line)
-        error = message(said) if process.returncode else ""
+        error = ""
         if process.returncode < 0:
-            error = f"killed by {signal.Signals(-process.returncode).name}\n{error}".strip()
+            killer = signal.Signals(-process.returncode).name
+            error = f"killed by {killer}\n{message(said)}".strip()
+        elif process.returncode:
+            error = message(said) or f"ended with exit code {process.returncode}, without a word"
         write_json(self.outcome, asdict(Outcome(process.returncode, error)))
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:

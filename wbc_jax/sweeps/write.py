@@ -10,17 +10,17 @@ from typing import Any
 
 from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.paired import paired_difference, verdict
-from wbc_jax.evaluation.pool import answers_by_seed, pool_setting
+from wbc_jax.evaluation.pool import answers_by_seed, pool_setting, require_same_data
 from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import metric_values
 from wbc_jax.reporting.run_files import Run, read_run
 from wbc_jax.reporting.sweep_page import write_sweep_page
+from wbc_jax.reporting.sweep_tables import METRIC
+from wbc_jax.sweeps.cost import wall_seconds
 from wbc_jax.sweeps.definition import Sweep
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
-
-_METRIC = "categorical_accuracy"
 
 
 def write_sweep(
@@ -46,18 +46,22 @@ def write_sweep(
         The path of sweep.html.
 
     Raises:
-        UserError: a run's files cannot be read.
+        UserError: a run's files cannot be read, or runs that are compared saw different images.
     """
     runs: dict[str, list[Run]] = {}
+    seconds: dict[str, dict[int, float]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for trial in trials:
         if trial.is_finished():
             runs.setdefault(trial.setting.title, []).append(read_run(trial.workdir))
+            seconds.setdefault(trial.setting.title, {})[trial.seed] = wall_seconds(trial)
             configs[trial.setting.title] = flatten(trial.config.to_dict())
+    for name in {own[0].results["dataset"] for own in runs.values()}:
+        require_same_data([own[0] for own in runs.values() if own[0].results["dataset"] == name])
     fields = _fields(sweep, configs)
     answers = {title: answers_by_seed(own) for title, own in runs.items()}
     settings = [
-        _figures(runs[setting.title])
+        _figures(runs[setting.title], seconds[setting.title])
         | asdict(facts[setting.title])
         | _comparison(setting.title, setting.against or sweep.reference, answers)
         | {
@@ -69,7 +73,7 @@ def write_sweep(
         for place, setting in enumerate(sweep.settings)
         if setting.title in runs
     ]
-    settings.sort(key=lambda one: -one["image"][_METRIC]["mean"])
+    settings.sort(key=lambda one: -one["image"][METRIC]["mean"])
     for rank, one in enumerate(settings, start=1):
         one["rank"] = rank
     content = {
@@ -86,15 +90,18 @@ def write_sweep(
     return write_sweep_page(content, output)
 
 
-def _figures(runs: Sequence[Run]) -> dict[str, Any]:
-    """Returns what the finished runs of a setting have come to, without the others."""
+def _figures(runs: Sequence[Run], seconds: Mapping[int, float]) -> dict[str, Any]:
+    """Returns what the finished runs of a setting have come to, without the others.
+
+    Args:
+        runs: of the setting.
+        seconds: what they took, by seed.
+    """
     epochs = {run.results["seed"]: run.results["epochs"] for run in runs}
     return pool_setting(runs) | {
-        "wall_seconds": over_seeds(
-            {run.results["seed"]: run.results["wall_seconds"] for run in runs}
-        ),
+        "wall_seconds": over_seeds(seconds),
         "curves": {
-            str(seed): metric_values(own, "test", _METRIC).tolist() for seed, own in epochs.items()
+            str(seed): metric_values(own, "test", METRIC).tolist() for seed, own in epochs.items()
         },
     }
 
