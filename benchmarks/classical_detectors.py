@@ -36,7 +36,7 @@ from wbc_jax.data.load import load_pictures
 from wbc_jax.data.protocols import Draw
 from wbc_jax.evaluation.detection_scores import mean_figures, score_detections
 from wbc_jax.seeds.classical import ClassicalDetector
-from wbc_jax.seeds.matching import Cells, true_cells
+from wbc_jax.seeds.matching import cells_of_pictures
 
 METHODS: Mapping[str, ClassicalDetector] = {
     "radial_symmetry": ClassicalDetector(),
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def choose(detector: ClassicalDetector, part: Examples) -> ClassicalDetector:
     """Returns the detector with the best values of `GRID`, each parameter in its turn, twice."""
-    cells = _cells(part)
+    cells = cells_of_pictures(part)
     for _ in range(2):
         for name, (kind, values) in tqdm(
             GRID.items(), desc=detector.method, unit=" parameters", disable=None
@@ -130,12 +130,7 @@ def measure(detector: ClassicalDetector, part: Examples) -> tuple[dict[str, Any]
     start = time.perf_counter()
     seeds = [detector(image) for image in part.image]
     seconds = (time.perf_counter() - start) / len(seeds)
-    return score_detections(seeds, _cells(part), part.scene), seconds
-
-
-def _cells(part: Examples) -> list[Cells]:
-    assert part.cells is not None
-    return [true_cells(cells) for cells in part.cells]
+    return score_detections(seeds, cells_of_pictures(part), part.scene), seconds
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -98,7 +98,7 @@ def test_every_figure_has_an_interval_of_images_and_of_smears(scores: Scores) ->
     assert stated == {"confidence": 0.95, "resamples": RESAMPLES, "seed": SEED, "num_smears": 12}
     assert intervals["notes"] == [
         "One seed: the intervals are over smears alone, and another seed may well lie outside.",
-        "Fewer than 10 test smears of a (4), b (4), c (4): intervals from so few are too narrow."
+        "Fewer than 10 test smears of a (4), b (4), c (4): intervals from so few are too narrow.",
     ]
     for level, part in (("image", "test"), ("smear", "test_smears")):
         figures, ends = scores.figures[part], intervals[level]

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Float32, Int, Key, Shaped
 
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.replication import put_everywhere
-from wbc_jax.errors import UserError
+from wbc_jax.errors import require_choice
 
 
 def image_and_label(examples: Examples) -> dict[str, np.ndarray]:
@@ -85,12 +85,8 @@ def sampling_shares(examples: Examples, balance: str) -> Float32[np.ndarray, " n
     Raises:
         UserError: `balance` is not known.
     """
-    if balance == "none":
+    if require_choice("data.balance", balance, BALANCES) == "none":
         return None
-    if balance not in BALANCES:
-        raise UserError(
-            f"data.balance={balance!r} is not known; choose one of {', '.join(BALANCES)}"
-        )
     shares = np.ones(len(examples.label))
     if balance == "smears":
         # Of a class: a smear's copies may be of two, and those of unknown smears are of all.

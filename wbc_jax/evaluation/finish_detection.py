@@ -22,7 +22,7 @@ from wbc_jax.reporting.detection_plots import Marks
 from wbc_jax.reporting.detection_report import write_detection_report
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.heat_maps import SeedReader
-from wbc_jax.seeds.matching import Cells, true_cells
+from wbc_jax.seeds.matching import Cells, cells_of_pictures
 from wbc_jax.seeds.seed_points import KINDS, Seeds
 from wbc_jax.training.detection import seed_reader
 from wbc_jax.training.experiment import Experiment
@@ -51,7 +51,7 @@ def finish_detection(
     # Below the thresholds, too: where they would lie better is a figure of its own.
     low = SeedReader(reader.stride, (_LOWEST,) * len(KINDS), reader.apart)
     found = {
-        name: ([low(one) for one in logits], cells_of(part), part)
+        name: ([low(one) for one in logits], cells_of_pictures(part), part)
         for name, logits, part in (
             ("validation", maps.validation, partition.validation),
             ("test", maps.test, partition.test),
@@ -107,12 +107,6 @@ def _with_red_cells(seeds: list[Seeds], cells: list[Cells]) -> dict[str, Any]:
         if chosen
         else None,
     }
-
-
-def cells_of(examples: Examples) -> list[Cells]:
-    """Returns the true cells of every picture."""
-    assert examples.cells is not None
-    return [true_cells(cells) for cells in examples.cells]
 
 
 def above(seeds: Seeds, thresholds: tuple[float, ...]) -> Seeds:

@@ -88,8 +88,7 @@ def create_model(
     """
     known = MODELS | DETECTORS
     require_choice("model.name", name, known)
-    if dtype not in DTYPES:
-        raise UserError(f"model.dtype={dtype!r} is not known; choose one of {', '.join(DTYPES)}")
+    require_choice("model.dtype", dtype, DTYPES)
     _require_valid(layers, known[name], f"model of {name}")
     _require_valid(layers.get("head", {}), Head, "model.head")
     return known[name](num_classes=num_classes, dtype=jnp.dtype(dtype), **layers)

@@ -20,9 +20,9 @@ from skimage.filters import threshold_otsu
 from skimage.morphology import disk
 
 from wbc_jax.data.white_cell import nuclear_stain, optical_density
-from wbc_jax.errors import UserError
+from wbc_jax.errors import require_choice
 from wbc_jax.seeds.radial_symmetry import bounded_erosion, radial_symmetry
-from wbc_jax.seeds.seed_points import KINDS, Seeds
+from wbc_jax.seeds.seed_points import KINDS, Seeds, to_own_pixels
 
 METHODS = ("radial_symmetry", "distance", "log")
 _ROWS = 240  # of the picture in which cells are looked for
@@ -65,10 +65,7 @@ class ClassicalDetector:
     platelet_area: float = 0.0006
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise UserError(
-                f"method={self.method!r} is not known; choose one of {', '.join(METHODS)}"
-            )
+        require_choice("method", self.method, METHODS)
 
     def __call__(self, picture: UInt8[np.ndarray, "h w 3"]) -> Seeds:
         """Returns the cells of one picture, in its own pixels."""
@@ -83,11 +80,7 @@ class ClassicalDetector:
         platelets = self._platelets(stain, nuclei)
         red = self._red_cells(density[..., _GREEN], nuclei)
         found = _seeds([(_RED, *red), (_WHITE, *white), (_PLATELET, *platelets)])
-        scale_down, scale_right = height / size[1], width / size[0]
-        return found._replace(
-            rows=((found.rows + 0.5) * scale_down - 0.5).astype(np.float32),
-            columns=((found.columns + 0.5) * scale_right - 0.5).astype(np.float32),
-        )
+        return to_own_pixels(found, size[::-1], (height, width))
 
     def _white_cells(self, stain: Plane) -> tuple[Mask, tuple[np.ndarray, np.ndarray]]:
         """Returns all nuclei as a mask, and places and scores of the white cells."""

@@ -16,7 +16,7 @@ from wbc_jax.evaluation.inference import make_logits
 from wbc_jax.models import create_model
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.heat_maps import mean_of_maps
-from wbc_jax.seeds.seed_points import KINDS, Detector, Seeds
+from wbc_jax.seeds.seed_points import KINDS, Detector, Seeds, to_own_pixels
 from wbc_jax.training.detection import BANDS, seed_reader
 from wbc_jax.training.run_directory import RunDirectory
 from wbc_jax.training.trained import restore_trained
@@ -57,7 +57,8 @@ def load_learned(workdir: Path) -> Detector:
     def detect(picture: UInt8[np.ndarray, "h w 3"]) -> Seeds:
         small = resize_picture(picture, size)
         seeds = reader(np.asarray(maps_of(variables, small[None]))[0])
-        return to_own_pixels(seeds, size, picture.shape[:2])
+        height, width = picture.shape[:2]
+        return to_own_pixels(seeds, size, (height, width))
 
     return detect
 
@@ -69,12 +70,3 @@ def resize_picture(
     if picture.shape[:2] == size:
         return picture
     return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BOX))
-
-
-def to_own_pixels(seeds: Seeds, size: tuple[int, int], own: tuple[int, ...]) -> Seeds:
-    """Returns seeds of a picture that was resized from `own` to `size`, in its own pixels."""
-    down, right = (mine / theirs for mine, theirs in zip(own, size, strict=True))
-    return seeds._replace(
-        rows=((seeds.rows + 0.5) * down - 0.5).astype(np.float32),
-        columns=((seeds.columns + 0.5) * right - 0.5).astype(np.float32),
-    )

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
 from scipy.optimize import linear_sum_assignment
 
+from wbc_jax.data.examples import Examples
 from wbc_jax.seeds.seed_points import KINDS, Seeds
 
 
@@ -33,6 +34,12 @@ def true_cells(cells: Float32[np.ndarray, "m 5"]) -> Cells:
     """Returns the cells of one picture from its row in `Examples.cells`."""
     row, column, height, width, kind = cells[cells[:, 4] >= 0].T
     return Cells(row, column, kind.astype(np.int32), np.minimum(height, width))
+
+
+def cells_of_pictures(examples: Examples) -> list[Cells]:
+    """Returns the cells of every picture of a set for detectors."""
+    assert examples.cells is not None
+    return [true_cells(cells) for cells in examples.cells]
 
 
 class Matching(NamedTuple):

@@ -31,4 +31,19 @@ class Seeds(NamedTuple):
     scores: Float32[np.ndarray, " n"]
 
 
+def to_own_pixels(seeds: Seeds, size: tuple[int, int], own: tuple[int, int]) -> Seeds:
+    """Returns seeds of a picture that was resized, in the pixels that it had before.
+
+    Args:
+        seeds: in the resized picture.
+        size: its rows and columns.
+        own: rows and columns before.
+    """
+    down, right = (mine / theirs for mine, theirs in zip(own, size, strict=True))
+    return seeds._replace(
+        rows=((seeds.rows + 0.5) * down - 0.5).astype(np.float32),
+        columns=((seeds.columns + 0.5) * right - 0.5).astype(np.float32),
+    )
+
+
 Detector = Callable[[UInt8[np.ndarray, "h w 3"]], Seeds]  # a picture of any size

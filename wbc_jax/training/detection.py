@@ -21,7 +21,7 @@ from wbc_jax.evaluation.detection_scores import mean_figures
 from wbc_jax.models.heat_maps import STRIDE
 from wbc_jax.models.registry import DETECTORS, create_model
 from wbc_jax.seeds.heat_maps import SeedReader, draw_heat_maps, mean_of_maps
-from wbc_jax.seeds.matching import true_cells
+from wbc_jax.seeds.matching import cells_of_pictures
 from wbc_jax.seeds.seed_points import KINDS
 from wbc_jax.training.heat_map_losses import HEAT_MAP_LOSSES, HeatMapLoss, HeatMaps
 from wbc_jax.training.task import Plan, Task
@@ -146,7 +146,7 @@ def _make_mean_metrics(
             float(loss_of(one, cells)) for one, cells in zip(logits, examples.cells, strict=True)
         ]
         seeds = [reader(one) for one in logits]
-        figures = mean_figures(seeds, [true_cells(cells) for cells in examples.cells])
+        figures = mean_figures(seeds, cells_of_pictures(examples))
         by_kind = {f"f1_{kind}": figures[kind]["f1"] for kind in KINDS}
         errors = {f"count_mae_{kind}": figures[kind]["count_mae"] for kind in KINDS}
         return {loss_name: float(np.mean(losses)), **by_kind, **errors}

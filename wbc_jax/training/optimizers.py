@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from wbc_jax.errors import UserError
+from wbc_jax.errors import UserError, require_choice
 from wbc_jax.nn.native import library
 from wbc_jax.nn.native.updates import adam_native, sgd_native
 
@@ -36,10 +36,7 @@ def create_schedule(
         UserError: the name is not known, the rate is not positive, or the warm-up is as long as
             the training.
     """
-    if name not in SCHEDULES:
-        raise UserError(
-            f"optim.schedule={name!r} is not known; choose one of {', '.join(SCHEDULES)}"
-        )
+    require_choice("optim.schedule", name, SCHEDULES)
     if not learning_rate > 0:  # NaN, too
         raise UserError(f"optim.learning_rate={learning_rate} must be above 0; try 0.001")
     if not 0 <= num_warmup_steps < num_train_steps:
@@ -89,18 +86,14 @@ def create_optimizer(name: str, *, schedule: optax.Schedule, momentum: float) ->
     """
     if not 0 <= momentum < 1:
         raise UserError(f"optim.momentum={momentum} must lie in [0, 1); the usual value is 0.9")
-    match name:
-        case "adam":
-            adam = optax.adam(schedule, b1=momentum, b2=_ADAM_B2, eps=_ADAM_EPSILON)
-            return Optimizer(
-                adam.init, adam.update, partial(_apply, adam, partial(_adam, schedule, momentum))
-            )
-        case "sgd":
-            sgd = optax.sgd(schedule, momentum=momentum)
-            return Optimizer(
-                sgd.init, sgd.update, partial(_apply, sgd, partial(_sgd, schedule, momentum))
-            )
-    raise UserError(f"optim.name={name!r} is not known; choose one of {', '.join(OPTIMIZERS)}")
+    require_choice("optim.name", name, OPTIMIZERS)
+    if name == "adam":
+        adam = optax.adam(schedule, b1=momentum, b2=_ADAM_B2, eps=_ADAM_EPSILON)
+        return Optimizer(
+            adam.init, adam.update, partial(_apply, adam, partial(_adam, schedule, momentum))
+        )
+    sgd = optax.sgd(schedule, momentum=momentum)
+    return Optimizer(sgd.init, sgd.update, partial(_apply, sgd, partial(_sgd, schedule, momentum)))
 
 
 NativeApply = Callable[[list[Array], Any, list[Array]], tuple[list[Array], Any]]

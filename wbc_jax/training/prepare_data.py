@@ -12,7 +12,7 @@ from wbc_jax.data.band_names import BANDS, is_gray
 from wbc_jax.data.load import Data, load_data, load_pictures
 from wbc_jax.data.preprocessing import Settings
 from wbc_jax.data.protocols import Draw
-from wbc_jax.errors import UserError
+from wbc_jax.errors import UserError, require_choice
 
 
 def prepare_data(
@@ -67,9 +67,7 @@ def image_settings(config: ConfigDict) -> Settings:
     Raises:
         UserError: a size is out of range or the bands are not known.
     """
-    bands = config.data.bands
-    if bands not in BANDS:
-        raise UserError(f"data.bands={bands!r} is not known; choose one of {', '.join(BANDS)}")
+    bands = require_choice("data.bands", config.data.bands, BANDS)
     return Settings(
         first_size=config.data.first_size,
         image_size=config.data.image_size,
