@@ -1,51 +1,18 @@
 """Each network as a portable program: the same answers as by the layers of this machine."""
 
-from pathlib import Path
-from typing import Any
-
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.models.tiny_models import draw_variables, tiny_model
-from wbc_jax.data.bands import BandStatistics
+from tests.export.networks import CASES, GRAY, make_classifier
 from wbc_jax.data.preprocessing import Settings, shrink
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.classifier import Classifier
 from wbc_jax.evaluation.results import softmax
 from wbc_jax.export.program import export_program, flat_weights, input_size
-from wbc_jax.reporting.run_files import Run
-
-GRAY = Settings(first_size=12, image_size=8, gray=True)
-WINDOW = Settings(first_size=12, image_size=8, gray=False, view="white_cell", window_side=0.5)
 
 
-def make_classifier(name: str, settings: Settings, *, flips: bool) -> Classifier:
-    """A network of drawn weights in the place of a trained one."""
-    results: dict[str, Any] = {"test": {"temperature": 1.7}, "classes": list("abcd")}
-    model = tiny_model(name)
-    return Classifier(
-        run=Run(Path("nowhere"), {}, {}, {}, results),
-        model=model,
-        variables=draw_variables(model),
-        settings=settings,
-        bands="nonlinear" if settings.gray else "rgb",
-        statistics=BandStatistics(np.full(3, 0.5, np.float32), np.full(3, 0.2, np.float32)),
-        flips=flips,
-        step=0,
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "flips"),
-    [
-        ("cnn", GRAY, False),
-        ("alexnet", WINDOW, True),
-        ("resnet50", GRAY, False),
-        ("vgg19", WINDOW, False),
-    ],
-)
+@pytest.mark.parametrize(("name", "settings", "flips"), CASES)
 def test_a_program_answers_as_the_network_does(name: str, settings: Settings, flips: bool) -> None:
     classifier = make_classifier(name, settings, flips=flips)
     rows, columns = input_size(classifier, (30, 40))
@@ -58,6 +25,7 @@ def test_a_program_answers_as_the_network_does(name: str, settings: Settings, fl
     inputs = np.stack([shrink(Image.fromarray(image), settings) for image in images])
     logits = np.asarray(jax.jit(classifier.logits_of)(classifier.variables, inputs))
     assert np.ptp(softmax(logits)) > 0.05
+    np.testing.assert_allclose(answers["logits"], logits, atol=1e-5 * np.abs(logits).max())
     np.testing.assert_allclose(answers["probabilities"], softmax(logits), atol=1e-6)
     np.testing.assert_allclose(answers["calibrated"], softmax(logits / np.float32(1.7)), atol=1e-6)
 

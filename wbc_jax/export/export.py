@@ -12,23 +12,19 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
 
 import wbc_jax
 from wbc_jax.atomic_files import to_json, write_bytes, write_text
-from wbc_jax.data.preprocessing import shrink
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import Classifier, load_classifier
-from wbc_jax.evaluation.results import softmax
 from wbc_jax.export import loader
+from wbc_jax.export.checking import answers_of_run, draw_images
 from wbc_jax.export.program import PLATFORMS, export_program, flat_weights, input_size
 from wbc_jax.reporting.cards import MODEL_CARD
 from wbc_jax.reporting.output_folder import make_output_folder
 
 LOADER = "load_classifier.py"
 _COPIED = ("config.json", "dataset.json", MODEL_CARD)
-_NUM_CHECKED = 8  # drawn images whose answers are written down
 _WHAT = {
     "whole": "RGB, 0 to 255, the whole picture",
     "white_cell": "RGB, 0 to 255, the square window around the white cell's nucleus; its side is "
@@ -54,12 +50,13 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
     shape = (*input_size(classifier, picture_size), 3)
     make_output_folder(output)
     exported = export_program(classifier, picture_size)
-    images = _draw_images(_NUM_CHECKED, shape)
+    images = draw_images(shape)
+    facts = _facts(classifier, shape)
     contents = {
         loader.PROGRAM: bytes(exported.serialize()),
         loader.WEIGHTS: _npz({name: np.asarray(a) for name, a in flat_weights(classifier).items()}),
-        loader.CHECK: _npz({"images": images, **_answers_of_run(classifier, images)}),
-        loader.FACTS: (to_json(_facts(classifier, shape), indent=2) + "\n").encode(),
+        loader.CHECK: _npz({"images": images, **answers_of_run(classifier, images)}),
+        loader.FACTS: (to_json(facts, indent=2) + "\n").encode(),
         LOADER: resources.files("wbc_jax.export").joinpath("loader.py").read_bytes(),
         **copied,
     }
@@ -69,18 +66,14 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
     digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
     lines = (f"{digest}  {name}\n" for name, digest in digests.items())
     write_text(output / loader.DIGESTS, "".join(lines))  # last: it says that all is there
-    difference = loader.check(output)
-    if difference > loader.TOLERANCE:
-        _log.warning(
-            "the exported probabilities differ from the run's by up to %.1e, more than %.0e: the "
-            "run's kernels round otherwise (model.dtype=bfloat16, perhaps)",
-            difference,
-            loader.TOLERANCE,
-        )
+    agreement = loader.check(output)
+    if not agreement.holds:
+        _log.warning("%s: %s", output, loader.objection(facts, agreement))
     return (
         f"exported: {output}\n"
         f"input: uint8 [b, {', '.join(map(str, shape))}], platforms {', '.join(PLATFORMS)}\n"
-        f"largest difference from the run's probabilities here: {difference:.1e}\n"
+        f"largest difference from the run's logits here: {agreement.logits:.1e} of the largest, "
+        f"from its probabilities: {agreement.probabilities:.1e}\n"
         f"check it anywhere, with jax alone: python {output / LOADER}\n"
         "Research use only, not for diagnosis."
     )
@@ -109,6 +102,8 @@ def _facts(classifier: Classifier, shape: tuple[int, ...]) -> dict[str, Any]:
             "what": _WHAT[settings.view].format(share=settings.window_side),
         },
         "output": {
+            "logits": "before the softmax; of a run that averages mirror images, the logarithms of "
+            "the mean probabilities",
             "probabilities": "as in the run's predictions.npz",
             "calibrated": "the same with the logits divided by the temperature",
         },
@@ -121,34 +116,12 @@ def _facts(classifier: Classifier, shape: tuple[int, ...]) -> dict[str, Any]:
             "name": classifier.run.path.name,
             "step": classifier.step,
             **{name: results[name] for name in ("model", "dataset", "protocol", "seed")},
+            "dtype": classifier.run.config["model"]["dtype"],
             "is_leaky": classifier.run.is_leaky,
             "warnings": classifier.run.dataset["warnings"],
             "git_commit": classifier.run.environment.get("git_commit"),
         },
     }
-
-
-def _answers_of_run(
-    classifier: Classifier, images: UInt8[np.ndarray, "b h w 3"]
-) -> dict[str, np.ndarray]:
-    """Returns the probabilities by the run's own pre-processing and its own kernels."""
-    arrays = np.stack([shrink(Image.fromarray(image), classifier.settings) for image in images])
-    logits = np.asarray(jax.jit(classifier.logits_of)(classifier.variables, arrays))
-    temperature = np.float32(classifier.temperature or 1.0)
-    return {"probabilities": softmax(logits), "calibrated": softmax(logits / temperature)}
-
-
-def _draw_images(number: int, shape: tuple[int, ...]) -> UInt8[np.ndarray, "b h w 3"]:
-    """Draws coloured clouds with grain: smooth and sharp, dark and bright."""
-    random = np.random.default_rng(0)
-    rows, columns, _ = shape
-    images = []
-    for _ in range(number):
-        coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
-        clouds = np.asarray(coarse.resize((columns, rows), Image.Resampling.BICUBIC), np.int16)
-        grain = random.integers(-20, 21, (rows, columns, 3))
-        images.append(np.clip(clouds + grain, 0, 255).astype(np.uint8))
-    return np.stack(images)
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

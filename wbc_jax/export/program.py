@@ -99,6 +99,7 @@ def _make_classify(
             images = to_gray(images)
         logits = classifier.logits_of(unflatten_dict(weights, sep="/"), images)
         return {
+            "logits": logits,
             "probabilities": jax.nn.softmax(logits),
             "calibrated": jax.nn.softmax(logits / temperature),
         }
