@@ -63,6 +63,30 @@ def test_conv2d_and_its_gradients(form: str, case: Case) -> None:
     assert_exact(results(lambda *arrays: conv(*arrays, case), case), case)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case((2, 2), padding="VALID"),
+        Case((2, 9), strides=(2, 2), padding="VALID", channels=16, features=16),
+        Case((1, 1), (5, 5), padding="VALID"),
+        Case((4, 4), features=0),
+    ],
+    ids=str,
+)
+def test_where_no_window_fits_in_the_output_is_empty_and_its_gradients_are_zero(
+    case: Case, form: str
+) -> None:
+    image, bias = draw(case.batch, *case.size, case.channels), draw(case.features)
+    kernel = draw(*case.kernel_size, case.channels, case.features)
+    # What was there before is seen in memory that nobody writes.
+    before = [np.full(kernel.shape, np.nan, np.float32) for _ in range(100)]
+    del before
+    output, pull = jax.vjp(lambda *arrays: conv(*arrays, case), image, kernel, bias)
+    assert output.shape == (case.batch, *case.output_size, case.features)
+    for gradient, array in zip(pull(output), (image, kernel, bias), strict=True):
+        np.testing.assert_array_equal(gradient, jnp.zeros_like(array))
+
+
 @pytest.mark.parametrize("case", [CASES[1], CASES[-2]], ids=str)
 def test_without_a_bias_nothing_is_added(case: Case, form: str) -> None:
     with_zeros = results(lambda i, k, b: conv(i, k, 0 * b, case), case)

@@ -1,4 +1,4 @@
-"""Linen's dense layer, started as this project starts it."""
+"""The dense layers have Linen's parameters and results, and this project's first values."""
 
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from wbc_jax.nn import Dense, Logits
 @pytest.mark.parametrize("layer", [Dense, Logits])
 @pytest.mark.parametrize("shape", [(3, 5), (33, 48), (2, 3, 4, 7), (6,)])
 def test_a_dense_layer_and_its_gradients_are_linens(
-    layer: type[nn.Dense], shape: tuple[int, ...], form: str
+    layer: Any, shape: tuple[int, ...], form: str
 ) -> None:
     random = np.random.default_rng(0)
     x, cotangent, kernel, bias = (
@@ -23,7 +23,6 @@ def test_a_dense_layer_and_its_gradients_are_linens(
         for size in (shape, (*shape[:-1], 4), (shape[-1], 4), 4)
     )
     params = {"kernel": kernel, "bias": bias}
-    assert issubclass(layer, nn.Dense)
 
     def run(layer: nn.Module, params: Any, x: jax.Array) -> Any:
         output, pull = jax.vjp(lambda p, x: layer.apply({"params": p}, x), params, x)

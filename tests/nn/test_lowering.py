@@ -77,6 +77,8 @@ def test_the_kernels_in_c_serve_no_other_dtype_and_no_empty_array() -> None:
     assert lower(case).kind == "native"
     assert lower(case, jnp.float16).kind == "canonical"
     assert lower(case._replace(batch=0)).kind == "canonical"
+    assert lower(case._replace(features=0)).kind == "canonical"
+    assert lower(Case((2, 9), padding="VALID")).kind == "matmul"  # no window fits in
     assert native_serves(jnp.zeros((2, 5, 5, 32)))
     assert native_serves(jnp.zeros((2, 32)))
     assert not native_serves(jnp.zeros((2, 5, 5, 32), jnp.float16))

@@ -60,6 +60,20 @@ def test_pooling_and_its_gradient_are_those_of_linen(
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [(2, 2), (1, 8)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 2)])
+def test_where_no_window_fits_in_nothing_is_pooled(
+    size: tuple[int, int], strides: tuple[int, int], form: str
+) -> None:
+    image = jnp.ones((2, *size, 16))
+    output, pull = jax.vjp(
+        lambda x: max_pool(x, window=(3, 3), strides=strides, padding="VALID"), image
+    )
+    assert output.shape == nn.max_pool(image, (3, 3), strides, "VALID").shape
+    assert output.size == 0
+    np.testing.assert_array_equal(pull(output)[0], jnp.zeros_like(image))
+
+
 def test_only_the_cpu_avoids_reduce_window(monkeypatch: pytest.MonkeyPatch) -> None:
     for channels in (1, 16):
         assert "reduce_window" not in primitives(jnp.zeros((1, 4, 4, channels)))

@@ -54,7 +54,16 @@ def test_the_sums_in_float64_are_what_lax_computes(case: Case) -> None:
     assert_exact(results(lambda i, k, b: lax_conv(i, k, case) + b, case), case)
 
 
-@pytest.mark.parametrize("case", GEOMETRIES, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *GEOMETRIES,
+        Case((2, 4), padding="VALID"),
+        Case((1, 1), (5, 5), padding="VALID"),
+        Case((2, 1), (7, 7), strides=(3, 2), padding="VALID"),
+    ],
+    ids=str,
+)
 def test_output_size_is_that_of_lax(case: Case) -> None:
     image, kernel = jnp.zeros((1, *case.size, 1)), jnp.zeros((*case.kernel_size, 1, 1))
     shape = jax.eval_shape(lambda: lax_conv(image, kernel, case)).shape

@@ -28,6 +28,9 @@ def conv2d(
 ) -> Float[Array, "b oh ow f"]:
     """Convolves `image` with `kernel`, as `lax.conv_general_dilated` does for NHWC and HWIO.
 
+    On the CPU, Winograd's tiles spread what is not finite or huge: see `conv_native`. What of
+    JAX's transformations the CPU's forms cannot do, `lowering` says.
+
     Args:
         image: any values.
         kernel: filter taps.

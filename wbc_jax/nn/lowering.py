@@ -5,6 +5,10 @@ float32 arrays on one device, with float32 or bfloat16 as the operands of produc
 cannot be had (no compiler, several devices), XLA's operations are written in the form that its CPU
 compiler is fastest at.
 
+The kernels, and the form of large convolutions without them, have gradients of their own: `jax.jvp`
+does not go through them, nor a convolution's gradient inside of `jax.shard_map`; a gradient of a
+gradient goes with WBC_NATIVE=0 only. Within `portable()` and on accelerators all of these work.
+
 Each choice stands beside the measurement it comes from: 32 images, two cores with AVX-512.
 `python -m benchmarks.layers` makes them anew; docs/performance.md has them all.
 """
@@ -118,7 +122,9 @@ def lower_conv(
     if takes_plain_operations():
         return ConvLowering("lax")
     deepest = max(prod(kernel.shape[1:3]), kernel.shape[3])
-    if dtype in _DTYPES and image.size and deepest < _MAX_CHANNELS and library.is_available():
+    # Where there is no output there are no tasks, and nobody would write the gradients' zeros.
+    has_output = image.size and kernel.size and prod(output_size)
+    if dtype in _DTYPES and has_output and deepest < _MAX_CHANNELS and library.is_available():
         half = dtype == jnp.bfloat16
         cost = _LARGE_TILE_COST_HALF if half else _LARGE_TILE_COST
         pairs = winograd_pairs(kernel.shape, strides, pads, output_size, cost)

@@ -25,6 +25,10 @@ class BatchNorm(nn.Module):
     Parameters, running statistics and results are Linen's; under a mesh of one `data` axis the
     statistics are global. Sums are float32, the result has the image's dtype.
 
+    The variance is E[x^2] - mean^2, as Linen's, so its relative error grows with the square of mean
+    over standard deviation. Of maps of 3x224x224 it is 2e-5 by the kernels in `native` (8e-7 by
+    XLA) where the two are equal, and 7e-4 (2e-5) where the mean is ten times the deviation.
+
     Attributes:
         relu: whether the positive part is taken at the end.
         momentum: kept share of the running statistics per step. Linen's 0.99 would still be three

@@ -27,8 +27,8 @@ def _max_of_slices(
     slices = (
         padded[
             :,
-            row : row + (out_h - 1) * strides[0] + 1 : strides[0],
-            column : column + (out_w - 1) * strides[1] + 1 : strides[1],
+            row : row + out_h * strides[0] : strides[0],
+            column : column + out_w * strides[1] : strides[1],
         ]
         for row in range(window[0])
         for column in range(window[1])

@@ -20,9 +20,9 @@ _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 def output_size(
     size: Sequence[int], kernel_size: Sequence[int], strides: Sequence[int], pads: Pads
 ) -> Pair:
-    """Returns rows and columns of a window operation's output."""
+    """Returns rows and columns of a window operation's output: 0 where no window fits in."""
     height, width = (
-        (n + sum(pad) - k) // s + 1
+        max(0, (n + sum(pad) - k) // s + 1)
         for n, k, s, pad in zip(size, kernel_size, strides, pads, strict=True)
     )
     return height, width
@@ -41,8 +41,8 @@ def conv_as_matmul(
     taps = [
         padded[
             :,
-            row : row + (out_h - 1) * strides[0] + 1 : strides[0],
-            column : column + (out_w - 1) * strides[1] + 1 : strides[1],
+            row : row + out_h * strides[0] : strides[0],
+            column : column + out_w * strides[1] : strides[1],
         ]
         for row in range(kernel_height)
         for column in range(kernel_width)

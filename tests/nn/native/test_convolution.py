@@ -125,3 +125,16 @@ def test_without_a_bias(pairs: int, write_padding: bool) -> None:
     )
     for got, expected in zip(none[:3], with_zeros[:3], strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("pairs", [0, *PAIRS])
+def test_what_is_not_finite_stays_within_its_tiles(pairs: int) -> None:
+    place, size = 11, 24
+    image = np.zeros((1, size, size, 16), np.float32)
+    image[0, place, place] = np.inf
+    case = Case((size, size), channels=16, features=16)
+    output = conv(jnp.asarray(image), jnp.ones((3, 3, 16, 16)), jnp.zeros(16), case, pairs)
+    touched = np.argwhere(~np.isfinite(np.asarray(output)).all((0, 3)))
+    reach = 2 * pairs if pairs else 1  # of the outputs of a tile; of a window
+    assert len(touched) > 9 if pairs else len(touched) == 9
+    assert np.abs(touched - place).max() <= reach

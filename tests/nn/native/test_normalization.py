@@ -141,6 +141,18 @@ def test_what_is_no_number_is_passed_on() -> None:
         assert not np.isnan(np.delete(gradient, 5, axis=-1)).any()
 
 
+@pytest.mark.parametrize(("ratio", "least", "most"), [(1, 1e-6, 1e-4), (10, 1e-4, 4e-3)])
+def test_the_variance_is_as_exact_as_mean_over_deviation_lets_it(
+    ratio: int, least: float, most: float
+) -> None:
+    drawn = np.random.default_rng(0).normal(ratio, 1.0, (3, 224, 224, 16))
+    image, channels = jnp.asarray(drawn, jnp.float32), jnp.ones(16)
+    _, _, var = batch_norm_native(image, channels, channels, jnp.zeros(0), EPSILON, False)
+    exact = np.asarray(image, np.float64).var((0, 1, 2))
+    error = np.abs(var / exact - 1).max()
+    assert least < error < most  # docstring of BatchNorm: 2e-5 and 7e-4
+
+
 def test_channels_that_do_not_vary_become_the_bias() -> None:
     image, bias = jnp.full((4, 3, 3, 16), 7.0), jnp.arange(16.0)
     none = jnp.zeros(0)

@@ -11,6 +11,7 @@ from jax import lax
 
 from tests.nn.convolution_cases import draw
 from wbc_jax.nn.convolution import conv2d
+from wbc_jax.nn.lowering import portable
 from wbc_jax.nn.native.normalization import batch_norm_native
 from wbc_jax.nn.pooling import max_pool
 
@@ -109,3 +110,43 @@ def test_two_calls_agree_bit_by_bit(layer: tuple[Layer, jax.Array, jax.Array]) -
     run = jax.jit(lambda image, weights: gradients(function, image, weights))
     first, second = run(images[0], weights), run(images[0], weights)
     jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def second(function: Layer, image: jax.Array, weights: jax.Array) -> Any:
+    def slope(image: jax.Array) -> jax.Array:
+        return jax.grad(lambda x: jnp.square(function(x, weights)).mean())(image).sum()
+
+    return jax.grad(slope)(image)
+
+
+def forward(function: Layer, image: jax.Array, weights: jax.Array) -> Any:
+    return jax.jvp(lambda x: function(x, weights), (image,), (image,))
+
+
+def sharded(function: Layer, image: jax.Array, weights: jax.Array) -> Any:
+    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("data",))
+    images, copied = jax.sharding.PartitionSpec("data"), jax.sharding.PartitionSpec()
+
+    def part(image: jax.Array, weights: jax.Array) -> jax.Array:
+        gradient = jax.grad(lambda w: jnp.square(function(image, w)).mean())(weights)
+        return lax.psum(gradient, "data")
+
+    run = jax.shard_map(part, mesh=mesh, in_specs=(images, copied), out_specs=copied)
+    return jax.jit(run)(image, weights)
+
+
+@pytest.mark.parametrize("transformation", [second, forward, sharded])
+def test_what_the_kernels_cannot_do_a_portable_program_can(transformation: Any) -> None:
+    image, weights = draw(2, 6, 7, 16), draw(3, 3, 16, 32, seed=1)
+    with pytest.raises((TypeError, ValueError)):
+        transformation(conv2d, image, weights)
+    with portable():
+        found = transformation(conv2d, image, weights)
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(found))
+
+
+def test_without_the_kernels_gradients_have_gradients(without_native: None) -> None:
+    image, weights = draw(2, 6, 7, 16), draw(3, 3, 16, 32, seed=1)
+    found = second(conv2d, image, weights)
+    with portable():
+        assert_same(found, second(conv2d, image, weights))

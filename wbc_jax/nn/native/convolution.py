@@ -33,6 +33,10 @@ def conv_native(
 ) -> Float[Array, "b oh ow f"]:
     """`lax.conv_general_dilated` for NHWC and HWIO, plus a bias, in float32.
 
+    An output of a Winograd tile is a sum over all pixels of the tile, in which those outside of its
+    own window cancel: one that is not finite makes the whole tile so, and a huge one takes the
+    others' digits. Values of neighbouring pixels should be of a like size.
+
     Args:
         image: any values.
         kernel: filter taps.

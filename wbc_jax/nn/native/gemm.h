@@ -69,22 +69,24 @@ INLINE void add_group_times_panel(GroupBlock *block, const float *group, const f
   *block = sums;
 }
 
-// `count` floats as bfloat16, two in the place of one.
+// `count` floats as bfloat16, two in the place of one: memory of floats, so it is written by memcpy.
 static inline void copy_as_half(float *to, const float *from, int count) {
-  unsigned short *halves = (unsigned short *)to;
+  const size_t size = sizeof(uint16_t);
+  char *halves = (char *)to;
   int i = 0;
 #ifdef __AVX512BF16__
   for (; i + LANES <= count; i += LANES) {
     __m256bh packed = _mm512_cvtneps_pbh(_mm512_loadu_ps(from + i));
-    memcpy(halves + i, &packed, sizeof packed);
+    memcpy(halves + i * size, &packed, sizeof packed);
   }
 #endif
   for (; i < count; i++) {
     unsigned bits;
     memcpy(&bits, from + i, sizeof bits);
-    halves[i] = (unsigned short)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    uint16_t half = (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    memcpy(halves + i * size, &half, size);
   }
-  if (count % 2) halves[count] = 0;
+  if (count % 2) memset(halves + count * size, 0, size);
 }
 
 // Copies `width` <= COLUMNS floats, padded with zeros, so that a whole row of a panel can be read.

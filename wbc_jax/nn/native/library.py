@@ -1,21 +1,21 @@
-"""Compiles the kernels in this folder once per machine and makes them known to XLA.
+"""Makes the kernels in this folder known to XLA; compiles them once per machine.
 
 if is_available():
     y = call("wbc_conv", jax.ShapeDtypeStruct(...), image, kernel, bias, attributes=(1, 1, 0, 0))
+
+The library is kept in the folder `native` of the cache folder (WBC_CACHE_DIR). What lies there is
+loaded into the process, and its digest beside it guards against damage, not against people: whoever
+can write into the folder can run code as you. Share it only with those you trust.
 """
 
 import contextlib
 import ctypes
 import functools
-import hashlib
-import importlib.util
 import logging
 import os
-import platform
-import shutil
 import subprocess
-import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -25,11 +25,16 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from wbc_jax.atomic_files import write_text
-from wbc_jax.digests import Damage, file_sha256
+from wbc_jax.nn.native import memory
+from wbc_jax.nn.native.compiler import (
+    Compiler,
+    compile_library,
+    compilers,
+    is_whole,
+    sources_digest,
+)
 
 _log = logging.getLogger(__name__)
-_SOURCES = Path(__file__).parent
 _HANDLERS = (
     "wbc_conv",
     "wbc_conv_image_gradient",
@@ -49,10 +54,8 @@ _HANDLERS = (
     "wbc_sgd",
     "wbc_adam",
 )
-_FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-ffp-contract=fast", "-fno-math-errno")
-_TIMEOUT_SECONDS = 300
 _REASON_LENGTH = 500
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h of glibc
+_LOCK = threading.Lock()  # of several threads that ask first, one compiles
 
 
 @functools.cache
@@ -66,7 +69,7 @@ def is_available() -> bool:
         return False
     if jax.default_backend() != "cpu" or jax.device_count() > 1:
         return False
-    return _register()
+    return _library() is not None
 
 
 def call(
@@ -88,9 +91,9 @@ def call(
         attributes: integers, the same.
         in_place: which argument's memory a result takes: argument's to result's number.
     """
-    _register()
+    _library()
     function = jax.ffi.ffi_call(
-        f"{handler}_{_digest()[:12]}",
+        f"{handler}_{sources_digest()[:12]}",
         results,
         vmap_method="sequential",
         input_output_aliases=dict(in_place),
@@ -98,132 +101,105 @@ def call(
     return function(*arguments, attributes=np.array(attributes, np.int64))
 
 
-@functools.cache
 def has_half() -> bool:
     """Whether this processor multiplies bfloat16; the kernels' `half` does nothing elsewhere."""
-    return is_available() and bool(ctypes.CDLL(str(_library_path())).wbc_has_half())
+    library = _library() if is_available() else None
+    return library is not None and bool(library.wbc_has_half())
 
 
-def _keep_freed_memory() -> None:
-    """Tells the C library not to hand every large piece of memory back to the system.
-
-    XLA asks for a program's intermediate arrays anew in every call, and the system clears each page
-    before it gives it: 95,000 pages, 75 of 440 ms, in a call of one step of ResNet50 on 32 images.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # not glibc
-        mallopt = ctypes.CDLL(None).mallopt
-        most = ctypes.c_int(2**31 - 1)
-        mallopt(_M_ARENA_MAX, 1)  # the heaps of further threads hold nothing large
-        mallopt(_M_MMAP_THRESHOLD, most)
-        mallopt(_M_TRIM_THRESHOLD, most)
+def _library() -> ctypes.CDLL | None:
+    with _LOCK:
+        return _register()
 
 
 @functools.cache
-def _register() -> bool:
-    """Loads the library, made now if it has not been; False where that cannot be done."""
-    path = _library_path()
+def _register() -> ctypes.CDLL | None:
+    """Loads the library, made now if it has not been; None where that cannot be done."""
     try:
-        if not _is_whole(path):
-            _compile(path)
-        library = ctypes.CDLL(str(path))
+        library = _find_or_make()
     except (OSError, subprocess.SubprocessError) as error:
-        reason = _shorten(str(getattr(error, "stderr", None) or error))
-        _log.warning("training on the CPU will be slow: its kernels cannot be built (%s)", reason)
-        return False
+        _log.warning(
+            "training on the CPU will be slow: its kernels cannot be built (%s)", _reason(error)
+        )
+        return None
     for handler in _HANDLERS:
         capsule = jax.ffi.pycapsule(getattr(library, handler))
-        jax.ffi.register_ffi_target(f"{handler}_{_digest()[:12]}", capsule, platform="cpu")
-    return True
+        jax.ffi.register_ffi_target(f"{handler}_{sources_digest()[:12]}", capsule, platform="cpu")
+    return library
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether the library is there as it was made; loading a part of one may end the process."""
+def _find_or_make() -> ctypes.CDLL:
+    """Returns the library of the first compiler that works; where none does, of any other.
+
+    Raises:
+        OSError: there is no compiler; the last one cannot be started, or what it made cannot be
+            loaded; there is no folder to write to.
+        subprocess.SubprocessError: the last one refused.
+    """
+    error: Exception = FileNotFoundError("no C compiler found: pip install ziglang")
+    with contextlib.ExitStack() as stack:  # a library that is loaded needs its file no more
+        folder = functools.cache(lambda: _folder_to_write(stack))
+        for compiler in compilers():
+            try:
+                return _kept(compiler.digest()) or _make(folder(), compiler)
+            except (OSError, subprocess.SubprocessError) as failure:
+                _log.info("%s does not compile the kernels: %s", compiler.version, _reason(failure))
+                error = failure
+    if library := _kept("*"):
+        return library
+    raise error
+
+
+def _kept(compiler: str) -> ctypes.CDLL | None:
+    """Loads the library that a compiler, by its digest, has made before; None: to be made anew."""
+    path = _library_path(compiler)
+    for found in sorted(path.parent.glob(path.name)):
+        if is_whole(found):
+            with contextlib.suppress(OSError):  # made where the system's libraries are others
+                return ctypes.CDLL(str(found))
+    return None
+
+
+def _make(folder: Path, compiler: Compiler) -> ctypes.CDLL:
+    path = folder / _library_path(compiler.digest()).name
+    compile_library(compiler, path)
+    return ctypes.CDLL(str(path))
+
+
+def _library_path(compiler: str = "*") -> Path:
+    """Returns where a compiler's library is kept, by its digest; of any compiler, a pattern."""
+    cache = Path(os.environ.get("WBC_CACHE_DIR") or "~/.cache/wbc_jax")
     try:
-        return file_sha256(path) == _digest_file(path).read_text(encoding="utf-8")
-    except (Damage, OSError, ValueError):
-        return False
+        cache = cache.expanduser()
+    except RuntimeError:  # nobody's home: a folder where nothing is found and nothing made
+        cache = Path(os.devnull)
+    return cache / "native" / f"wbc_{sources_digest()[:16]}_{compiler[:8]}.so"
 
 
-def _digest_file(path: Path) -> Path:
-    return path.with_suffix(".sha256")
+def _folder_to_write(stack: contextlib.ExitStack) -> Path:
+    """Returns the cache's folder or, where that cannot be written, one that goes with `stack`."""
+    folder = _library_path().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder):
+            return folder
+    except OSError as error:
+        _log.warning(
+            "the kernels are compiled anew by every start: %s cannot be written (%s); name another "
+            "folder with --cache_dir or WBC_CACHE_DIR",
+            folder,
+            _reason(error),
+        )
+        return Path(stack.enter_context(tempfile.TemporaryDirectory()))
 
 
-def _shorten(message: str) -> str:
+def _reason(error: Exception) -> str:
     """Keeps both ends: a compiler begins with its first complaint, Python ends with the reason."""
+    message = str(getattr(error, "stderr", None) or error).strip()
     half = _REASON_LENGTH // 2
     return message if len(message) <= _REASON_LENGTH else f"{message[:half]} ... {message[-half:]}"
 
 
-def _compiler() -> tuple[str, ...]:
-    """Returns the command that compiles C for this very processor.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    if importlib.util.find_spec("ziglang"):  # from the package index: the same one everywhere
-        return sys.executable, "-m", "ziglang", "cc", "-mcpu=native", "-fno-sanitize=all"
-    native = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        if name and (path := shutil.which(name)):
-            return path, native
-    raise FileNotFoundError("no C compiler found: pip install ziglang")
-
-
-@functools.cache
-def _digest() -> str:
-    """Returns the digest of all that decides what the library is."""
-    files = sorted([*_SOURCES.glob("*.c"), *_SOURCES.glob("*.h")])
-    parts = [path.name.encode() + path.read_bytes() for path in files]
-    parts += [" ".join(_FLAGS).encode(), jax.__version__.encode(), _processor().encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
-
-
-def _processor() -> str:
-    """Returns what the processor can do, so that a shared cache serves different machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() + platform.machine()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
-def _library_path() -> Path:
-    cache = os.environ.get("WBC_CACHE_DIR") or "~/.cache/wbc_jax"
-    return Path(cache).expanduser() / "native" / f"wbc_{_digest()[:16]}.so"
-
-
-def _compile(path: Path) -> None:
-    """Makes the library and its digest; it appears under its name only when it is whole.
-
-    Raises:
-        OSError: there is no compiler, or the folder cannot be written.
-        subprocess.SubprocessError: the compiler refused.
-    """
-    command = _compiler()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _log.info("compiling the CPU's kernels once, for this processor")
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = Path(folder) / path.name
-        subprocess.run(
-            [
-                *command,
-                *_FLAGS,
-                f"-I{jax.ffi.include_dir()}",
-                *map(str, sorted(_SOURCES.glob("*.c"))),
-                "-o",
-                str(made),
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            # The compiler's own cache goes with the temporary folder.
-            env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder},
-        )
-        write_text(_digest_file(path), file_sha256(made))
-        made.replace(path)
-
-
 # At import: a thread that has asked for memory before keeps to a heap of its own, and XLA starts
 # its threads with the first operation.
-_keep_freed_memory()
+memory.keep_freed_memory()

@@ -27,7 +27,7 @@ def max_pool_native(
         pads: before and after, of rows and of columns; smaller than the window.
     """
     height, width = (
-        (size + sum(pad) - extent) // stride + 1
+        max(0, (size + sum(pad) - extent) // stride + 1)
         for size, pad, extent, stride in zip(image.shape[1:3], pads, window, strides, strict=True)
     )
     shape = (image.shape[0], height, width, image.shape[3])

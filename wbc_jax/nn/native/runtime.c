@@ -1,6 +1,7 @@
 #define _DEFAULT_SOURCE  // madvise
 #include "runtime.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -89,25 +90,50 @@ void parallel_for(XLA_FFI_CallFrame *call, int num_tasks, Task *task, void *cont
 // small pages at hand. Brings up to a tenth.
 enum { LARGE_PAGE = 2 << 20 };
 
+typedef struct {
+  void *memory;
+  size_t size;
+} Piece;
+
+// Allocated apart: when a thread ends, its thread-local memory may be gone before `key`'s destructor.
+static _Thread_local Piece *pieces;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static int has_key;
+
+static void free_pieces(void *ended) {
+  for (int i = 0; i < NUM_SCRATCH; i++) free(((Piece *)ended)[i].memory);
+  free(ended);
+  pieces = NULL;  // should the thread, on its way out, call a kernel once more
+}
+
+static void make_key(void) { has_key = pthread_key_create(&key, free_pieces) == 0; }
+
+// Within a task nobody could be told: better an end with a reason than a wild write.
+static void *checked(void *memory, size_t size) {
+  if (memory != NULL) return memory;
+  fprintf(stderr, "error: no memory left for %zu bytes of a kernel; lower train.batch_size\n", size);
+  abort();
+}
+
+static void start_pieces(void) {
+  size_t size = NUM_SCRATCH * sizeof(Piece);
+  pieces = checked(calloc(1, size), size);
+  pthread_once(&key_once, make_key);
+  if (has_key) pthread_setspecific(key, pieces);  // else they stay when the thread ends
+}
+
 void *scratch(int piece, size_t num_bytes) {
-  static _Thread_local struct {
-    void *memory;
-    size_t size;
-  } pieces[NUM_SCRATCH];
-  if (pieces[piece].size < num_bytes) {
-    free(pieces[piece].memory);
+  if (pieces == NULL) start_pieces();
+  Piece *p = pieces + piece;
+  if (p->size < num_bytes) {
+    free(p->memory);
     size_t size = (num_bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
-    void *memory = aligned_alloc(LARGE_PAGE, size);
+    p->memory = checked(aligned_alloc(LARGE_PAGE, size), size);
+    p->size = size;
 #ifdef MADV_HUGEPAGE
-    if (memory != NULL) madvise(memory, size, MADV_HUGEPAGE);
+    madvise(p->memory, size, MADV_HUGEPAGE);
 #endif
-    if (memory == NULL) {
-      // Within a task nobody could be told: better an end with a reason than a wild write.
-      fprintf(stderr, "error: no memory left for %zu bytes of a kernel; lower train.batch_size\n", size);
-      abort();
-    }
-    pieces[piece].memory = memory;
-    pieces[piece].size = size;
   }
-  return pieces[piece].memory;
+  return p->memory;
 }

@@ -70,7 +70,8 @@ int is_metadata_query(XLA_FFI_CallFrame *call);
 typedef void Task(void *context, int i);
 void parallel_for(XLA_FFI_CallFrame *call, int num_tasks, Task *task, void *context);
 
-// Memory of the calling thread, 64-byte aligned, kept from call to call; contents are undefined.
+// Memory of the calling thread, 64-byte aligned, kept from call to call until the thread ends;
+// contents are undefined.
 // There are NUM_SCRATCH independent pieces per thread. Ends the process where no memory is left.
 enum { SCRATCH_PANEL, SCRATCH_ROWS, SCRATCH_GROUPS, SCRATCH_TILES, SCRATCH_SHARED, SCRATCH_SLOTS, NUM_SCRATCH };
 void *scratch(int piece, size_t num_bytes);
