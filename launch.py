@@ -213,17 +213,15 @@ def _train_seeds(config: ConfigDict, places: dict[str, Any]) -> None:
 
 def _audit(places: dict[str, Any]) -> None:
     workdir = Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
-    if bool(_INPUT.value) == (_CONFIG.value is not None):
-        raise UserError(
-            "--mode=audit needs either --input=FOLDER, whose folders are the parts to compare, or "
-            "--config=configs/cnn.py:paper, whose division is audited"
-        )
+    from wbc_jax.leakage.audit_flags import wanted_parts
+
+    parts = wanted_parts(_INPUT.value, _PARTS.value, has_config=_CONFIG.value is not None)
     if _INPUT.value:
         from wbc_jax.leakage.audit_run import run_on_input
 
         place = Path(_INPUT.value).expanduser()
         text, is_leaky = run_on_input(
-            place, parts=_PARTS.value, workdir=workdir, on_bad_image=_ON_BAD_IMAGE.value
+            place, parts=parts, workdir=workdir, on_bad_image=_ON_BAD_IMAGE.value
         )
     else:
         config = _config()

@@ -2,8 +2,10 @@
 
 import io
 import re
+import struct
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
@@ -75,3 +77,48 @@ def test_an_image_that_needs_nothing_is_not_copied(monkeypatch: pytest.MonkeyPat
     np.testing.assert_array_equal(
         np.asarray(decode(content)), np.asarray(Image.open(io.BytesIO(content)))
     )
+
+
+def deep_files(values: np.ndarray) -> dict[str, bytes]:
+    """Returns 16-bit values as files of every kind that has them, gray and in colour."""
+    gray, colour = values[..., 0], values[..., ::-1]
+    with_alpha = np.dstack([colour, np.full_like(gray, 65535)])
+    return {
+        "gray PNG": encoded(gray),
+        "gray TIFF": encoded(gray, "TIFF"),
+        "gray PGM": b"P5 16 12 65535\n" + gray.astype(">u2").tobytes(),
+        "32-bit TIFF": encoded(Image.fromarray(gray.astype(np.int32)), "TIFF"),
+        "PNG": cv2.imencode(".png", colour)[1].tobytes(),
+        "PNG with alpha": cv2.imencode(".png", with_alpha)[1].tobytes(),
+        "TIFF": cv2.imencode(".tiff", colour)[1].tobytes(),
+        "raw TIFF": cv2.imencode(".tiff", colour, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes(),
+    }
+
+
+@pytest.mark.parametrize("name", deep_files(np.zeros((12, 16, 3), np.uint16)))
+def test_twelve_bits_in_sixteen_are_refused_unless_scaled(name: str) -> None:
+    """Their upper bytes are 0 to 15: nearly black, and the same for different pictures."""
+    values = RGB.astype(np.uint16) * 16
+    values[0, 0] = 4095
+    with pytest.raises(UndecodableError, match=r"below 4,096.*scale them to 0 to 65,535"):
+        decode(deep_files(values)[name])
+    values[0, 0] = 4096  # a dark picture of 16 bits
+    assert np.asarray(decode(deep_files(values)[name])).max() == 16
+    values = RGB.astype(np.uint16) * 257
+    read = np.asarray(decode(deep_files(values)[name]))
+    expected = np.repeat(RGB[..., :1], 3, -1) if "gray" in name or "32" in name else RGB
+    np.testing.assert_array_equal(read, expected)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
+def test_sixteen_bits_of_black_are_black(file_format: str) -> None:
+    assert not np.asarray(decode(encoded(np.zeros((12, 16), np.uint16), file_format))).any()
+
+
+def test_eight_bits_may_be_as_dark_as_they_are() -> None:
+    dark = RGB // 32
+    np.testing.assert_array_equal(np.asarray(decode(encoded(dark))), dark)
+    # Five and six bits a channel are a BMP of "16 bits".
+    header = b"BM" + struct.pack("<IHHI", 54 + 8, 0, 0, 54)
+    header += struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, 16, 0, 8, 0, 0, 0, 0)
+    assert np.asarray(decode(header + struct.pack("<4H", 1, 1, 1, 1))).max() < 16

@@ -46,6 +46,8 @@ def test_folder_and_zip_show_the_same_files(place: Path) -> None:
     tree = FolderTree(place) if place.is_dir() else ZipTree(place)
     assert tree.folders() == ("set",)
     assert tree.files() == tuple(sorted(FILES))
+    assert tree.own_files() == ()
+    assert tree.below("set").own_files() == ("readme.txt",)
     images = tree.below("set/images")
     assert images.folders() == ("A", "B")
     assert images.files() == ("A/1.jpeg", "A/deep/2.jpeg", "B/3.jpeg")
@@ -123,6 +125,28 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "root" / "A" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "root" / "A" / "back").symlink_to(tmp_path / "root")
     assert FolderTree(tmp_path / "root").files() == ("A/linked/1.jpeg",)
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_links_to_folders_above_are_not_followed(is_link: bool, tmp_path: Path) -> None:
+    """Else a part would seem to hold all the other parts, too."""
+    root, part = tmp_path / "root", tmp_path / "root" / "A"
+    if is_link:  # the part lies elsewhere
+        part = tmp_path / "elsewhere"
+        root.mkdir()
+        (root / "A").symlink_to(part)
+    part.mkdir(parents=True)
+    (part / "1.jpeg").touch()
+    (root / "B" / "deep").mkdir(parents=True)
+    (root / "B" / "2.jpeg").touch()
+    (part / "up").symlink_to(root)
+    (part / "top").symlink_to(tmp_path)
+    (part / "beside").symlink_to(root / "B")
+    (root / "B" / "deep" / "up").symlink_to(root)
+    tree = FolderTree(root)
+    assert tree.below("A").files() == ("1.jpeg", "beside/2.jpeg")
+    assert tree.below("B").files() == ("2.jpeg",)
+    assert FolderTree(root / "B" / "deep" / "..").files() == ("2.jpeg",)
 
 
 def test_describe_says_what_is_there_instead(tmp_path: Path) -> None:

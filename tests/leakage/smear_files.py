@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from wbc_jax.datasets.synthetic_smears import copies, drawing
 from wbc_jax.datasets.synthetic_smears.drawing import Smear
@@ -34,3 +35,11 @@ def write_copies(part: Path, smears: Iterable[int], numbers: Iterable[int]) -> N
         folder.mkdir(parents=True, exist_ok=True)
         for number in numbers:
             (folder / f"smear{smear}_{number}.jpeg").write_bytes(copy_of(smear, number))
+
+
+def put(part: Path, name: str, picture: np.ndarray | bytes) -> None:
+    """Writes bytes, or pixels in the format of the name's ending."""
+    if isinstance(picture, bytes):
+        (part / name).write_bytes(picture)
+    else:
+        Image.fromarray(picture).save(part / name)

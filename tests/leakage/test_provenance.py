@@ -2,9 +2,6 @@
 
 import csv
 import io
-import subprocess
-import sys
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -235,30 +232,16 @@ def test_several_processes_keep_the_order() -> None:
     assert list(workers.in_order(abs, [-3, 2, -1], processes=2)) == [3, 2, 1]
 
 
-def test_a_user_without_originals_is_told_where_they_are(tmp_path: Path) -> None:
-    (tmp_path / "images" / "TEST").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"no original smears in data_dir=.*Original_Images"):
-        originals.find_originals(tmp_path)
-
-
-def test_labels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
-        file.writestr("dataset-master/JPEGImages/BloodImage_00000.jpg", b"x")
-    with pytest.raises(UserError, match=r"holds no labels\.csv: fetch the archive again"):
-        originals.load_labels(originals.find_originals(tmp_path / "a.zip"))
-    (tmp_path / "Original_Images").mkdir()
-    (tmp_path / "Original_Images" / "BloodImage_00000.jpg").write_bytes(b"x")
-    (tmp_path / "labels.csv").write_bytes("Image,Category\n0,Monocyté\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"labels\.csv must be UTF-8"):
-        originals.load_labels(originals.find_originals(tmp_path))
-
-
-def test_mistakes_on_the_command_line_are_one_message(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "wbc_jax.leakage.provenance", f"--data_dir={tmp_path}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: blood_cells: no images in data_dir=")
-    assert "Traceback" not in done.stderr
+def test_files_that_are_no_copies_are_passed_over(
+    made: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(originals, "NUM_DIVIDED", len(NAMES))
+    monkeypatch.setattr(originals, "_NUM_TEST", 2)
+    stray = ["readme.txt", "TRAIN/notes.txt", "TRAIN/MONOCYTE/more/x.jpeg", "VAL/MONOCYTE/x.jpeg"]
+    stray += ["TRAIN/BASOPHIL/x.jpeg"]
+    file = next(iter(made.truth))
+    found = recovery.recover(made.place, {}, processes=1, files=[*stray, file])
+    assert found.keys() == {file}
 
 
 def test_real_copies_are_found_again_as_recorded(real_data: Path) -> None:

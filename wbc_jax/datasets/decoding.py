@@ -8,6 +8,7 @@ pixels = np.asarray(image)              # rows, columns, 3; 0 to 255
 | 8-bit RGB | the same values, bit for bit |
 | gray, 1 bit, palette, YCbCr, CMYK, HSV | RGB by Pillow's conversion; colour profiles are ignored |
 | 16 bits a channel | the upper 8 of them |
+| the same, all values below 4,096 | refused: 10 or 12 bits, not scaled; gray all 0 is black |
 | transparency (RGBA, LA, a palette's or a colour's) | composited over white, the empty slide |
 | an orientation in its EXIF data | turned upright |
 | several frames or pages | refused: which one is meant is not known; a camera's MPO: the first |
@@ -22,7 +23,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from wbc_jax.printable import printable
 
@@ -34,6 +35,10 @@ MOST_PIXELS = 50_000_000
 _ORIENTATION = 0x0112
 _MOST_REASON = 200  # characters of a reason; decoders quote what they read
 _SIXTEEN_BITS = 2**16 - 1
+# What the brightest of 16-bit values must reach. Below, a camera's 10 or 12 bits lie in 16 as they
+# came: the upper 8 are 0 to 15, nearly black, and different pictures become the same.
+_LEAST_BRIGHTEST = 2**12
+_DEEP = (";16B", ";16L", ";16N")  # in Pillow's names for 16 bits a channel in a file
 
 # Pillow warns of large images and refuses only larger ones; here they are all refused. What it says
 # of odd metadata is of no use to somebody who only hands over files.
@@ -91,7 +96,10 @@ def _decode(encoded: bytes) -> Image.Image:
             f"{getattr(image, 'n_frames', 'several')} frames or pages, of which one must be saved "
             "as a file of its own"
         )
+    is_deep = _is_deep_colour(image)
     image.load()  # before the EXIF data is asked for, which may stand behind the pixels
+    if is_deep and np.asarray(image)[..., :3].max() < _LEAST_BRIGHTEST >> 8:
+        raise _unscaled()
     if _is_turned(image):
         image = ImageOps.exif_transpose(image)
     return _to_rgb(image)
@@ -102,6 +110,24 @@ def _is_turned(image: Image.Image) -> bool:
         return image.getexif().get(_ORIENTATION, 1) != 1
     except Exception:  # the pixels are good all the same
         return False
+
+
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Whether the file has 16 bits a channel, of which Pillow will load the upper 8.
+
+    Where these are all 0, black cannot be told from values below 256: that is refused, too.
+    """
+    if not isinstance(image, ImageFile.ImageFile) or image.mode not in {"RGB", "RGBA"}:
+        return False
+    forms = [str(tile.args) for tile in image.tile]  # a name, or a tuple that begins with it
+    return any(deep in form for form in forms for deep in _DEEP)
+
+
+def _unscaled() -> UndecodableError:
+    return UndecodableError(
+        f"all its 16-bit values are below {_LEAST_BRIGHTEST:,}, as a 12-bit camera's are, so that "
+        f"it would be nearly black: scale them to 0 to {_SIXTEEN_BITS:,}"
+    )
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -120,4 +146,6 @@ def _to_gray(image: Image.Image) -> Image.Image:
     if image.mode == "F" or values.min() < 0 or values.max() > _SIXTEEN_BITS:
         kind = "floating-point" if image.mode == "F" else "32-bit"
         raise UndecodableError(f"{kind} values, whose range is not known: save 8 or 16 bits")
+    if 0 < values.max() < _LEAST_BRIGHTEST:  # all 0 is black, whatever the scale
+        raise _unscaled()
     return Image.fromarray((values.astype(np.uint16) >> 8).astype(np.uint8))

@@ -37,6 +37,10 @@ class ImageTree(ABC):
         """Returns the names of the folders directly in this one, sorted."""
 
     @abstractmethod
+    def own_files(self) -> tuple[str, ...]:
+        """Returns the names of the files directly in this one, sorted."""
+
+    @abstractmethod
     def files(self) -> tuple[str, ...]:
         """Returns the paths of all files below, at any depth, sorted."""
 
@@ -56,28 +60,36 @@ class ImageTree(ABC):
 class FolderTree(ImageTree):
     """The files of a folder on disk."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, above: Iterable[Path] = ()) -> None:
+        """Opens a folder.
+
+        Args:
+            root: the folder.
+            above: real folders through which it was reached.
+        """
         self._root = root
+        self._above = frozenset(above)
         self.where = str(root)
 
     def folders(self) -> tuple[str, ...]:
         """See base class."""
-        try:
-            names = [entry.name for entry in os.scandir(self._root) if _is_folder(entry)]
-        except OSError as error:
-            raise _unreadable(self.where, error) from error
-        return tuple(sorted(name for name in names if not is_junk(name)))
+        return tuple(sorted(entry.name for entry in _entries(self._root) if _is_folder(entry)))
+
+    def own_files(self) -> tuple[str, ...]:
+        """See base class."""
+        return tuple(sorted(entry.name for entry in _entries(self._root) if not _is_folder(entry)))
 
     def files(self) -> tuple[str, ...]:
         """See base class."""
-        return tuple(sorted(self._walk(self._root, "", {self._root.resolve()})))
+        return tuple(sorted(self._walk(self._root, "", self._on_the_way())))
+
+    def _on_the_way(self) -> set[Path]:
+        """Returns this folder and those above; it may be a link, so in both places."""
+        real = self._root.resolve()
+        return {real, *real.parents, *self._above}
 
     def _walk(self, folder: Path, prefix: str, seen: set[Path]) -> Iterator[str]:
-        try:
-            entries = [entry for entry in os.scandir(folder) if not is_junk(entry.name)]
-        except OSError as error:
-            raise _unreadable(str(folder), error) from error
-        for entry in entries:
+        for entry in _entries(folder):
             if not _is_folder(entry):
                 yield prefix + entry.name
             # A link that leads back to a folder above is not followed.
@@ -86,7 +98,7 @@ class FolderTree(ImageTree):
 
     def below(self, folder: str) -> "FolderTree":
         """See base class."""
-        return FolderTree(self._root / folder)
+        return FolderTree(self._root / folder, self._on_the_way())
 
     def read(self, path: str) -> bytes:
         """See base class."""
@@ -115,6 +127,10 @@ class ZipTree(ImageTree):
     def folders(self) -> tuple[str, ...]:
         """See base class."""
         return tuple(sorted({name.split("/")[0] for name in self._members if "/" in name}))
+
+    def own_files(self) -> tuple[str, ...]:
+        """See base class."""
+        return tuple(sorted(name for name in self._members if "/" not in name))
 
     def files(self) -> tuple[str, ...]:
         """See base class."""
@@ -255,6 +271,13 @@ def _unreadable(what: str, error: Exception) -> UserError:
     return UserError(
         f"{printable(what)} cannot be read ({reason}): check its permissions or fetch a fresh copy"
     )
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return [entry for entry in os.scandir(folder) if not is_junk(entry.name)]
+    except OSError as error:
+        raise _unreadable(str(folder), error) from error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

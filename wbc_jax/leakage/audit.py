@@ -24,10 +24,11 @@ from wbc_jax.datasets import bad_images
 from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.errors import UserError
+from wbc_jax.leakage import picture_names
 from wbc_jax.leakage.comparison import View, look_at
 from wbc_jax.leakage.fingerprints import Fingerprint, decode, shrink, take_fingerprints
 from wbc_jax.leakage.picture_parts import Picture, open_parts
-from wbc_jax.leakage.twins import TwinGallery, pair_up
+from wbc_jax.leakage.twins import TwinGallery, crowded, pair_up
 from wbc_jax.printable import printable
 from wbc_jax.reporting.audit_findings import Findings, Group, Pair
 
@@ -62,23 +63,23 @@ def audit_folder(
             "Mend them or take them away, or add --on_bad_image=skip to compare the others"
         )
     by_part = _by_part(fingerprints)
+    taken = {one.picture for one in fingerprints} | unreadable.keys()
+    notes = picture_names.passed_over(p.file for p in pictures if p not in taken)
     if len(by_part) < 2:
         raise UserError(
             f"input={place}: of its folders {', '.join(parts.files)} fewer than two hold a picture "
-            "that can be read, so there is nothing to compare"
+            f"that can be read, so there is nothing to compare. {' '.join(notes)}".rstrip()
         )
-    left_out = len(pictures) - len(fingerprints) - len(unreadable)
-    notes = []
-    if left_out:
-        said = "file is no picture and was" if left_out == 1 else "files are no pictures and were"
-        notes.append(f"{left_out:,} {said} passed over.")
+    notes += picture_names.beside(parts.beside)
     notes += [
         f"{part} holds no picture that can be read." for part in parts.files if part not in by_part
     ]
+    pairs = _compare(by_part, parts.read)
+    notes += _note_of_crowded(pairs)
     return _findings(
         f"input {place}",
         {part: len(some) for part, some in by_part.items()},
-        compare_parts(by_part, parts.read),
+        [_in_order(pair, list(by_part)) for pair in pairs],
         unreadable,
         notes,
     )
@@ -114,7 +115,8 @@ def audit_division(
             "parts by content."
         )
         by_content, unreadable = _pairs_of_unknown(parts, unknown, read())
-        pairs += by_content
+        notes += _note_of_crowded(by_content)
+        pairs += [_in_order(pair, list(parts)) for pair in by_content]
     sizes = {name: len(examples.label) for name, examples in parts.items()}
     findings = _findings(title, sizes, pairs, unreadable, notes, scenes)
     smears = shared_smears(*(examples.source for examples in parts.values()))
@@ -128,6 +130,11 @@ def compare_parts(parts: Parts, read: Read) -> list[Pair]:
         parts: name -> fingerprints.
         read: returns a file's bytes.
     """
+    return [_in_order(pair, list(parts)) for pair in _compare(parts, read)]
+
+
+def _compare(parts: Parts, read: Read) -> list[Pair]:
+    """Returns the pairs of every two parts, the picture of the smaller one first."""
     see = _viewer(read)
     by_size = sorted(parts, key=lambda part: len(parts[part]))  # the larger one is indexed
     pairs = []
@@ -135,8 +142,16 @@ def compare_parts(parts: Parts, read: Read) -> list[Pair]:
         gallery = TwinGallery(parts[name], see)
         for other in by_size[:place]:
             pairs += gallery.twins(parts[other])
-    order = list(parts)
-    return [_in_order(pair, order) for pair in pairs]
+    return pairs
+
+
+def _note_of_crowded(pairs: Iterable[Pair]) -> list[str]:
+    """Returns what a reader must know where `MOST_CANDIDATES` were too few, pairs as found."""
+    count = len(crowded(pairs))
+    if not count:
+        return []
+    have = "1 picture has" if count == 1 else f"{count:,} pictures have"
+    return [f"{have} a twin in every candidate compared: there may be more than are listed."]
 
 
 def _pairs_by_source(parts: Mapping[str, Examples]) -> tuple[list[Pair], dict[Picture, str]]:
@@ -166,7 +181,7 @@ def _pairs_by_source(parts: Mapping[str, Examples]) -> tuple[list[Pair], dict[Pi
 def _pairs_of_unknown(
     parts: Mapping[str, Examples], unknown: Mapping[str, set[str]], read: Read
 ) -> tuple[list[Pair], dict[Picture, str]]:
-    """Compares pictures without a known source with those of all other parts."""
+    """Returns the pairs of pictures without a known source, these first, and what is unreadable."""
     needed = [
         Picture(part, file)
         for part, examples in parts.items()
@@ -188,8 +203,7 @@ def _pairs_of_unknown(
         if not queries:
             continue
         for pair in TwinGallery(some, see).twins(queries):
-            ends = frozenset(_ends(pair))
-            pairs.setdefault(ends, _in_order(pair, list(parts)))
+            pairs.setdefault(frozenset(_ends(pair)), pair)
     return list(pairs.values()), unreadable
 
 

@@ -32,8 +32,9 @@ RULES = {
         f"least {comparison.LEAST_COMMON:.0%} of the smaller one"
     ),
     "compared in full": (
-        f"the {shortlist.MOST_CANDIDATES} nearest by hash and the {shortlist.MOST_CANDIDATES} that "
-        "most key points vote for, of each picture of the smaller part"
+        f"of each picture of the smaller part: all within {twins.MOST_BITS} bits by hash (at most "
+        f"the {twins.MOST_NEAR} nearest), and the {shortlist.MOST_CANDIDATES} others that most key "
+        "points vote for"
     ),
     "size": f"pictures are compared at no more than {fingerprints.LONGEST_SIDE} pixels a side",
 }
@@ -59,7 +60,7 @@ def run_on_input(
         UserError: there are not two parts with pictures, some cannot be read, or `workdir` lies
             among them or cannot be written.
     """
-    output = workdir or Path("runs") / f"audit-{place.resolve().stem}"
+    output = workdir or Path("runs") / f"audit-{_name(place)}"
     require_apart(output, [place / part for part in parts] or [place])
     read = open_parts(place, parts).read  # what cannot be audited is refused before there is a file
     make_output_folder(output)
@@ -101,6 +102,12 @@ def run_on_division(data: Data, *, seed: int, fold: int, workdir: Path | None) -
     )
     # The encoded images are read only where there is a pair to be drawn.
     return _write(findings, output, lambda picture: reader()(picture))
+
+
+def _name(place: Path) -> str:
+    """Returns what a folder or zip is called: a zip without its ending, a folder with its dots."""
+    real = place.resolve()
+    return real.stem if real.is_file() else real.name
 
 
 def _write(findings: Findings, output: Path, read: Read) -> tuple[str, bool]:

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8, UInt64
-from PIL import Image
 from tqdm import tqdm
 
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets import decoding
 from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.errors import UserError
-from wbc_jax.leakage.keypoints import CONTRAST, Keypoints, detect
+from wbc_jax.leakage.keypoints import EFFORTS, Effort, Keypoints, detect
 from wbc_jax.leakage.perceptual_hash import perceptual_hashes
+from wbc_jax.leakage.picture_names import is_read
 from wbc_jax.leakage.picture_parts import Picture
 
 LONGEST_SIDE = 320  # pixels at which pictures are compared; larger ones are shrunk
+FEW_POINTS = 150  # of a picture; where there are fewer, as in small ones, more are looked for
 MOST_POINTS = 1000  # of a picture; it bounds the memory where there is texture everywhere
 
 # SIFT describes a point by 4x4 histograms of 8 directions each, in axes turned with the point: in
@@ -34,7 +35,7 @@ Pixels = UInt8[np.ndarray, "h w 3"]
 
 
 class NoPictureError(Exception):
-    """A file is no picture and is not named like one."""
+    """A file is no picture that can be read and is not named like one."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ def fingerprint(picture: Picture, content: bytes) -> Fingerprint:
     pixels = decode(picture.file, content)
     layout = repr(pixels.shape).encode()
     shrunk = shrink(pixels)
-    points = _detect(shrunk)
+    points = _detect(shrunk, EFFORTS[0])
+    if len(points) < FEW_POINTS:
+        points = _detect(shrunk, EFFORTS[1])
     return Fingerprint(
         picture=picture,
         file_digest=hashlib.sha256(content).digest(),
@@ -134,7 +137,7 @@ def decode(file: str, content: bytes) -> Pixels:
     """Returns an encoded picture in 8-bit RGB.
 
     Args:
-        file: its name; where Pillow knows its ending, it is meant to be a picture.
+        file: its name, which tells whether it is meant to be a picture.
         content: the file's bytes.
 
     Raises:
@@ -144,8 +147,7 @@ def decode(file: str, content: bytes) -> Pixels:
     try:
         return np.array(decoding.decode(content))
     except UndecodableError as error:
-        ending = f".{file.rpartition('.')[2].lower()}"
-        if not error.is_image and ending not in Image.registered_extensions():
+        if not error.is_image and not is_read(file):
             raise NoPictureError(file) from error
         raise
 
@@ -160,9 +162,9 @@ def shrink(pixels: Pixels) -> UInt8[np.ndarray, "_ _ 3"]:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _detect(image: Pixels) -> Keypoints:
+def _detect(image: Pixels, effort: Effort) -> Keypoints:
     """Returns a picture's key points, of very many only those of high contrast."""
-    contrast = CONTRAST
-    while len(points := detect(image, contrast=contrast)) > MOST_POINTS:
+    contrast = effort.contrast
+    while len(points := detect(image, contrast=contrast, enlarge=effort.enlarge)) > MOST_POINTS:
         contrast *= 1.5
     return points

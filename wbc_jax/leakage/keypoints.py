@@ -31,6 +31,22 @@ Image = UInt8[np.ndarray, "h w 3"]
 
 
 @dataclass(frozen=True)
+class Effort:
+    """How key points are looked for.
+
+    Attributes:
+        contrast: SIFT's threshold.
+        enlarge: factor of magnification before.
+    """
+
+    contrast: float
+    enlarge: int
+
+
+EFFORTS = (Effort(CONTRAST, 1), Effort(CONTRAST / 4, 2))  # the second where the first is too little
+
+
+@dataclass(frozen=True)
 class Keypoints:
     """The key points of a picture.
 

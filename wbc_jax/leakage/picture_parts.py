@@ -34,10 +34,12 @@ class Parts:
     Attributes:
         tree: the folder they lie in.
         files: part -> paths of its files below it, sorted; pictures and whatever else there is.
+        beside: names of the files that lie beside the parts.
     """
 
     tree: ImageTree
     files: Mapping[str, Sequence[str]]
+    beside: Sequence[str] = ()
 
     def read(self, picture: Picture) -> bytes:
         """Returns a file's bytes.
@@ -56,7 +58,8 @@ def open_parts(place: Path, wanted: Sequence[str]) -> Parts:
         wanted: names of the parts to take; none: all there are.
 
     Raises:
-        UserError: `place` is not there, a wanted part is not in it, or there are not two.
+        UserError: `place` is not there, a wanted part is not in it, or there are not two, be it
+            of those wanted.
     """
     tree = _open(place)
     there = tree.folders()
@@ -66,6 +69,12 @@ def open_parts(place: Path, wanted: Sequence[str]) -> Parts:
             f"parts={unknown[0]} is not a folder of {tree.where}; there are: "
             f"{listed(there) or 'none'}"
         )
+    others = [name for name in there if name not in wanted]
+    if len(set(wanted)) == 1 and others:
+        raise UserError(
+            f"parts={wanted[0]} names only one folder, and it takes two to compare: add another, "
+            f"as of {listed(others)}, or leave --parts out to compare all"
+        )
     parts = {name: tree.below(name).files() for name in there if name in wanted or not wanted}
     parts = {name: files for name, files in parts.items() if files}
     if len(parts) < 2:
@@ -74,7 +83,7 @@ def open_parts(place: Path, wanted: Sequence[str]) -> Parts:
             f"such as train and test; there is {listed(sorted(parts)) or 'none'}: name the folder "
             "that holds them, in a zip as FILE.zip/FOLDER"
         )
-    return Parts(tree, parts)
+    return Parts(tree, parts, tree.own_files())
 
 
 def _open(place: Path) -> ImageTree:

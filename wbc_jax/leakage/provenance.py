@@ -9,6 +9,7 @@ sources.tsv, sources_simple.tsv, maps.tsv and overlaps.tsv, which are kept with 
 checks.json; and provenance.png, copies beside their originals. Method: docs/provenance.md.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -27,8 +28,14 @@ from wbc_jax.leakage.provenance_checks import check
 from wbc_jax.leakage.provenance_picture import examples, provenance_sheet
 from wbc_jax.leakage.recovery import Recovered
 from wbc_jax.reporting.figure_files import save_figure
+from wbc_jax.reporting.output_folder import make_output_folder
 
 _USER_MISTAKE = 2
+# Errors of writing that are the user's to mend, as of launch.py; any other is a fault of ours.
+_OF_THE_DISK = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EIO, errno.ESTALE, errno.ENAMETOOLONG),
+}
 
 
 def provenance(
@@ -47,11 +54,12 @@ def provenance(
         What was counted; empty without checks.
 
     Raises:
-        UserError: the images or the originals are not there.
+        UserError: the images or the originals are not there, or `output` cannot be written.
     """
     copies, tree = recovery.find_copies(place), originals.find_originals(place)
     labels, names = originals.load_labels(tree), originals.names(tree)
     divided = originals.division(labels, names)
+    make_output_folder(output)  # and tried: what follows takes half an hour
     images = {name: originals.read(tree, name) for name in names}
     nuclei = find_nuclei(images)
     scenes: Mapping[str, str]
@@ -105,6 +113,11 @@ def main(argv: list[str]) -> None:
         )
     except UserError as error:
         _exit(str(error))
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        where = error.filename or "writing"
+        _exit(f"{where}: {error.strerror}; make room, or name another folder with --output")
     for kind, row in counted.get("resolved", {}).items():
         print(f"{kind}: {row['resolved']} of {row['copies']} resolved")
     print(f"written to {given.output}")

@@ -8,6 +8,7 @@ same for any number of processes.
 """
 
 import functools
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from wbc_jax.datasets.blood_cells import source
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.errors import UserError
 from wbc_jax.leakage import alignment, originals
-from wbc_jax.leakage.keypoints import CONTRAST, BestTwo, Gallery, detect
+from wbc_jax.leakage.keypoints import EFFORTS, BestTwo, Effort, Gallery, detect
 from wbc_jax.leakage.workers import in_order
 
 LEAST_INLIERS = 10  # of a resolved copy
@@ -28,21 +29,7 @@ LEAST_LEAD = 2  # times the runner-up's inliers
 LEAST_CORRELATION = 0.9  # of copy and warped original over their common area
 _CHUNK = 25  # copies a task: a few seconds
 
-
-@dataclass(frozen=True)
-class Effort:
-    """How key points are looked for.
-
-    Attributes:
-        contrast: SIFT's threshold.
-        enlarge: factor of magnification before.
-    """
-
-    contrast: float
-    enlarge: int
-
-
-EFFORTS = (Effort(CONTRAST, 1), Effort(CONTRAST / 4, 2))
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -180,7 +167,7 @@ def recover(
         place: folder or zip with the copies and the originals.
         scenes: as for `make_candidates`.
         processes: how many work at once; of no influence on the result.
-        files: paths of the copies below `images`.
+        files: paths of the copies below `images`; others than SPLIT/CLASS/NAME are passed over.
 
     Returns:
         File -> what was found, sorted by file.
@@ -190,8 +177,11 @@ def recover(
     """
     recovered: dict[str, Recovered] = {}
     frozen = tuple(sorted(scenes.items()))
+    copies = sorted(filter(_is_copy, files))
+    if passed_over := len(files) - len(copies):
+        _log.warning("%d files are no SPLIT/CLASS/NAME and are passed over", passed_over)
     for effort in EFFORTS:
-        left = [file for file in sorted(files) if not _is_resolved(recovered.get(file))]
+        left = [file for file in copies if not _is_resolved(recovered.get(file))]
         tasks = [(place, frozen, effort, chunk) for chunk in chunks(left)]
         with tqdm(total=len(left), desc="copies", unit=" files", disable=None) as bar:
             for results in in_order(_recover_chunk, tasks, processes=processes):
@@ -261,6 +251,12 @@ def _candidates(
     place: Path, kind: tuple[str, str], scenes: tuple[tuple[str, str], ...], effort: Effort
 ) -> Candidates:
     return candidates_for(place, [kind], dict(scenes), effort)
+
+
+def _is_copy(file: str) -> bool:
+    """Whether a path is SPLIT/CLASS/NAME of a known split and class: notes may lie beside them."""
+    folders = file.split("/")[:-1]
+    return len(folders) == 2 and folders[0] in source.SPLITS and folders[1] in originals.CLASSES
 
 
 def _is_resolved(result: Recovered | None) -> bool:

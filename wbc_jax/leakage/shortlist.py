@@ -2,7 +2,7 @@
 
     index = DescriptorIndex([fingerprint.descriptors for fingerprint in gallery])
     for candidates in index.candidates([fingerprint.descriptors for fingerprint in queries]):
-        candidates                     # positions in the gallery
+        candidates[:MOST_CANDIDATES]   # positions in the gallery
 
 Every key point votes for the pictures that have a similar one, and its vote is divided among them:
 what many pictures have, such as the corners of a black border, says little. Similar points are
@@ -54,20 +54,20 @@ class DescriptorIndex:
         self._starts = np.searchsorted(cells[order], np.arange(len(self._centres) + 1))
 
     def candidates(self, queries: Sequence[Descriptors]) -> Iterator[list[int]]:
-        """Yields, for each picture, which of the gallery it and its mirror image vote for most.
+        """Yields, for each picture, which of the gallery it or its mirror image votes for.
 
         Args:
             queries: descriptors of each.
 
         Yields:
-            At most `MOST_CANDIDATES` positions in the gallery.
+            Positions in the gallery, those with most votes first.
         """
         for start in range(0, len(queries), _QUERIES):
             some = [spread(one, POINTS) for one in queries[start : start + _QUERIES]]
             mirrored = self._votes([mirror(one) for one in some])
             # A cell looks much like its mirror image: which of both it is, the comparison tells.
             for votes in np.maximum(self._votes(some), mirrored):
-                ranked = np.argsort(-votes, kind="stable")[:MOST_CANDIDATES]
+                ranked = np.argsort(-votes, kind="stable")
                 yield ranked[votes[ranked] > 0].tolist()
 
     def _votes(self, queries: Sequence[Descriptors]) -> Float32[np.ndarray, "q g"]:

@@ -3,16 +3,17 @@
     gallery = TwinGallery(fingerprints_of_train, see)
     pairs = gallery.twins(fingerprints_of_test)
 
-A picture is compared with those whose bytes or pixels are identical, with the nearest by perceptual
-hash in any flip or quarter turn, and with those its key points vote for. What is near is only a
-candidate: a pair counts where the gray values of both agree under the map between them. There is
-no rule against a runner-up here: two copies of one smear are both right, and no rivals.
+A picture is compared with those whose bytes or pixels are identical, with all that are near by
+perceptual hash in any flip or quarter turn, and with the ten others that its key points vote for
+most. What is near is only a candidate: a pair counts where the gray values of both agree under the
+map between them. There is no rule against a runner-up here: two copies of one smear are both right,
+and no rivals.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, product
 from typing import TypeVar
 
 import numpy as np
@@ -29,6 +30,7 @@ from wbc_jax.reporting.audit_findings import Pair
 LEAST_INLIERS = 10  # as for a copy and its original, see docs/provenance.md
 LEAST_CORRELATION = 0.9  # likewise
 MOST_BITS = 8  # of 64 in which hashes of candidates differ; see docs/audit.md
+MOST_NEAR = 300  # such candidates; as a rule only pictures of next to nothing have more
 _MOST_PRODUCT = 100_000  # pairs listed of pictures that are all the same
 _ROWS = 64  # of a block of hash distances
 
@@ -58,23 +60,25 @@ class TwinGallery:
     def twins(self, queries: Sequence[Fingerprint]) -> list[Pair]:
         """Returns the pairs of the queries' part and this one, the query's picture first.
 
-        Of pictures that are alike but not identical, at most `MOST_CANDIDATES` are listed with
-        each query in each way.
+        Of pictures that are alike but not identical, at most `MOST_NEAR` are listed with each query
+        by hash and `MOST_CANDIDATES` by key points; see `crowded`.
 
         Args:
             queries: pictures of another part.
         """
         pairs = self._identical(queries)
-        done = {pair.ends for pair in pairs}
-        voted = self._index.candidates([query.descriptors for query in queries])
-        shown = tqdm(voted, total=len(queries), desc="comparing", delay=2, disable=None)
-        for query, near, candidates in zip(queries, self._near(queries), shown, strict=True):
-            close = [*near, *candidates]
-            known = {j for j in close if (query.picture, self._picture(j)) in done}
-            found = self._by_hash(query, [j for j in near if j not in known])
-            known |= found.keys()
-            rest = [j for j in candidates if j not in known]
-            pairs += [*found.values(), *self._by_keypoints(query, rest)]
+        done: dict[Picture, set[Picture]] = defaultdict(set)
+        for pair in pairs:
+            done[Picture(*pair.ends[0])].add(Picture(*pair.ends[1]))
+        votes = self._index.candidates([query.descriptors for query in queries])
+        shown = tqdm(votes, total=len(queries), desc="comparing", delay=2, disable=None)
+        for query, near, voted in zip(queries, self._near(queries), shown, strict=True):
+            known = done.get(query.picture, set())
+            found = self._by_hash(query, [j for j in near if self._picture(j) not in known])
+            known = known | {self._picture(j) for j in found}
+            others = (j for j in voted if self._picture(j) not in known)
+            candidates = list(islice(others, MOST_CANDIDATES))
+            pairs += [*found.values(), *self._by_keypoints(query, candidates)]
         return pairs
 
     def _picture(self, position: int) -> Picture:
@@ -101,7 +105,7 @@ class TwinGallery:
             some = np.array([query.hashes[:1] for query in queries[start : start + _ROWS]])
             for bits in distances(some, self._hashes):
                 near = np.flatnonzero(bits <= MOST_BITS)
-                yield near[np.argsort(bits[near], kind="stable")][:MOST_CANDIDATES].tolist()
+                yield near[np.argsort(bits[near], kind="stable")][:MOST_NEAR].tolist()
 
     def _by_hash(self, query: Fingerprint, near: Sequence[int]) -> dict[int, Pair]:
         found = {}
@@ -141,6 +145,17 @@ class TwinGallery:
     ) -> Pair:
         bits = int(distances(query.hashes[None, :1], other.hashes[None])[0, 0])
         return Pair(*query.picture, *other.picture, how, bits, inliers, value)
+
+
+def crowded(pairs: Iterable[Pair]) -> set[Picture]:
+    """Returns the queries of which every candidate was a twin, so that there may be more.
+
+    Args:
+        pairs: as `TwinGallery.twins` returns them.
+    """
+    most = {"hash": MOST_NEAR, "keypoints": MOST_CANDIDATES}
+    counts = Counter((pair.ends[0], pair.part_b, pair.how) for pair in pairs if pair.how in most)
+    return {Picture(*query) for (query, _, how), count in counts.items() if count >= most[how]}
 
 
 def pair_up(first: Sequence[_Thing], second: Sequence[_Thing]) -> list[tuple[_Thing, _Thing]]:
