@@ -1,4 +1,4 @@
-"""What is compared of a picture: its content, not the black or white that it ends in."""
+"""What is compared of a picture: its content, not the single colour that it ends in."""
 
 import io
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def test_what_cells_are_put_on_makes_them_no_copies(make: Make, colour: int) -> 
     assert max(likeness(*pair) for pair in pairs) < LEAST_CORRELATION - 0.05
 
 
-@pytest.mark.parametrize("colour", [255, 0])
+@pytest.mark.parametrize("colour", [255, 60, 0])
 @pytest.mark.parametrize("make", [cut_out, padded])
 def test_copies_of_what_was_put_on_a_colour_are_copies(make: Make, colour: int) -> None:
     for number in range(3):
@@ -91,6 +91,22 @@ def test_a_turned_copy_ends_where_its_white_fill_begins() -> None:
         assert match_agreement(look_at(picture), view, matrix) > 0.97
         on_paper = np.pad(turned, ((20, 20), (20, 20), (0, 0)), constant_values=255)
         assert abs(look_at(on_paper).content.sum() - view.content.sum()) < 30
+
+
+@pytest.mark.parametrize("place", [np.s_[:90, :80], np.s_[30:, :60], np.s_[40:80, 40:80]])
+def test_a_border_of_any_colour_is_none_of_the_content(place: tuple[slice, slice]) -> None:
+    colours = np.array([90, 120, 200]) + np.random.default_rng(0).integers(-1, 2, (SIDE, SIDE, 3))
+    picture = colours.astype(np.uint8)
+    picture[place] = cell(0)[place]
+    expected = np.zeros((SIDE, SIDE), bool)
+    expected[place] = True
+    assert (look_at(picture).content == expected).mean() > 0.99
+
+
+def test_a_quarter_of_the_frame_in_one_colour_is_no_border() -> None:
+    picture = cell(0).copy()
+    picture[:20] = 128
+    assert look_at(picture).content.all()
 
 
 def test_a_bright_slide_is_no_border() -> None:

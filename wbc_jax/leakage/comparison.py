@@ -26,7 +26,7 @@ WHITE = 250  # darkest value of a white border in any channel; an empty slide is
 # A border of any colour: so much of the outermost pixels is within so many of 255 of one colour. Of
 # 1,000 photographs, cut out cells of 32 pixels among them, no more than 0.45 are so alike.
 SAME = 3 / 255
-LEAST_SAME = 0.5
+LEAST_SAME = 1.5
 LEAST_COMMON = 0.05  # of the smaller one's content that must be in common
 
 Image = UInt8[np.ndarray, "_ _ 3"]
