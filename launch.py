@@ -36,12 +36,11 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
-from wbc_jax.errors import UserError
+from wbc_jax.errors import OF_THE_DISK, UserError
 from wbc_jax.prediction import command_line as predictions
 from wbc_jax.sweeps import command_line as sweeps
 from wbc_jax.training import command_line as processes
 from wbc_jax.training.compilation_cache import keep_compiled_programs
-from wbc_jax.training.disk import OF_THE_DISK
 from wbc_jax.training.interruption import Interrupted
 from wbc_jax.training.memory import out_of_memory
 from wbc_jax.training.processes import is_first, leaving_together

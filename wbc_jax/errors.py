@@ -4,7 +4,20 @@
 is raised is a fault of ours and keeps its traceback.
 """
 
+import errno
 from collections.abc import Collection
+
+# What a place gives that cannot be written: the user's to mend. Any other is a fault of ours.
+OF_THE_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.ESTALE,
+}
 
 
 class UserError(Exception):

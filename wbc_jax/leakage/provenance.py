@@ -21,7 +21,7 @@ from absl import app, flags
 from wbc_jax.atomic_files import write_json
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets.blood_cells import sources
-from wbc_jax.errors import UserError
+from wbc_jax.errors import OF_THE_DISK, UserError
 from wbc_jax.leakage import originals, overlaps, recovery, tables
 from wbc_jax.leakage.cells import find_nuclei
 from wbc_jax.leakage.provenance_checks import check
@@ -31,11 +31,6 @@ from wbc_jax.reporting.figure_files import save_figure
 from wbc_jax.reporting.output_folder import make_output_folder
 
 _USER_MISTAKE = 2
-# Errors of writing that are the user's to mend, as of launch.py; any other is a fault of ours.
-_OF_THE_DISK = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
-    *(errno.EIO, errno.ESTALE, errno.ENAMETOOLONG),
-}
 
 
 def provenance(
@@ -114,7 +109,7 @@ def main(argv: list[str]) -> None:
     except UserError as error:
         _exit(str(error))
     except OSError as error:
-        if error.errno not in _OF_THE_DISK:
+        if error.errno not in {errno.ENAMETOOLONG, *OF_THE_DISK}:
             raise
         where = error.filename or "writing"
         _exit(f"{where}: {error.strerror}; make room, or name another folder with --output")

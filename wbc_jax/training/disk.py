@@ -5,23 +5,10 @@ with disk_errors_named(workdir):
 """
 
 import contextlib
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from wbc_jax.errors import UserError
-
-# What a place gives that cannot be written; any other error is a fault of ours.
-OF_THE_DISK = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.ESTALE,
-}
+from wbc_jax.errors import OF_THE_DISK, UserError
 
 
 def disk_error(place: Path, reason: str) -> UserError:
