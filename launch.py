@@ -36,6 +36,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import OF_THE_DISK, UserError
 from wbc_jax.prediction import command_line as predictions
 from wbc_jax.sweeps import command_line as sweeps
@@ -144,8 +145,7 @@ def _dispatch() -> None:
             f"--seeds names runs to train: it does not go with --mode={_MODE.value}; a sweep's "
             "seeds stand in its file, one run's is --config.seed"
         )
-    places: Any = {"data_dir": data_dir, "cache_dir": cache_dir}
-    places |= {"download": _DOWNLOAD.value, "on_bad_image": _ON_BAD_IMAGE.value}
+    places = Places(data_dir, cache_dir, _DOWNLOAD.value, _ON_BAD_IMAGE.value)
     match _MODE.value:
         case "train":
             config, workdir = _config(), _workdir()
@@ -156,7 +156,7 @@ def _dispatch() -> None:
             from wbc_jax.training.train import train
 
             results = train(
-                config, workdir=workdir, **places, profile=_PROFILE.value, started=_STARTED
+                config, places, workdir=workdir, profile=_PROFILE.value, started=_STARTED
             )
             _print_summary(results, workdir)
         case "evaluate":
@@ -165,8 +165,7 @@ def _dispatch() -> None:
             processes.join_others()
             from wbc_jax.evaluation.evaluate import evaluate
 
-            del places["download"]  # a run's images have been there
-            results = evaluate(workdir, **places)
+            results = evaluate(workdir, places)
             _print_summary(results, workdir)
         case "compare":
             from wbc_jax.reporting.compare import compare
@@ -186,7 +185,7 @@ def _dispatch() -> None:
             from wbc_jax.reporting.summary import data_summary
             from wbc_jax.training.prepare_data import prepare_data
 
-            print(data_summary(prepare_data(config, **places).describe()))
+            print(data_summary(prepare_data(config, places).describe()))
         case "audit":
             _audit(places)
         case "sweep":
@@ -196,7 +195,7 @@ def _dispatch() -> None:
             print(predictions.run(mode, _INPUT.value, _WORKDIR.value, cache_dir))
 
 
-def _train_seeds(config: ConfigDict, places: dict[str, Any]) -> None:
+def _train_seeds(config: ConfigDict, places: Places) -> None:
     if _PROFILE.value:
         raise UserError("--profile records one run: it does not go with --seeds")
     runs = []
@@ -205,12 +204,12 @@ def _train_seeds(config: ConfigDict, places: dict[str, Any]) -> None:
         runs.append((config.copy_and_resolve_references(), _workdir()))
     from wbc_jax.training.seeds import train_seeds
 
-    results = train_seeds(runs, **places, started=_STARTED)
+    results = train_seeds(runs, places, started=_STARTED)
     for (_, workdir), own in zip(runs, results, strict=True):
         _print_summary(own, workdir)
 
 
-def _audit(places: dict[str, Any]) -> None:
+def _audit(places: Places) -> None:
     workdir = Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
     from wbc_jax.leakage.audit_flags import wanted_parts
 
@@ -220,14 +219,14 @@ def _audit(places: dict[str, Any]) -> None:
 
         place = Path(_INPUT.value).expanduser()
         text, is_leaky = run_on_input(
-            place, parts=parts, workdir=workdir, on_bad_image=_ON_BAD_IMAGE.value
+            place, parts=parts, workdir=workdir, on_bad_image=places.on_bad_image
         )
     else:
         config = _config()
         from wbc_jax.leakage.audit_run import run_on_division
         from wbc_jax.training.prepare_data import prepare_data
 
-        data = prepare_data(config, **places)
+        data = prepare_data(config, places)
         text, is_leaky = run_on_division(
             data, seed=config.seed, fold=config.data.fold, workdir=workdir
         )

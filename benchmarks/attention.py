@@ -22,6 +22,7 @@ from benchmarks.command_line import add_cache_dir, at_least, create_parser, run
 from benchmarks.tables import aligned
 from wbc_jax.data.preprocessing import shrink
 from wbc_jax.datasets.decoding import decode
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import prepare
 from wbc_jax.datasets.records import read_features
 from wbc_jax.evaluation.attention import (
@@ -74,7 +75,7 @@ def _read(
     classifier: Classifier, split: str, count: int, cache_dir: Path
 ) -> tuple[np.ndarray, list[Bool[np.ndarray, "h w"]], np.ndarray]:
     """Returns the network's inputs, the pixels of the white cell in each view, and the labels."""
-    prepared = prepare(_DATASET, data_dir=None, cache_dir=cache_dir)
+    prepared = prepare(_DATASET, Places(None, cache_dir))
     inputs, white, labels = [], [], []
     for features in read_features(prepared.path, split):
         picture = decode(features["image"])

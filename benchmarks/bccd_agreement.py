@@ -22,6 +22,7 @@ from benchmarks.command_line import add_cache_dir, add_data_dir, add_outputs, cr
 from benchmarks.tables import aligned
 from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets.catalog import CELL_KINDS
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import prepare, read_records
 from wbc_jax.seeds.matching import match
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
         UserError: the photographs are not there.
     """
     options = _parse(arguments)
-    prepared = prepare("bccd", data_dir=options.data_dir, cache_dir=options.cache_dir)
+    prepared = prepare("bccd", Places(options.data_dir, options.cache_dir))
     photographs = {
         record["source"]: _annotated(record)
         for split in prepared.splits

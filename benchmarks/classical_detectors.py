@@ -34,6 +34,7 @@ from wbc_jax.data.annotated import PictureSettings
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import load_pictures
 from wbc_jax.data.protocols import Draw
+from wbc_jax.datasets.places import Places
 from wbc_jax.evaluation.detection_scores import mean_figures, score_detections
 from wbc_jax.seeds.classical import ClassicalDetector
 from wbc_jax.seeds.matching import cells_of_pictures
@@ -67,11 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
     load = load_before()
     partition = load_pictures(
-        "bccd",
-        PictureSettings(240, 320),
-        draw=Draw(0),
-        data_dir=options.data_dir,
-        cache_dir=options.cache_dir,
+        "bccd", PictureSettings(240, 320), Places(options.data_dir, options.cache_dir), draw=Draw(0)
     ).partition
     part = partition.train if options.choose else getattr(partition, options.part)
     part = part.take(np.arange(0, len(part.label), options.every))

@@ -21,6 +21,7 @@ from benchmarks.command_line import (
     run,
 )
 from benchmarks.timing import Spread, Task, pairwise_ratios, spread, time_alternately
+from wbc_jax.datasets.places import Places
 
 _PRESETS = ("paper", "paper_dev", "official", "lisc", "synthetic", "smoke")
 
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     machine = describe_machine(load_before())
     config = get_config(options.preset)
     data_dir: Path | None = options.data_dir
-    experiment = build_experiment(config, data_dir=data_dir, cache_dir=options.cache_dir)
+    experiment = build_experiment(config, Places(data_dir, options.cache_dir))
     steps = CompiledSteps(
         experiment.run_steps,
         experiment.initial_state(),

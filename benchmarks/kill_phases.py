@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from wbc_jax.datasets.places import Places
+
 NAMES = ("start", "step", "evaluation", "save", "report")
 _ACTIVE, _ENTERED, _SECONDS = range(3)
 # What a training imports: loaded once, in the process from which those of the trainings are forked.
@@ -129,4 +131,4 @@ def _train(config: Any, workdir: Path, cache_dir: Path, compiled: Path, phases: 
     note(OpenRun, "measure", "evaluation")
     note(Checkpoints, "_write", "save")
     note(evaluate, "finish_run", "report")
-    train.train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    train.train(config, Places(None, cache_dir), workdir=workdir)

@@ -36,6 +36,7 @@ from benchmarks.machine import describe_machine, load_before
 from benchmarks.tables import aligned
 from benchmarks.timing import Spread, pairwise_ratios, spread
 from wbc_jax.cores import num_cores
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 
 POOLS = ("threads", "processes")
@@ -173,13 +174,13 @@ def measure_ours(preset: str, data_dir: Path | None, cache_dir: Path) -> Sample:
 
     config = get_config(preset)
     dataset = get_protocol(config.data.protocol).dataset
-    prepare(dataset, data_dir=data_dir, cache_dir=cache_dir)
+    prepare(dataset, Places(data_dir, cache_dir))
     records = clock.read()
     arrays_clock = _Clock()
-    data = prepare_data(config, data_dir=data_dir, cache_dir=cache_dir)
+    data = prepare_data(config, Places(data_dir, cache_dir))
     arrays, total = arrays_clock.read(), clock.read()
     cached_clock = _Clock()
-    prepare_data(config, data_dir=data_dir, cache_dir=cache_dir)
+    prepare_data(config, Places(data_dir, cache_dir))
     cached = cached_clock.read()
     counts = [data.prepared.splits[split].num_examples for split in data.protocol.splits]
     stages = {"records": records, "arrays": arrays, "total": total, "cached": cached}

@@ -24,6 +24,7 @@ from benchmarks.command_line import (
     some_of,
 )
 from benchmarks.timing import Task, pairwise_ratios, spread, time_alternately
+from wbc_jax.datasets.places import Places
 from wbc_jax.reporting.markdown import markdown_row
 
 _NETWORKS = ("cnn", "alexnet", "resnet50", "vgg19", "small_resnet")
@@ -86,7 +87,7 @@ def _measure(network: str, num_seeds: int, options: Namespace) -> dict[str, Any]
     experiments = []
     for seed in range(num_seeds):
         config.seed = seed
-        experiments.append(build_experiment(config, data_dir=None, cache_dir=options.cache_dir))
+        experiments.append(build_experiment(config, Places(None, options.cache_dir)))
     solo = [
         CompiledSteps(
             own.run_steps,

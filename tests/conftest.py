@@ -19,6 +19,7 @@ from jaxtyping import install_import_hook
 from ml_collections import ConfigDict
 
 from tests import typecheck
+from wbc_jax.datasets.places import Places
 
 # Shapes and dtypes of every annotated array are checked while the tests run. Linen's initialiser
 # protocols lack the mark that lets beartype check them.
@@ -203,7 +204,7 @@ def cache_dir(shared_folder: Path, compilation_cache: dict[str, str]) -> Path:
     if library.is_available():
         with suppress(FileExistsError):
             (path / "native").symlink_to(library._library_path().parent)
-    prepare("synthetic_smears/smoke", data_dir=None, cache_dir=path)
+    prepare("synthetic_smears/smoke", Places(None, path))
     return path
 
 
@@ -219,7 +220,7 @@ def trained_once(shared_folder: Path, cache_dir: Path) -> Callable[[str, ConfigD
         with (workdir.parent / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (workdir / "report.html").exists():
-                train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
+                train(config, Places(None, cache_dir), workdir=workdir)
         return workdir
 
     return run

@@ -17,6 +17,7 @@ from wbc_jax.data.input_pipeline import BALANCES
 from wbc_jax.data.load import class_names
 from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.datasets import catalog
+from wbc_jax.datasets.places import Places
 from wbc_jax.models import create_model
 from wbc_jax.models.head import Head
 from wbc_jax.models.registry import DETECTORS, MODELS
@@ -83,7 +84,7 @@ def test_training_reads_every_field_outside_the_network(
     config = tiny_config(name)
     config.train.planted = 1
     read: set[str] = set()
-    train(ReadingRecorder(config, read), workdir=tmp_path, data_dir=None, cache_dir=cache_dir)
+    train(ReadingRecorder(config, read), Places(None, cache_dir), workdir=tmp_path)
     unread = flatten(config.to_dict()).keys() - read
     # Those of the network and of the augmentation are taken all at once; see below.
     taken = ("model.", "augment.")

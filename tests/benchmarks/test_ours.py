@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from benchmarks import ours
 from benchmarks.compiled_steps import CompiledSteps
 from wbc_jax.data.input_pipeline import epoch_order, put_examples
+from wbc_jax.datasets.places import Places
 from wbc_jax.training.experiment import Experiment, build_experiment
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import replicated
@@ -34,7 +35,7 @@ def test_the_step_is_the_one_that_a_run_compiles(
     tiny_config: Callable[..., ConfigDict], cache_dir: Path
 ) -> None:
     config = tiny_config()
-    experiment = build_experiment(config, data_dir=None, cache_dir=cache_dir)
+    experiment = build_experiment(config, Places(None, cache_dir))
     train = experiment.data.partition.train
     built = ours.build(config, train)
     assert program(built, train, config) == program(experiment, train, config)

@@ -13,6 +13,7 @@ from wbc_jax.data.annotated import NO_CELL, PictureSettings
 from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.load import Data, load_pictures
 from wbc_jax.data.protocols import Draw
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.reporting.summary import data_summary
 
@@ -26,9 +27,8 @@ def load(tree: Path, cache: Path, height: int = 120, width: int = 160, share: fl
     return load_pictures(
         "bccd",
         PictureSettings(height, width),
+        Places(tree, cache),
         draw=Draw(0, validation_share=share),
-        data_dir=tree,
-        cache_dir=cache,
     )
 
 
@@ -64,9 +64,7 @@ def test_the_description_counts_cells_and_the_pictures_they_are_in(
 
 def test_a_set_without_boxes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"lisc has no boxes of cells.*choose one of synthetic"):
-        load_pictures(
-            "lisc", PictureSettings(8, 8), draw=Draw(0), data_dir=None, cache_dir=tmp_path
-        )
+        load_pictures("lisc", PictureSettings(8, 8), Places(None, tmp_path), draw=Draw(0))
 
 
 def disc_picture(row: float, column: float, radius: float) -> np.ndarray:

@@ -16,6 +16,7 @@ from wbc_jax.data.preprocessing import Settings
 from wbc_jax.data.protocols import PROTOCOLS, Draw, Partition, get_protocol
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.catalog import UNRESOLVED
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import Example
 from wbc_jax.errors import UserError
 
@@ -31,7 +32,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDataset:
     ]
     fake = FakeDataset("lisc", {"all": examples, "mixt": []})
     fake.install(monkeypatch)
-    monkeypatch.setattr(load, "prepare", lambda name, **where: fake.prepared)
+    monkeypatch.setattr(load, "prepare", lambda name, places: fake.prepared)
     return fake
 
 
@@ -41,10 +42,9 @@ def load_lisc(
     return load_data(
         "lisc",
         SETTINGS,
+        Places(None, tmp_path),
         num_classes=num_classes,
         draw=Draw(seed=seed, validation_share=validation_share),
-        data_dir=None,
-        cache_dir=tmp_path,
     )
 
 
@@ -135,15 +135,14 @@ def test_where_to_look_is_passed_on(
 ) -> None:
     calls = []
 
-    def prepare(*args, **kwargs):
-        calls.append((args, kwargs))
+    def prepare(*args):
+        calls.append(args)
         return fake.prepared
 
     monkeypatch.setattr(load, "prepare", prepare)
-    where = {"data_dir": Path("images"), "cache_dir": tmp_path, "download": True}
-    where["on_bad_image"] = "skip"
-    load_data("lisc", SETTINGS, num_classes=4, draw=Draw(0), **where)
-    assert calls == [(("lisc",), where)]
+    places = Places(Path("images"), tmp_path, download=True, on_bad_image="skip")
+    load_data("lisc", SETTINGS, places, num_classes=4, draw=Draw(0))
+    assert calls == [("lisc", places)]
 
 
 @pytest.mark.parametrize(
@@ -165,8 +164,7 @@ def test_an_unknown_protocol_is_refused() -> None:
 
 def test_the_embedded_set_from_preparing_to_parts(tmp_path: Path) -> None:
     settings = Settings(first_size=300, image_size=50, gray=True)
-    where = {"data_dir": None, "cache_dir": tmp_path}
-    data = load_data("smoke", settings, num_classes=4, draw=Draw(0), **where)
+    data = load_data("smoke", settings, Places(None, tmp_path), num_classes=4, draw=Draw(0))
     train, _, test = data.partition
     assert train.image.shape[1:] == test.image.shape[1:] == (50, 50, 1)
     assert not {*train.filename} & {*test.filename}
@@ -189,12 +187,7 @@ def test_the_papers_division_of_the_real_images(real_data: Path, cache_dir: Path
     parts = []
     for seed in (0, 1):
         data = load_data(
-            "paper",
-            QUICK,
-            num_classes=4,
-            draw=Draw(seed),
-            data_dir=real_data,
-            cache_dir=cache_dir,
+            "paper", QUICK, Places(real_data, cache_dir), num_classes=4, draw=Draw(seed)
         )
         parts.append(data.partition)
         assert data.prepared.splits["TEST"].num_examples == 2487
@@ -219,9 +212,7 @@ def test_smears_of_the_real_images_on_two_sides_only_where_it_says_so(
     folds = range(get_protocol(name).num_folds)
     draws = [Draw(0, validation_share, fold) for fold in folds] + [Draw(1, validation_share)]
     for draw in draws:
-        data = load_data(
-            name, QUICK, num_classes=4, draw=draw, data_dir=real_data, cache_dir=cache_dir
-        )
+        data = load_data(name, QUICK, Places(real_data, cache_dir), num_classes=4, draw=draw)
         described = data.describe()
         shared, smears = described["num_smears_on_two_sides"], described["smears"]
         if described["is_leaky"]:

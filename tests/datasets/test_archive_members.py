@@ -12,6 +12,7 @@ from tests.datasets.lisc_tree import write_lisc_tree
 from tests.leakage.smear_files import copy_of
 from wbc_jax.datasets import archive_members
 from wbc_jax.datasets.image_tree import ZipTree
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import prepare
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.audit import audit_folder
@@ -108,7 +109,7 @@ def test_a_builder_says_why_it_did_not_take_an_archive(kind: str, tmp_path: Path
     before = everything(tmp_path)
     for place in (archive, archive.parent):  # the zip itself, and the folder it lies in
         with pytest.raises(UserError) as caught:
-            prepare("lisc", data_dir=place, cache_dir=tmp_path / "cache")
+            prepare("lisc", Places(place, tmp_path / "cache"))
         assert "LISC.zip" in str(caught.value)
         assert reason in str(caught.value)
     shutil.rmtree(tmp_path / "cache")
@@ -174,7 +175,7 @@ def test_an_archive_of_other_content_is_refused(archive: Path, tmp_path: Path) -
 
 def refusal_of_builder(name: str, archive: Path, cache: Path) -> str:
     with pytest.raises(UserError) as caught:
-        prepare(name, data_dir=archive, cache_dir=cache)
+        prepare(name, Places(archive, cache))
     return str(caught.value)
 
 

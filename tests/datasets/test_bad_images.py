@@ -31,6 +31,7 @@ from wbc_jax.datasets.blood_cells import reference
 from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree
 from wbc_jax.datasets.lisc import images, source
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import PreparedDataset, prepare, read_records, read_split
 from wbc_jax.errors import UserError
 from wbc_jax.leakage import audit
@@ -78,7 +79,7 @@ def skipped(
         place = zipped(database, tmp_path_factory.mktemp("zip") / "LISC.zip")
         kinds = [kind for kind in KINDS if kind.content is not None]
     cache = tmp_path_factory.mktemp("cache")
-    prepared = prepare("lisc", data_dir=place, cache_dir=cache, on_bad_image="skip")
+    prepared = prepare("lisc", Places(place, cache, on_bad_image="skip"))
     return prepared, {e.filename: e.image for e in read_split(prepared, "all")}, kinds
 
 
@@ -120,7 +121,7 @@ def test_lisc_refuses_a_set_with_one_bad_file(kind: Kind, tmp_path: Path) -> Non
 
 def test_many_bad_files_are_one_message(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        prepare("lisc", data_dir=database, cache_dir=tmp_path)
+        prepare("lisc", Places(database, tmp_path))
     message = str(caught.value)
     assert f"{len(REFUSED)} of the files" in message
     assert f"and {len(REFUSED) - bad_images.MOST_NAMED} more" in message
@@ -134,18 +135,18 @@ def test_a_set_prepared_with_skip_is_refused_to_a_run_that_does_not_say_so(
     prepared, _, _ = skipped
     cache = prepared.path.parents[2]
     with pytest.raises(UserError) as caught:
-        prepare("lisc", data_dir=None, cache_dir=cache)
+        prepare("lisc", Places(None, cache))
     message = str(caught.value)
     assert str(prepared.path) in message
     assert f"without some bad files, {len(prepared.left_out)} in all: {EOSINOPHILS}/" in message
     assert "--on_bad_image=skip" in message
-    again = prepare("lisc", data_dir=None, cache_dir=cache, on_bad_image="skip")
+    again = prepare("lisc", Places(None, cache, on_bad_image="skip"))
     assert again == prepared
 
 
 def test_another_word_than_error_or_skip_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"on_bad_image='ignore' must be one of error, skip"):
-        prepare("lisc", data_dir=None, cache_dir=tmp_path, on_bad_image="ignore")
+        prepare("lisc", Places(None, tmp_path, on_bad_image="ignore"))
 
 
 def check_lisc(root: Path) -> tuple[list[source.Smear], list[bad_images.BadFile]]:
@@ -159,8 +160,8 @@ def test_of_an_image_with_a_bad_mask_only_the_mask_is_left_out(tmp_path: Path) -
     drawings = Path("Ground Truth Segmentation", "neut", "areaforexpert1", "1_expert.bmp")
     Image.new("L", (72, 57)).save(root / drawings)
     with pytest.raises(UserError, match=r"1_expert\.bmp \(the mask is 72x57"):
-        prepare("lisc", data_dir=root, cache_dir=tmp_path / "cache")
-    prepared = prepare("lisc", data_dir=root, cache_dir=tmp_path / "cache", on_bad_image="skip")
+        prepare("lisc", Places(root, tmp_path / "cache"))
+    prepared = prepare("lisc", Places(root, tmp_path / "cache", on_bad_image="skip"))
     reason = "the mask is 72x57, its image 720x576 pixels"
     assert prepared.left_out == (bad_images.BadFile(str(drawings), reason),)
     records = {r["filename"]: bool(r["has_mask"]) for r in read_records(prepared, "all")}
@@ -192,7 +193,7 @@ def test_nothing_is_prepared_where_nothing_can_be_used(tmp_path: Path) -> None:
     for image in (root / "Main Dataset").rglob("*.bmp"):
         image.write_bytes(b"")
     with pytest.raises(UserError, match="5 of the files"):
-        prepare("lisc", data_dir=root, cache_dir=tmp_path / "cache", on_bad_image="skip")
+        prepare("lisc", Places(root, tmp_path / "cache", on_bad_image="skip"))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=by_name)
@@ -219,7 +220,7 @@ def test_blood_cells_leaves_out_and_keeps_the_rest_byte_for_byte(
     (folder / "TRAIN" / "MONOCYTE" / "_0_7.jpeg").unlink()
     (folder / "TRAIN" / "MONOCYTE" / os.fsdecode(b"\xff.jpeg")).write_bytes(encoded(RGB))
     cache = tmp_path / "cache"
-    prepared = prepare("blood_cells", data_dir=tmp_path, cache_dir=cache, on_bad_image="skip")
+    prepared = prepare("blood_cells", Places(tmp_path, cache, on_bad_image="skip"))
     assert set(prepared.left_out) == {
         ("TRAIN/MONOCYTE/_0_7.jpeg", "missing"),
         ("TEST/MONOCYTE/_0_7.jpeg", "damaged or of other content"),

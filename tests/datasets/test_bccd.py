@@ -12,6 +12,7 @@ from tests.datasets.bccd_tree import SIZE, write_annotation, write_bccd_tree
 from wbc_jax.datasets.bccd.annotations import AnnotationError, parse
 from wbc_jax.datasets.bccd.source import locate
 from wbc_jax.datasets.catalog import CELL_KINDS
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import PreparedDataset, prepare, read_records
 from wbc_jax.errors import UserError
 
@@ -29,9 +30,7 @@ def tree(original: Path, tmp_path: Path) -> Path:
 
 
 def prepared_from(tree: Path, tmp_path: Path, on_bad_image: str = "error") -> PreparedDataset:
-    return prepare(
-        "bccd", data_dir=tree.parent, cache_dir=tmp_path / "cache", on_bad_image=on_bad_image
-    )
+    return prepare("bccd", Places(tree.parent, tmp_path / "cache", on_bad_image=on_bad_image))
 
 
 def annotation(*objects: str, size: str = "<width>160</width><height>120</height>") -> bytes:
@@ -144,7 +143,7 @@ def test_where_it_is_not_the_message_says_how_to_get_it(tmp_path: Path) -> None:
 def test_the_published_copy_has_the_numbers_of_the_readme(real_data: Path, tmp_path: Path) -> None:
     if not (real_data / "bccd").is_dir():
         pytest.skip("BCCD is not present")
-    prepared = prepare("bccd", data_dir=real_data / "bccd", cache_dir=tmp_path)
+    prepared = prepare("bccd", Places(real_data / "bccd", tmp_path))
     counts = {}
     for split in prepared.splits:
         records = list(read_records(prepared, split))

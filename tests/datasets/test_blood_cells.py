@@ -22,6 +22,7 @@ from PIL import Image
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.blood_cells import archive, reference, source, sources
 from wbc_jax.datasets.blood_cells.reference import Reference
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import PreparedDataset, prepare, read_split
 from wbc_jax.datasets.prepared_record import content_digest
 from wbc_jax.errors import UserError
@@ -128,7 +129,7 @@ def test_images_are_kept_byte_for_byte(tmp_path: Path, made_up: Reference, form:
     else:
         write_zip(data / "archive.zip", "dataset2-master/dataset2-master/images")
     before = sorted(data.rglob("*"))
-    prepared = prepare("blood_cells", data_dir=data, cache_dir=tmp_path / "cache")
+    prepared = prepare("blood_cells", Places(data, tmp_path / "cache"))
     assert list(prepared.splits) == ["TRAIN", "TEST", "TEST_SIMPLE"]
     examples = [e for split in prepared.splits for e in read_split(prepared, split)]
     assert {e.filename: e.image for e in examples} == FILES
@@ -144,7 +145,7 @@ def test_examples_carry_smear_and_scene_of_their_file(
     monkeypatch.setattr(sources, "smear_of", lambda file: f"smear of {file}")
     monkeypatch.setattr(sources, "scene_of", lambda file: f"scene of {file}")
     write_folder(tmp_path / "images")
-    prepared = prepare("blood_cells", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    prepared = prepare("blood_cells", Places(tmp_path, tmp_path / "cache"))
     for example in read_split(prepared, "TEST"):
         assert example.source == f"smear of {example.filename}"
         assert example.scene == f"scene of {example.filename}"
@@ -201,7 +202,7 @@ def test_missing_foreign_and_damaged_files_are_named_in_one_message(
     cut.write_bytes(cut.read_bytes()[:-1])
     (images / "TEST" / "MONOCYTE" / "copy of _0_7.jpeg").write_bytes(b"")
     with pytest.raises(UserError) as caught:
-        prepare("blood_cells", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+        prepare("blood_cells", Places(tmp_path, tmp_path / "cache"))
     message = str(caught.value)
     assert "2 missing: TRAIN/LYMPHOCYTE/_0_7.jpeg, TRAIN/LYMPHOCYTE/_1_8.jpeg" in message
     assert "1 not of this set: TEST/MONOCYTE/copy of _0_7.jpeg" in message
@@ -251,7 +252,7 @@ def test_a_folder_of_other_images_is_no_such_set(tmp_path: Path) -> None:
     for number in range(9):
         (tmp_path / f"cat{number}.jpg").touch()
     with pytest.raises(UserError) as caught:
-        prepare("blood_cells", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+        prepare("blood_cells", Places(tmp_path, tmp_path / "cache"))
     message = str(caught.value)
     assert "the images are not here" in message
     assert "cat0.jpg" in message
@@ -262,7 +263,7 @@ def test_a_folder_of_other_images_is_no_such_set(tmp_path: Path) -> None:
 
 def test_no_place_named_tells_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        prepare("blood_cells", data_dir=None, cache_dir=tmp_path)
+        prepare("blood_cells", Places(None, tmp_path))
     for words in (
         "no --data_dir and no WBC_DATA_DIR",
         "paultimothymooney/blood-cells",
@@ -278,7 +279,7 @@ def test_no_place_named_tells_where_to_get_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("download", [False, True])
 def test_a_place_that_does_not_exist_is_named(tmp_path: Path, download: bool) -> None:
     with pytest.raises(UserError, match=r"data_dir=.*/gone does not exist"):
-        prepare("blood_cells", data_dir=tmp_path / "gone", cache_dir=tmp_path, download=download)
+        prepare("blood_cells", Places(tmp_path / "gone", tmp_path, download=download))
 
 
 @pytest.fixture
@@ -308,13 +309,13 @@ def test_a_set_found_nowhere_is_fetched_once(
     write_zip(served / "set.zip", f"wbc-classification-{COMMIT}/images")
     monkeypatch.setattr(archive, "URL", f"{address}/set.zip")
     cache = tmp_path / "cache"
-    prepared = prepare("blood_cells", data_dir=None, cache_dir=cache, download=True)
+    prepared = prepare("blood_cells", Places(None, cache, download=True))
     assert prepared.splits["TEST"].num_examples == 8
     assert [p.name for p in (cache / "downloads").iterdir()] == [f"wbc-classification-{COMMIT}.zip"]
     # What was fetched is found again, without --download and without the network.
     shutil.rmtree(prepared.path)
     (served / "set.zip").unlink()
-    again = prepare("blood_cells", data_dir=None, cache_dir=cache)
+    again = prepare("blood_cells", Places(None, cache))
     assert again.splits == prepared.splits
 
 
@@ -390,7 +391,7 @@ def test_the_list_of_files_is_the_published_set() -> None:
 @pytest.fixture(scope="module")
 def real(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
     """The real set, prepared once for all tests."""
-    return prepare("blood_cells", data_dir=real_data, cache_dir=tmp_path_factory.mktemp("real"))
+    return prepare("blood_cells", Places(real_data, tmp_path_factory.mktemp("real")))
 
 
 def test_the_real_images_come_back_byte_for_byte(real: PreparedDataset, real_data: Path) -> None:

@@ -19,6 +19,7 @@ from tests.damage import (
 from tests.datasets.lisc_tree import write_lisc_tree
 from wbc_jax.datasets import catalog, prepare, prepared_record
 from wbc_jax.datasets.bad_images import BadFile
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import PreparedDataset, read_split
 from wbc_jax.datasets.prepared_record import check_files, read_record
 from wbc_jax.digests import Damage, read_sealed_json, write_sealed_json
@@ -36,7 +37,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
     """Only to be copied."""
-    return prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path_factory.mktemp("cache"))
+    return prepare.prepare("lisc", Places(data_dir, tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_damaged_set_is_mended_and_the_file_named(
     for name in files_of(whole):
         damage(folder_in(cache) / name, rng)
         with caplog.at_level(logging.WARNING):
-            prepared = prepare.prepare("lisc", data_dir=data_dir, cache_dir=cache)
+            prepared = prepare.prepare("lisc", Places(data_dir, cache))
             examples = read_all(prepared)
         assert prepared == PreparedDataset(SPEC, folder_in(cache), whole.splits)
         assert examples == read_all(whole)
@@ -129,7 +130,7 @@ def test_a_damaged_set_is_mended_and_the_file_named(
 def test_a_set_damaged_while_a_run_uses_it_is_mended_by_building(
     data_dir: Path, whole: PreparedDataset, cache: Path
 ) -> None:
-    prepared = prepare.prepare("lisc", data_dir=data_dir, cache_dir=cache)
+    prepared = prepare.prepare("lisc", Places(data_dir, cache))
     records = next(folder_in(cache).glob("*mixt.array_record*"))
     flip_bit(records, np.random.default_rng(7))
     assert read_all(prepared) == read_all(whole)
@@ -144,7 +145,7 @@ def test_without_the_images_the_damaged_file_is_named_and_nothing_is_lost(
     damage(records, np.random.default_rng(8))
     damaged = records.read_bytes()
     with pytest.raises(UserError) as caught:
-        read_all(prepare.prepare("lisc", data_dir=None, cache_dir=cache))
+        read_all(prepare.prepare("lisc", Places(None, cache)))
     message = str(caught.value)
     assert f"{records} is damaged" in message
     assert "cannot be prepared anew. lisc: the images are not here" in message
@@ -153,7 +154,7 @@ def test_without_the_images_the_damaged_file_is_named_and_nothing_is_lost(
 
 
 def test_a_split_is_read_though_another_is_damaged(whole: PreparedDataset, cache: Path) -> None:
-    prepared = prepare.prepare("lisc", data_dir=None, cache_dir=cache)
+    prepared = prepare.prepare("lisc", Places(None, cache))
     flip_bit(next(folder_in(cache).glob("*mixt.array_record*")), np.random.default_rng(9))
     assert len(list(read_split(prepared, "all"))) == 5
     with pytest.raises(UserError, match=r"mixt\.array_record.* is damaged"):
@@ -168,7 +169,7 @@ def test_a_build_that_fails_leaves_what_there_was(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(prepare, "_build", fail)
-    prepared = prepare.prepare("lisc", data_dir=data_dir, cache_dir=cache)
+    prepared = prepare.prepare("lisc", Places(data_dir, cache))
     flip_bit(next(folder_in(cache).glob("*mixt.array_record*")), np.random.default_rng(9))
     with pytest.raises(KeyboardInterrupt):
         read_split(prepared, "mixt")
@@ -179,11 +180,11 @@ def test_other_images_in_the_meantime_are_not_taken_for_those_of_before(
     tmp_path: Path, cache: Path
 ) -> None:
     other = write_lisc_tree(tmp_path / "other", per_class=1, mixt=1, seed=1)
-    prepared = prepare.prepare("lisc", data_dir=other, cache_dir=cache)
+    prepared = prepare.prepare("lisc", Places(other, cache))
     flip_bit(next(folder_in(cache).glob("*mixt.array_record*")), np.random.default_rng(9))
     with pytest.raises(UserError, match=r"prepared anew, from images that are not those of before"):
         read_split(prepared, "mixt")
-    again = prepare.prepare("lisc", data_dir=None, cache_dir=cache)  # a new start takes them
+    again = prepare.prepare("lisc", Places(None, cache))  # a new start takes them
     assert again.splits != prepared.splits
 
 
@@ -195,7 +196,7 @@ def test_a_start_that_reads_no_records_does_not_hash_them(
     monkeypatch.setattr(
         prepared_record, "file_sha256", lambda path: hashed.append(path.name) or original(path)
     )
-    prepared = prepare.prepare("lisc", data_dir=None, cache_dir=cache)
+    prepared = prepare.prepare("lisc", Places(None, cache))
     assert hashed == []
     read_split(prepared, "mixt")
     assert [name for name in hashed if "array_record" in name] == [

@@ -13,6 +13,7 @@ from PIL import Image
 from tests.datasets.lisc_tree import MASK_SIZE, SIZE, write_lisc_tree
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.lisc import images, source
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import PreparedDataset, prepare, read_records, read_split
 from wbc_jax.errors import UserError
 
@@ -32,7 +33,7 @@ def archive(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def prepared(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
     """Prepared from the folder in which the zip lies."""
-    return prepare("lisc", data_dir=archive.parent, cache_dir=tmp_path_factory.mktemp("cache"))
+    return prepare("lisc", Places(archive.parent, tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_pixels_and_masks_are_the_originals(prepared: PreparedDataset, original:
 def test_tree_and_zip_are_the_same_set(
     prepared: PreparedDataset, original: Path, tmp_path: Path
 ) -> None:
-    from_tree = prepare("lisc", data_dir=original, cache_dir=tmp_path)
+    from_tree = prepare("lisc", Places(original, tmp_path))
     assert from_tree.splits == prepared.splits
 
 
@@ -142,7 +143,7 @@ def test_what_is_no_image_of_a_class_is_ignored(small: Path) -> None:
 
 def test_a_missing_mask_is_empty_and_said_to_be(small: Path, tmp_path: Path) -> None:
     (small / "Ground Truth Segmentation" / "lymp" / "areaforexpert1" / "1_expert.bmp").unlink()
-    prepared = prepare("lisc", data_dir=small, cache_dir=tmp_path / "cache")
+    prepared = prepare("lisc", Places(small, tmp_path / "cache"))
     records = {r["filename"]: r for r in read_records(prepared, "all")}
     without: dict[str, Any] = records.pop("lymp/1.bmp")
     assert not without["has_mask"]
@@ -153,7 +154,7 @@ def test_a_missing_mask_is_empty_and_said_to_be(small: Path, tmp_path: Path) -> 
 
 def test_a_copy_without_mixed_images_has_no_such_split(tmp_path: Path) -> None:
     write_lisc_tree(tmp_path, per_class=1, mixt=0)
-    prepared = prepare("lisc", data_dir=tmp_path, cache_dir=tmp_path / "cache")
+    prepared = prepare("lisc", Places(tmp_path, tmp_path / "cache"))
     assert list(prepared.splits) == ["all"]
 
 
@@ -192,7 +193,7 @@ def test_all_spoilt_files_are_named_in_one_message(small: Path, tmp_path: Path) 
     (main / "mono" / "1.bmp").write_bytes(b"no image at all")
     Image.new("L", (72, 57)).save(drawings / "neut" / "areaforexpert1" / "1_expert.bmp")
     with pytest.raises(UserError) as caught:
-        prepare("lisc", data_dir=small, cache_dir=tmp_path / "cache")
+        prepare("lisc", Places(small, tmp_path / "cache"))
     message = str(caught.value)
     assert "3 of the files" in message
     assert "eosi/1.bmp (image file is truncated" in message
@@ -228,7 +229,7 @@ def test_a_class_without_images_is_named(small: Path) -> None:
 def test_a_missing_database_is_explained(tmp_path: Path, download: bool) -> None:
     (tmp_path / "cats").mkdir()
     with pytest.raises(UserError) as caught:
-        prepare("lisc", data_dir=tmp_path, cache_dir=tmp_path / "cache", download=download)
+        prepare("lisc", Places(tmp_path, tmp_path / "cache", download=download))
     message = str(caught.value)
     assert f"data_dir={tmp_path}" in message
     assert "found     cache/, cats/" in message
@@ -240,9 +241,9 @@ def test_a_missing_database_is_explained(tmp_path: Path, download: bool) -> None
 
 def test_no_place_named_is_explained(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no --data_dir and no WBC_DATA_DIR is given"):
-        prepare("lisc", data_dir=None, cache_dir=tmp_path)
+        prepare("lisc", Places(None, tmp_path))
 
 
 def test_a_place_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data_dir=.*/gone does not exist"):
-        prepare("lisc", data_dir=tmp_path / "gone", cache_dir=tmp_path)
+        prepare("lisc", Places(tmp_path / "gone", tmp_path))

@@ -15,6 +15,7 @@ import pytest
 from tests.datasets.lisc_tree import write_lisc_tree
 from wbc_jax.datasets import catalog, prepare, prepared_record
 from wbc_jax.datasets.lisc import images
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import PreparedDataset
 from wbc_jax.datasets.prepared_record import content_digest
 from wbc_jax.errors import UserError
@@ -32,7 +33,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
-    return prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path_factory.mktemp("cache"))
+    return prepare.prepare("lisc", Places(data_dir, tmp_path_factory.mktemp("cache")))
 
 
 def cache_of(prepared: PreparedDataset) -> Path:
@@ -90,14 +91,15 @@ def test_an_unknown_split_is_refused_before_reading(prepared: PreparedDataset) -
 
 def test_an_unknown_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'lisk' is not known"):
-        prepare.prepare("lisk", data_dir=None, cache_dir=tmp_path)
+        prepare.prepare("lisk", Places(None, tmp_path))
 
 
 def test_the_second_time_needs_neither_images_nor_tfds(prepared: PreparedDataset) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from wbc_jax.datasets.prepare import prepare;"
+        "import sys, time; from pathlib import Path; from wbc_jax.datasets.places import Places;"
+        "from wbc_jax.datasets.prepare import prepare;"
         "start = time.perf_counter();"
-        f"found = prepare('lisc', data_dir=None, cache_dir=Path({str(cache_of(prepared))!r}));"
+        f"found = prepare('lisc', Places(None, Path({str(cache_of(prepared))!r})));"
         "assert time.perf_counter() - start < 0.5;"
         "print(found.splits['all'].digest, *sys.modules)"
     )
@@ -112,7 +114,7 @@ def test_the_second_time_needs_neither_images_nor_tfds(prepared: PreparedDataset
 def test_nothing_is_printed_for_the_caller_to_trip_over(
     data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+    prepare.prepare("lisc", Places(data_dir, tmp_path))
     assert capsys.readouterr().out == ""
 
 
@@ -130,9 +132,9 @@ def test_an_interrupted_build_counts_for_nothing(
     encode = images.encode_smear
     monkeypatch.setattr(images, "encode_smear", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+        prepare.prepare("lisc", Places(data_dir, tmp_path))
     assert not (tmp_path / "tfds" / "lisc" / VERSION).exists()
-    again = prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+    again = prepare.prepare("lisc", Places(data_dir, tmp_path))
     assert again.splits == prepared.splits
 
 
@@ -145,14 +147,14 @@ def test_a_build_killed_before_its_record_is_done_again(
     with monkeypatch.context() as patch:
         patch.setattr(prepared_record, "content_digest", killed)
         with pytest.raises(KeyboardInterrupt):
-            prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+            prepare.prepare("lisc", Places(data_dir, tmp_path))
     path = tmp_path / "tfds" / "lisc" / VERSION
     assert path.is_dir()
     assert not (path / "prepared.json").exists()
     leftover = path.parent / f"incomplete.ABC123_{VERSION}"  # as SIGKILL leaves it
     leftover.mkdir()
     (leftover / "half").touch()
-    again = prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+    again = prepare.prepare("lisc", Places(data_dir, tmp_path))
     assert again.splits == prepared.splits
     assert not leftover.exists()
 
@@ -166,7 +168,7 @@ def test_a_damaged_prepared_set_is_prepared_anew(
 ) -> None:
     path = tmp_path / prepared.path.relative_to(cache_of(prepared))
     shutil.copytree(prepared.path, path)
-    assert prepare.prepare("lisc", data_dir=None, cache_dir=tmp_path).splits == prepared.splits
+    assert prepare.prepare("lisc", Places(None, tmp_path)).splits == prepared.splits
     record = path / "prepared.json"
     stored = next(path.glob("*labelled*array_record*"))
     if damage == "records cut":
@@ -178,8 +180,8 @@ def test_a_damaged_prepared_set_is_prepared_anew(
     else:
         record.write_text(json.dumps(json.loads(record.read_text()) | {"version": "0.0.1"}))
     with pytest.raises(UserError, match="images are not here"):  # and no images to prepare it from
-        prepare.prepare("lisc", data_dir=None, cache_dir=tmp_path)
-    again = prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+        prepare.prepare("lisc", Places(None, tmp_path))
+    again = prepare.prepare("lisc", Places(data_dir, tmp_path))
     assert again.splits == prepared.splits
     assert len(list(prepare.read_split(again, "all"))) == 5
 
@@ -193,19 +195,19 @@ def test_the_record_tells_counts_and_source(
     assert record["splits"]["mixt"]["labels"] == {"none": 1}
     # A user who names another folder is told which one the prepared set came from.
     with caplog.at_level("INFO"):
-        prepare.prepare("lisc", data_dir=data_dir.parent, cache_dir=cache_of(prepared))
+        prepare.prepare("lisc", Places(data_dir.parent, cache_of(prepared)))
     assert f"from {data_dir}" in caplog.text
 
 
 def test_a_cache_whose_name_is_too_long_is_named(data_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot be written \(File name too long\)"):
-        prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path / ("x" * 300))
+        prepare.prepare("lisc", Places(data_dir, tmp_path / ("x" * 300)))
 
 
 def test_a_cache_that_cannot_be_written_is_named(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"cache_dir: .*file.* cannot be written.*--cache_dir"):
-        prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path / "file")
+        prepare.prepare("lisc", Places(data_dir, tmp_path / "file"))
 
 
 def test_a_full_disk_is_named(
@@ -216,7 +218,7 @@ def test_a_full_disk_is_named(
 
     monkeypatch.setattr(images, "encode_smear", full)
     with pytest.raises(UserError, match=r"no space left to prepare lisc.*--cache_dir"):
-        prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+        prepare.prepare("lisc", Places(data_dir, tmp_path))
 
 
 def test_a_user_error_within_the_builder_arrives_as_it_was(
@@ -227,7 +229,7 @@ def test_a_user_error_within_the_builder_arrives_as_it_was(
 
     monkeypatch.setattr(images, "encode_smear", refuse)
     with pytest.raises(UserError, match=r"^one message$"):
-        prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+        prepare.prepare("lisc", Places(data_dir, tmp_path))
 
 
 def test_a_builder_that_disagrees_with_the_catalogue_is_our_fault(
@@ -236,7 +238,7 @@ def test_a_builder_that_disagrees_with_the_catalogue_is_our_fault(
     spec = replace(catalog.get("lisc"), version="9.9.9")
     monkeypatch.setitem(catalog.DATASETS, "lisc", spec)
     with pytest.raises(RuntimeError, match=rf"{re.escape(VERSION)}; by the catalogue.*9\.9\.9"):
-        prepare.prepare("lisc", data_dir=data_dir, cache_dir=tmp_path)
+        prepare.prepare("lisc", Places(data_dir, tmp_path))
 
 
 def test_two_processes_build_it_once(
@@ -244,9 +246,10 @@ def test_two_processes_build_it_once(
 ) -> None:
     code = (
         "import logging; logging.basicConfig(level='INFO'); from pathlib import Path;"
+        "from wbc_jax.datasets.places import Places;"
         "from wbc_jax.datasets.prepare import prepare;"
-        f"found = prepare('lisc', data_dir=Path({str(data_dir)!r}),"
-        f" cache_dir=Path({str(tmp_path)!r})); print(found.splits['all'].digest)"
+        f"places = Places(Path({str(data_dir)!r}), Path({str(tmp_path)!r}));"
+        "print(prepare('lisc', places).splits['all'].digest)"
     )
     command = [sys.executable, "-c", code]
     runs = [

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from configs.cnn import get_config
 from wbc_jax.data.load import Data
+from wbc_jax.datasets.places import Places
 from wbc_jax.training.prepare_data import prepare_data
 from wbc_jax.training.train import train
 
@@ -22,7 +23,7 @@ def default_cache() -> Path:
 
 @pytest.fixture(scope="module")
 def smears(default_cache: Path) -> Data:
-    return prepare_data(get_config("synthetic"), data_dir=None, cache_dir=default_cache)
+    return prepare_data(get_config("synthetic"), Places(None, default_cache))
 
 
 def test_a_linear_model_on_the_gray_pixels_stays_below_70_percent(smears: Data) -> None:
@@ -36,9 +37,7 @@ def test_a_linear_model_on_the_gray_pixels_stays_below_70_percent(smears: Data) 
 
 @pytest.mark.usefixtures("smears", "no_report")
 def test_the_cnn_passes_90_percent_within_5_epochs(default_cache: Path, tmp_path: Path) -> None:
-    results = train(
-        get_config("synthetic"), workdir=tmp_path / "cnn", data_dir=None, cache_dir=default_cache
-    )
+    results = train(get_config("synthetic"), Places(None, default_cache), workdir=tmp_path / "cnn")
     assert len(results["epochs"]) == 5
     best = max(epoch["test"]["categorical_accuracy"] for epoch in results["epochs"])
     assert best > 0.9

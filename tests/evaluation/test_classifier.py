@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from wbc_jax.data.preprocessing import preprocess
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import prepare, read_split
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import load_classifier
@@ -17,7 +18,7 @@ from wbc_jax.evaluation.results import softmax
 
 def test_it_answers_the_test_images_as_the_run_did(validated_run: Path, cache_dir: Path) -> None:
     classifier = load_classifier(validated_run)
-    prepared = prepare("synthetic_smears/smoke", data_dir=None, cache_dir=cache_dir)
+    prepared = prepare("synthetic_smears/smoke", Places(None, cache_dir))
     images = {
         e.filename: preprocess(e.image, classifier.settings) for e in read_split(prepared, "test")
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.evaluate import evaluate
 
@@ -19,7 +20,7 @@ def test_it_writes_the_same_predictions_results_and_report_again(
     for name in (*names, "report.html"):
         (run_copy / name).unlink()
     shutil.rmtree(run_copy / "figures")
-    results = evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+    results = evaluate(run_copy, Places(None, cache_dir))
     for name in names:
         assert (run_copy / name).read_bytes() == (finished_run / name).read_bytes(), name
     assert results["num_test"] == 32
@@ -42,9 +43,9 @@ def test_what_ends_before_its_last_file_is_not_finished(
     with monkeypatch.context() as patched:
         patched.setattr(f"wbc_jax.evaluation.evaluate.{last}", stop)
         with pytest.raises(KeyboardInterrupt):
-            evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+            evaluate(run_copy, Places(None, cache_dir))
     assert not (run_copy / "results.json").exists()
-    evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+    evaluate(run_copy, Places(None, cache_dir))
     assert (run_copy / "results.json").exists()
 
 
@@ -60,7 +61,7 @@ def test_the_batch_size_of_evaluation_changes_no_prediction(
     assert '"batch_size": 100' in config
     changed = config.replace('"batch_size": 100', f'"batch_size": {batch_size}')
     (run_copy / "config.json").write_text(changed, encoding="utf-8")
-    evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+    evaluate(run_copy, Places(None, cache_dir))
     with np.load(run_copy / "predictions.npz") as arrays:
         assert arrays["filename"].tolist() == before["filename"].tolist()
         assert arrays["label"].tolist() == before["label"].tolist()
@@ -69,14 +70,14 @@ def test_the_batch_size_of_evaluation_changes_no_prediction(
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, cache_dir: Path) -> None:
     with pytest.raises(UserError, match=r"is not a run directory \(no config\.json\)"):
-        evaluate(tmp_path / "nothing", data_dir=None, cache_dir=cache_dir)
+        evaluate(tmp_path / "nothing", Places(None, cache_dir))
     assert not (tmp_path / "nothing").exists()
 
 
 def test_a_run_without_checkpoint_says_to_train_first(run_copy: Path, cache_dir: Path) -> None:
     shutil.rmtree(run_copy / "checkpoints")
     with pytest.raises(UserError, match="holds no checkpoint; train first"):
-        evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+        evaluate(run_copy, Places(None, cache_dir))
 
 
 def test_a_run_whose_config_was_changed_by_hand_is_refused(run_copy: Path, cache_dir: Path) -> None:
@@ -85,7 +86,7 @@ def test_a_run_whose_config_was_changed_by_hand_is_refused(run_copy: Path, cache
     assert '"num_norms": 1' in config
     path.write_text(config.replace('"num_norms": 1', '"num_norms": 2'), encoding="utf-8")
     with pytest.raises(UserError, match="is of another model or optimizer"):
-        evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+        evaluate(run_copy, Places(None, cache_dir))
 
 
 @pytest.mark.parametrize(("group", "field"), [("data", "window_side"), ("train", "mixup")])
@@ -97,4 +98,4 @@ def test_a_run_made_before_a_field_is_told_which(
     del config[group][field]
     path.write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(UserError, match=f"lacks a field .*{field}.*train it again"):
-        evaluate(run_copy, data_dir=None, cache_dir=cache_dir)
+        evaluate(run_copy, Places(None, cache_dir))

@@ -18,6 +18,7 @@ from PIL import Image
 
 from tests.conftest import REPOSITORY
 from tests.export.rounding import BFLOAT16, TF32, round_weights
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import prepare, read_split
 from wbc_jax.errors import UserError
 from wbc_jax.export import export, loader
@@ -34,7 +35,7 @@ def test_pictures_in_and_the_runs_own_test_predictions_out(
 ) -> None:
     with np.load(validated_run / "predictions.npz") as file:
         expected = dict(zip(file["filename"].tolist(), file["probabilities"], strict=True))
-    prepared = prepare("synthetic_smears/smoke", data_dir=None, cache_dir=cache_dir)
+    prepared = prepare("synthetic_smears/smoke", Places(None, cache_dir))
     examples = list(read_split(prepared, "test"))
     assert len(examples) == len(expected)
     pictures = np.stack(

@@ -14,6 +14,7 @@ from absl import flags
 from hypothesis import strategies as st
 
 from tests.conftest import TINY_MODELS, tiny_fields
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.nested import flatten
 
@@ -145,6 +146,6 @@ def config_building(drawn: tuple[str, list[str]]) -> None:
     if config is None:
         return
     try:
-        build_experiment(config, data_dir=None, cache_dir=Path(_cache().name))
+        build_experiment(config, Places(None, Path(_cache().name)))
     except UserError as error:
         assert str(error)

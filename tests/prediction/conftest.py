@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import prepare, read_split
 
 
@@ -15,7 +16,7 @@ def smears(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six drawn smears in two folders and three formats, and what else lies in folders."""
     folder = tmp_path_factory.mktemp("input") / "smears"
     (folder / "second").mkdir(parents=True)
-    prepared = prepare("synthetic_smears/smoke", data_dir=None, cache_dir=cache_dir)
+    prepared = prepare("synthetic_smears/smoke", Places(None, cache_dir))
     encoded = [example.image for example in read_split(prepared, "test")][:6]
     for name, image in zip(("a.jpeg", "b.jpeg", "c.jpeg", "second/d.jpeg"), encoded, strict=False):
         (folder / name).write_bytes(image)

@@ -8,6 +8,7 @@ import pytest
 from wbc_jax.data.annotated import PictureSettings
 from wbc_jax.data.load import load_pictures
 from wbc_jax.data.protocols import Draw
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.detection_scores import mean_figures
 from wbc_jax.seeds.classical import METHODS, ClassicalDetector
@@ -52,7 +53,7 @@ def test_erosion_parts_what_overlaps_and_keeps_what_is_small() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_most_cells_of_drawn_smears_are_found(method: str, cache_dir: Path) -> None:
     settings = PictureSettings(240, 320)
-    data = load_pictures("smoke", settings, draw=Draw(0), data_dir=None, cache_dir=cache_dir)
+    data = load_pictures("smoke", settings, Places(None, cache_dir), draw=Draw(0))
     test = data.partition.test.take(np.arange(0, 32, 4))
     assert test.cells is not None
     detect = ClassicalDetector(method=method, red_radius=0.075, red_score=0.1)
@@ -63,7 +64,7 @@ def test_most_cells_of_drawn_smears_are_found(method: str, cache_dir: Path) -> N
 
 def test_seeds_are_in_the_pixels_of_the_picture_given(cache_dir: Path) -> None:
     settings = PictureSettings(240, 320)
-    data = load_pictures("smoke", settings, draw=Draw(0), data_dir=None, cache_dir=cache_dir)
+    data = load_pictures("smoke", settings, Places(None, cache_dir), draw=Draw(0))
     picture = data.partition.test.image[0]
     detect = load_detector(None, cache_dir=cache_dir)
     small, large = detect(picture), detect(picture.repeat(2, axis=0).repeat(2, axis=1))

@@ -11,9 +11,10 @@ import pytest
 
 from tests.reporting.html_page import check_page
 from tests.sweeps.sweep_file import write_sweep_file
+from wbc_jax.datasets.places import Places
 from wbc_jax.file_lock import only_one
 from wbc_jax.sweeps.definition import load_sweep
-from wbc_jax.sweeps.run import Places, _command, _note
+from wbc_jax.sweeps.run import _command, _note
 from wbc_jax.sweeps.task import Outcome
 from wbc_jax.sweeps.trials import make_trials
 

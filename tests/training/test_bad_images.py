@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.conftest import TinyConfig
 from tests.datasets.lisc_tree import write_lisc_tree
 from tests.reporting.html_page import check_page
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.evaluate import evaluate
 from wbc_jax.reporting.summary import run_summary
@@ -40,26 +42,26 @@ def test_a_run_with_skip_says_what_it_left_out(
 ) -> None:
     changes = {"train.batch_size": 4, "train.num_epochs": 1, "data.balance": "none"}
     config = tiny_config("cnn", preset="lisc", changes=changes)
-    where = {"workdir": tmp_path / "run", "cache_dir": tmp_path / "cache"}
+    workdir, places = tmp_path / "run", Places(data_dir, tmp_path / "cache")
     with pytest.raises(UserError, match=rf"1 of the files .*{BAD} \(no image.*on_bad_image=skip"):
-        train(config, data_dir=data_dir, **where)
-    assert not (tmp_path / "run").exists()
-    results = train(config, data_dir=data_dir, on_bad_image="skip", **where)
+        train(config, places, workdir=workdir)
+    assert not workdir.exists()
+    results = train(config, replace(places, on_bad_image="skip"), workdir=workdir)
     assert results["warnings"] == [SAID]
     assert results["num_train"] + results["num_test"] == 5 * 4 - 1
-    assert SAID in run_summary(results, where["workdir"])
-    dataset = json.loads((tmp_path / "run" / "dataset.json").read_text(encoding="utf-8"))
+    assert SAID in run_summary(results, workdir)
+    dataset = json.loads((workdir / "dataset.json").read_text(encoding="utf-8"))
     assert dataset["warnings"] == [SAID]
     assert dataset["bad_images"] == [{"file": BAD, "reason": "no image format that can be read"}]
-    page = check_page((tmp_path / "run" / "report.html").read_text(encoding="utf-8"))
+    page = check_page((workdir / "report.html").read_text(encoding="utf-8"))
     assert SAID in page.text
     assert [BAD, "no image format that can be read"] in [r for t in page.tables.values() for r in t]
     for card in ("model_card.md", "dataset_card.md"):
-        assert SAID in (tmp_path / "run" / card).read_text(encoding="utf-8")
+        assert SAID in (workdir / card).read_text(encoding="utf-8")
     # Neither training on nor evaluating goes without the word once the set is prepared.
     for again in (
-        lambda: train(config, data_dir=data_dir, **where),
-        lambda: evaluate(data_dir=data_dir, **where),
+        lambda: train(config, places, workdir=workdir),
+        lambda: evaluate(workdir, places),
     ):
         with pytest.raises(
             UserError, match=rf"was prepared without some bad files, 1 in all: {BAD}"

@@ -57,13 +57,14 @@ def test_a_second_start_compiles_nothing(
         "from wbc_jax.training.compilation_cache import keep_compiled_programs\n"
         "like, workdir, data, programs = map(Path, sys.argv[1:])\n"
         "keep_compiled_programs(programs)\n"
+        "from wbc_jax.datasets.places import Places\n"
         "from wbc_jax.training import train\n"
         "from wbc_jax.training.run_directory import RunDirectory\n"
         "def stop(*args, **kwargs):\n"
         "    sys.exit()\n"
         "train.run_epoch = stop\n"
         "config = RunDirectory(like).load_config()\n"
-        "train.train(config, workdir=workdir, data_dir=None, cache_dir=data)\n"
+        "train.train(config, Places(None, data), workdir=workdir)\n"
     )
     programs = tmp_path / "programs"
     RunDirectory(tmp_path / "like").create(tiny_config().to_dict(), {})

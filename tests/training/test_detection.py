@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from tests.reporting.html_page import Page
 from wbc_jax.data.annotated import NO_CELL
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.evaluate import evaluate
 from wbc_jax.reporting.detector_summary import detector_summary
@@ -94,7 +95,7 @@ def test_what_the_terminal_says(run: Path) -> None:
 def test_evaluating_again_gives_the_same_results(run: Path, cache_dir: Path) -> None:
     before = results_of(run)
     (run / "results.json").write_text("{}", encoding="utf-8")
-    evaluate(run, data_dir=None, cache_dir=cache_dir)
+    evaluate(run, Places(None, cache_dir))
     assert results_of(run) == before
 
 
@@ -122,8 +123,8 @@ def test_interrupted_in_an_epoch_it_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(loop.Loop, "_save", save)
         with pytest.raises(KilledError):
-            train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
-    train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
+            train(config, Places(None, cache_dir), workdir=workdir)
+    train(config, Places(None, cache_dir), workdir=workdir)
     whole, resumed = results_of(run), results_of(workdir)
     assert resumed["test"] == whole["test"]
     ends = [epoch["train"] for epoch in resumed["epochs"]]
@@ -135,9 +136,7 @@ def test_a_loaded_detector_answers_as_the_evaluation_did(run: Path, cache_dir: P
     from wbc_jax.data.load import load_pictures
     from wbc_jax.data.protocols import Draw
 
-    data = load_pictures(
-        "smoke", PictureSettings(48, 64), draw=Draw(0), data_dir=None, cache_dir=cache_dir
-    )
+    data = load_pictures("smoke", PictureSettings(48, 64), Places(None, cache_dir), draw=Draw(0))
     detect = load_detector(run, cache_dir=cache_dir)
     found = np.load(run / "detections.npz", allow_pickle=False)
     used = found["seed_scores"] >= np.float32(0.06)
@@ -185,7 +184,7 @@ def test_what_cannot_work_is_refused(
 ) -> None:
     config = tiny_config("detector", changes=changes)
     with pytest.raises(UserError, match=message):
-        train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+        train(config, Places(None, cache_dir), workdir=tmp_path / "r")
 
 
 def test_a_picture_without_red_cells_teaches_nothing_of_them() -> None:
@@ -206,7 +205,7 @@ def test_the_pure_step_feeds_moved_cells(tiny_config: TinyConfig, cache_dir: Pat
         "augment.crop_margin": 20,
     }
     config = tiny_config("detector", changes=changes)
-    experiment = build_experiment(config, data_dir=None, cache_dir=cache_dir)
+    experiment = build_experiment(config, Places(None, cache_dir))
     task, part = experiment.task, experiment.data.partition.train
     batch = {name: jnp.asarray(v[:8]) for name, v in task.on_devices(part).items()}
     keys = {name: jax.random.key(3) for name in ("augment", "dropout")}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.training.test_resume import STEPS_PER_EPOCH, require_same_run
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.training import open_run
 from wbc_jax.training.checkpointing import Checkpoints
@@ -64,11 +65,11 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
     filler = leave(small_disk, kilobytes)
     workdir = small_disk / "r"
     with pytest.raises(UserError, match=r"cannot be written \(.*[Nn]o space left"):
-        train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+        train(tiny_config(), Places(None, cache_dir), workdir=workdir)
     assert not list(small_disk.rglob(".saving-*"))
     assert not list(small_disk.rglob("*.tmp"))
     filler.unlink()
-    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    train(tiny_config(), Places(None, cache_dir), workdir=workdir)
     require_same_run(workdir, finished_run)
     assert not (workdir / "damaged_checkpoints").exists()
 
@@ -92,11 +93,11 @@ def test_a_disk_that_fills_up_later_keeps_the_checkpoints_before(
     monkeypatch.setattr(Checkpoints, "_write", fill_up_and_write)
     workdir = small_disk / "r"
     with pytest.raises(UserError, match="what was saved before is intact"):
-        train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+        train(tiny_config(), Places(None, cache_dir), workdir=workdir)
     assert Checkpoints(workdir / "checkpoints").steps() == [STEPS_PER_EPOCH]
     fillers.pop().unlink()
     monkeypatch.undo()
-    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    train(tiny_config(), Places(None, cache_dir), workdir=workdir)
     require_same_run(workdir, finished_run)
 
 
@@ -106,7 +107,7 @@ def test_a_disk_that_became_read_only_is_named(
     workdir = Path(shutil.copytree(finished_run, small_disk / "r"))
     mount("-o", "remount,ro", str(small_disk))
     with pytest.raises(UserError, match=r"workdir=.* cannot be written \(Read-only file system\)"):
-        train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+        train(tiny_config(), Places(None, cache_dir), workdir=workdir)
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def test_a_folder_without_permission_is_named(
 
     monkeypatch.setattr(open_run, "build_experiment", build_and_give_up)
     with pytest.raises(UserError, match=r"workdir=.* cannot be written \(Permission denied\)"):
-        train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+        train(tiny_config(), Places(None, cache_dir), workdir=workdir)
 
 
 def test_event_files_on_a_full_disk_raise_and_do_not_wait_for_ever(small_disk: Path) -> None:

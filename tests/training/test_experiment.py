@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.training.experiment import Experiment, build_experiment, make_predict_parts
 
 
 def build(config: Any, cache_dir: Path) -> Experiment:
-    return build_experiment(config, data_dir=None, cache_dir=cache_dir)
+    return build_experiment(config, Places(None, cache_dir))
 
 
 @pytest.mark.usefixtures("quick_compilation")

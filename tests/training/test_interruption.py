@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.training.test_resume import STEPS_PER_EPOCH, require_same_run
+from wbc_jax.datasets.places import Places
 from wbc_jax.training import classification, open_run
 from wbc_jax.training import epoch as epoch_module
 from wbc_jax.training import train as train_module
@@ -61,11 +62,11 @@ def test_a_run_that_a_signal_ended_goes_on_exactly_there(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(place, name, after(calls, getattr(place, name), signal.SIGTERM))
         with pytest.raises(Interrupted) as raised:
-            train(tiny_config(), workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+            train(tiny_config(), Places(None, cache_dir), workdir=tmp_path / "r")
     assert raised.value.exit_code == 143
     steps = Checkpoints(tmp_path / "r" / "checkpoints").steps()
     assert steps[-1] in saved if saved else not steps
-    train(tiny_config(), workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    train(tiny_config(), Places(None, cache_dir), workdir=tmp_path / "r")
     require_same_run(tmp_path / "r", finished_run)
 
 

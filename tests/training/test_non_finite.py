@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.training import loop as loop_module
 from wbc_jax.training.checkpointing import Checkpoints
@@ -162,7 +163,7 @@ def test_a_run_stops_within_an_interval_and_keeps_the_last_good_state(
     monkeypatch.setattr(loop_module.Trainer, "epoch", note)
     config = tiny_config(changes=changes)
     with pytest.raises(UserError, match="is no longer a finite number") as raised:
-        train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+        train(config, Places(None, cache_dir), workdir=tmp_path / "r")
     message = str(raised.value)
     steps = Checkpoints(tmp_path / "r" / "checkpoints").steps()
     assert f"in step {steps[-1] + 1} (epoch {taken[-1]})" in message
@@ -170,6 +171,6 @@ def test_a_run_stops_within_an_interval_and_keeps_the_last_good_state(
     assert any(layer in message for layer in ("Conv", "Dense", "logits", "BatchNorm"))
     assert "optim.learning_rate=" in message
     # What is left can be gone on from: a finite state.
-    experiment = build_experiment(config, data_dir=None, cache_dir=cache_dir)
+    experiment = build_experiment(config, Places(None, cache_dir))
     with Checkpoints(tmp_path / "r" / "checkpoints") as checkpoints:
         assert all_finite(start_or_resume(experiment, checkpoints).progress)

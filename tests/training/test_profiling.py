@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.training.profiling import record_trace, span
 from wbc_jax.training.train import train
 
@@ -64,7 +65,7 @@ def test_the_second_epoch_is_traced_call_by_call_and_the_results_are_the_same(
     tiny_config: Callable[..., Any], cache_dir: Path, finished_run: Path, tmp_path: Path
 ) -> None:
     workdir = tmp_path / "r"
-    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir, profile=True)
+    train(tiny_config(), Places(None, cache_dir), workdir=workdir, profile=True)
     for name in ("config.json", "predictions.npz"):
         assert (workdir / name).read_bytes() == (finished_run / name).read_bytes()
     names = [event["name"] for event in read_spans(workdir / "profile")]

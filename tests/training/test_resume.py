@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.run_differences import read_history, read_leaves, run_differences
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.evaluate import evaluate
 from wbc_jax.training import trainer as trainer_module
@@ -91,11 +92,11 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(
     with pytest.MonkeyPatch.context() as patch:
         interrupt(patch)
         with pytest.raises(Interruption):
-            train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+            train(tiny_config(), Places(None, cache_dir), workdir=workdir)
     assert len(read_history(workdir)) == lines_left
     assert Checkpoints(workdir / "checkpoints").steps() == checkpoints_left
     assert not (workdir / "results.json").exists()
-    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    train(tiny_config(), Places(None, cache_dir), workdir=workdir)
     require_same_run(workdir, finished_run)
 
 
@@ -106,10 +107,10 @@ def test_the_seconds_of_an_epoch_that_is_done_are_not_the_next_ones(
         "wbc_jax.training.tensorboard.TensorBoard.write_epoch",
         lambda *_: signal.raise_signal(signal.SIGTERM),  # after the history, before the checkpoint
     )
-    config, places = tiny_config(), {"data_dir": None, "cache_dir": cache_dir}
+    config, places = tiny_config(), Places(None, cache_dir)
     with pytest.raises(Interrupted):
-        train(config, workdir=tmp_path / "r", **places)
-    with open_run(config, workdir=tmp_path / "r", **places) as run:
+        train(config, places, workdir=tmp_path / "r")
+    with open_run(config, places, workdir=tmp_path / "r") as run:
         assert run.position.history[0]["seconds"] > 0
         assert (run.position.first, run.position.seconds) == (0, 0.0)
 
@@ -132,9 +133,9 @@ def test_a_signal_between_two_epochs_saves_the_first(
 
     for module in ("loop", "resume"):
         monkeypatch.setattr(f"wbc_jax.training.{module}.sums_before_an_epoch", stop)
-    config, places = tiny_config(changes=change), {"data_dir": None, "cache_dir": cache_dir}
+    config, places = tiny_config(changes=change), Places(None, cache_dir)
     with pytest.raises(Interrupted):
-        train(config, workdir=tmp_path / "r", **places)
+        train(config, places, workdir=tmp_path / "r")
     assert Checkpoints(tmp_path / "r" / "checkpoints").steps() == [STEPS_PER_EPOCH]
 
 
@@ -154,7 +155,7 @@ def test_an_epoch_that_a_signal_closed_may_be_the_best(
         lambda *_: signal.raise_signal(signal.SIGTERM),  # after the history, before the checkpoint
     )
     with pytest.raises(Interrupted):
-        train(tiny_config(), workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+        train(tiny_config(), Places(None, cache_dir), workdir=tmp_path / "r")
     (epoch,) = read_history(tmp_path / "r")
     loss = epoch["train"][tiny_config().train.loss]
     assert losses == [(STEPS_PER_EPOCH, loss)]
@@ -176,6 +177,7 @@ def test_a_killed_process_is_resumed(
         "from wbc_jax.training.checkpointing import Checkpoints\n"
         "from wbc_jax.training.run_directory import RunDirectory\n"
         "from wbc_jax.training.train import train\n"
+        "from wbc_jax.datasets.places import Places\n"
         "save = Checkpoints.save\n"
         "def save_and_wait(self, *args, **kwargs):\n"
         "    save(self, *args, **kwargs)\n"
@@ -183,7 +185,7 @@ def test_a_killed_process_is_resumed(
         "Checkpoints.save = save_and_wait\n"
         "like, workdir, cache = map(Path, sys.argv[1:])\n"
         "config = RunDirectory(like).load_config()\n"
-        "train(config, workdir=workdir, data_dir=None, cache_dir=cache)\n"
+        "train(config, Places(None, cache), workdir=workdir)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(finished_run), str(workdir), str(cache_dir)],
@@ -199,7 +201,7 @@ def test_a_killed_process_is_resumed(
     finally:
         process.kill()
         assert process.wait() in (-signal.SIGKILL, 1)
-    train(tiny_config(), workdir=workdir, data_dir=None, cache_dir=cache_dir)
+    train(tiny_config(), Places(None, cache_dir), workdir=workdir)
     require_same_run(workdir, finished_run)
 
 
@@ -210,13 +212,13 @@ def test_resuming_between_rare_checkpoints_repeats_the_epochs_since_the_last(
     changes = {"train.num_epochs": 3, "checkpoint.every_epochs": 2, "checkpoint.num_best": 2}
     config = tiny_config(changes=changes)
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    train(config, workdir=whole, data_dir=None, cache_dir=cache_dir)
+    train(config, Places(None, cache_dir), workdir=whole)
     # Every second epoch, and the last in any case.
     steps = [2 * STEPS_PER_EPOCH, 3 * STEPS_PER_EPOCH]
     assert Checkpoints(whole / "checkpoints").steps() == steps
     shutil.copytree(whole, resumed)
     shutil.rmtree(resumed / "checkpoints" / str(steps[-1]))
-    train(config, workdir=resumed, data_dir=None, cache_dir=cache_dir)
+    train(config, Places(None, cache_dir), workdir=resumed)
     assert read_history(resumed) == read_history(whole)
     expected = read_leaves(whole)
     for name, leaf in read_leaves(resumed).items():
@@ -237,7 +239,7 @@ def test_a_finished_run_trains_nothing_and_gives_its_results_again(
     (run_copy / "results.json").unlink()
     (run_copy / "predictions.npz").unlink()
     monkeypatch.setattr(trainer_module, "run_epoch", train_no_more)
-    train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+    train(tiny_config(), Places(None, cache_dir), workdir=run_copy)
     assert {name: (run_copy / name).read_bytes() for name in before} == before
 
 
@@ -249,7 +251,7 @@ def test_a_directory_of_another_config_is_refused_with_every_differing_field(
         changes={"seed": 3, "model.dense_features": (8, 8), "augment.mirror": False}
     )
     with pytest.raises(UserError) as raised:
-        train(config, workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+        train(config, Places(None, cache_dir), workdir=run_copy)
     message = str(raised.value)
     assert "  seed: there 0, asked for 3" in message
     assert "  model.dense_features: there [8], asked for [8, 8]" in message
@@ -280,7 +282,7 @@ def test_a_checkpoint_of_another_model_or_optimizer_is_refused_with_the_first_ar
     shutil.copy(finished_run / "metrics.jsonl", workdir)
     (workdir / "config.json").write_text(json.dumps(config.to_dict()), encoding="utf-8")
     with pytest.raises(UserError, match="is of another model or optimizer") as raised:
-        train(config, workdir=workdir, data_dir=None, cache_dir=cache_dir)
+        train(config, Places(None, cache_dir), workdir=workdir)
     assert f"first {array}" in str(raised.value)
 
 
@@ -293,7 +295,7 @@ def test_the_history_is_brought_back_from_the_checkpoint(
     path.unlink()
     if damaged is not None:
         path.write_text(damaged, encoding="utf-8")
-    train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+    train(tiny_config(), Places(None, cache_dir), workdir=run_copy)
     assert path.read_bytes() == (finished_run / "metrics.jsonl").read_bytes()
 
 
@@ -319,7 +321,7 @@ def test_a_run_is_resumed_in_the_middle_of_an_epoch(
 
         patch.setattr(Checkpoints, "save", save_or_stop)
         with pytest.raises(Interruption):
-            train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+            train(config, Places(None, cache_dir), workdir=tmp_path / "r")
     assert Checkpoints(tmp_path / "r" / "checkpoints").steps()[-1] == stop_at
     calls: list[tuple[int, int]] = []
     run_epoch = trainer_module.run_epoch
@@ -329,7 +331,7 @@ def test_a_run_is_resumed_in_the_middle_of_an_epoch(
         return run_epoch(*args, **kwargs)
 
     monkeypatch.setattr(trainer_module, "run_epoch", record)
-    train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    train(config, Places(None, cache_dir), workdir=tmp_path / "r")
     assert calls[0] == (stop_at, stop_at % STEPS_PER_EPOCH)
     require_same_run(tmp_path / "r", finished_run)
 
@@ -344,7 +346,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_run_ends_as_it_would_have(
 ) -> None:
     last = run_copy / "checkpoints" / str(2 * STEPS_PER_EPOCH)
     (last / "state" / "_METADATA").write_bytes(b"")
-    train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir)
+    train(tiny_config(), Places(None, cache_dir), workdir=run_copy)
     assert "state/_METADATA is damaged" in caplog.text
     assert (run_copy / "damaged_checkpoints" / f"{2 * STEPS_PER_EPOCH}-1" / "state").is_dir()
     require_same_run(run_copy, finished_run)
@@ -358,8 +360,8 @@ def test_a_run_in_use_is_left_alone(run_copy: Path, tiny_config: Any, cache_dir:
     before = content()
     with RunDirectory(run_copy).locked():
         for again in (
-            lambda: train(tiny_config(), workdir=run_copy, data_dir=None, cache_dir=cache_dir),
-            lambda: evaluate(run_copy, data_dir=None, cache_dir=cache_dir),
+            lambda: train(tiny_config(), Places(None, cache_dir), workdir=run_copy),
+            lambda: evaluate(run_copy, Places(None, cache_dir)),
         ):
             with pytest.raises(UserError, match="is in use by process"):
                 again()

@@ -17,6 +17,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from benchmarks.run_differences import read_leaves
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.pool import pool
 from wbc_jax.training import seeds as seeds_module
@@ -69,7 +70,7 @@ def solo(
         patch.setattr(evaluate, "write_report", lambda run, images: run.path / "report.html")
         for seed in SEEDS:
             config = tiny_config(changes=PLAIN | {"seed": seed})
-            train(config, workdir=folder / f"seed{seed}", data_dir=None, cache_dir=cache_dir)
+            train(config, Places(None, cache_dir), workdir=folder / f"seed{seed}")
     return {seed: folder / f"seed{seed}" for seed in SEEDS}
 
 
@@ -106,10 +107,7 @@ def test_seeds_trained_together_are_their_solo_runs(
 ) -> None:
     own = directories(tmp_path)
     results = train_seeds(
-        list(zip(configs, own.values(), strict=True)),
-        together=True,
-        data_dir=None,
-        cache_dir=cache_dir,
+        list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
     )
     assert [one["seed"] for one in results] == list(SEEDS)
     for seed, path in own.items():
@@ -140,12 +138,12 @@ def test_seeds_that_a_signal_ended_go_on_as_solo_runs(
     monkeypatch.setattr(seeds_module.SeedSteps, "run", run_and_signal)
     pairs = list(zip(configs, own.values(), strict=True))
     with pytest.raises(Interrupted):
-        train_seeds(pairs, together=True, data_dir=None, cache_dir=cache_dir)
+        train_seeds(pairs, Places(None, cache_dir), together=True)
     for path in own.values():
         assert not (path / "results.json").exists()
         assert len((path / "metrics.jsonl").read_text().splitlines()) == 1
     num_calls = len(calls)
-    train_seeds(pairs, together=True, data_dir=None, cache_dir=cache_dir)
+    train_seeds(pairs, Places(None, cache_dir), together=True)
     assert len(calls) == num_calls  # in the middle of an epoch: each by itself
     for seed, path in own.items():
         require_same(path, solo[seed])
@@ -157,7 +155,7 @@ def test_a_seed_with_fewer_steps_waits_for_the_others(
     """Also its learning rate falls by its own number of steps."""
     config = configs[0]
     config.optim.schedule = "cosine"
-    whole = build_experiment(config, data_dir=None, cache_dir=cache_dir)
+    whole = build_experiment(config, Places(None, cache_dir))
     part = whole.data.partition
     rows = np.arange(len(part.train.label) - 2 * config.train.batch_size)
     fewer = dataclasses.replace(
@@ -210,7 +208,7 @@ def test_a_seed_that_fails_does_not_stop_the_others(
     monkeypatch.setattr(seeds_module, "train", fail_once)
     pairs = list(zip(configs, directories(tmp_path).values(), strict=True))
     with pytest.raises(UserError, match=r"^seed0: the disk is full$"):
-        train_seeds(pairs, together=False, data_dir=None, cache_dir=tmp_path)
+        train_seeds(pairs, Places(None, tmp_path), together=False)
     assert trained == list(SEEDS)
 
 
@@ -222,10 +220,7 @@ def test_a_seed_whose_directory_cannot_be_used_does_not_stop_the_others(
     (own[0] / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match=r"^seed0: .*belongs to a run of another config"):
         train_seeds(
-            list(zip(configs, own.values(), strict=True)),
-            together=True,
-            data_dir=None,
-            cache_dir=cache_dir,
+            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
         )
     require_same(own[3], solo[3])
 
@@ -244,10 +239,7 @@ def test_a_signal_saves_every_seed_but_one_that_has_run_away(
     monkeypatch.setattr(seeds_module.tqdm, "update", lambda *_: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(Interrupted):
         train_seeds(
-            list(zip(configs, own.values(), strict=True)),
-            together=True,
-            data_dir=None,
-            cache_dir=cache_dir,
+            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
         )
     assert Checkpoints(own[0] / "checkpoints").steps() == []
     assert len(Checkpoints(own[3] / "checkpoints").steps()) == 1
@@ -270,10 +262,7 @@ def test_a_loss_that_is_no_number_ends_its_seed_alone(
     monkeypatch.setattr(seeds_module.Loop, "close_epoch", close_or_not)
     with pytest.raises(UserError, match=r"^seed0: the train loss of epoch 2 is no finite number"):
         train_seeds(
-            list(zip(configs, own.values(), strict=True)),
-            together=True,
-            data_dir=None,
-            cache_dir=cache_dir,
+            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
         )
     assert not (own[0] / "results.json").exists()
     require_same(own[3], solo[3])
@@ -330,7 +319,7 @@ def test_seeds_train_in_one_program_where_a_few_steps_show_that_it_is_faster(
     monkeypatch.setattr(seeds_module, "time_both_ways", time_and_pretend)
     own = directories(tmp_path)
     pairs = list(zip(configs, own.values(), strict=True))
-    train_seeds(pairs, data_dir=None, cache_dir=cache_dir)
+    train_seeds(pairs, Places(None, cache_dir))
     assert len(tried) == 1
     assert min(tried[0]) > 0
     for seed, path in own.items():
@@ -345,10 +334,9 @@ def test_timing_takes_the_least_of_three_rounds_after_the_first(
     """A clock that is set: solo rounds of 99, 7, 5, 6 s, those in one program of 99, 9, 8, 20 s."""
     taken = [(99.0, 99.0), (7.0, 9.0), (5.0, 8.0), (6.0, 20.0)]
     seconds = np.cumsum([lap for one, all_ in taken for lap in (0.0, one, all_)])
-    places: dict[str, Any] = {"data_dir": None, "cache_dir": cache_dir}
     with ExitStack() as opened:
         runs = [
-            opened.enter_context(open_run(config, workdir=path, **places))
+            opened.enter_context(open_run(config, Places(None, cache_dir), workdir=path))
             for config, path in zip(configs, directories(tmp_path).values(), strict=True)
         ]
         steps = SeedSteps(configs[0], [run.experiment for run in runs])

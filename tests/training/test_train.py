@@ -15,6 +15,7 @@ import pytest
 from benchmarks.run_differences import read_leaves
 from tests.datasets.lisc_tree import write_lisc_tree
 from wbc_jax.atomic_files import to_json
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.training import train as train_module
 from wbc_jax.training.train import train
@@ -106,7 +107,7 @@ def test_the_cnn_leaves_every_file_and_its_figures_agree(finished_run: Path) -> 
 def test_the_other_networks_leave_every_file_and_their_figures_agree(
     name: str, tiny_config: Any, cache_dir: Path, tmp_path: Path
 ) -> None:
-    results = train(tiny_config(name), workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    results = train(tiny_config(name), Places(None, cache_dir), workdir=tmp_path / "r")
     assert json.loads(to_json(results)) == require_complete_and_consistent(tmp_path / "r")
     assert results["model"] == name
 
@@ -122,13 +123,14 @@ def test_another_process_gives_bit_identical_weights_and_predictions(
     """Compiled anew, with another salt of Python's hashes: nothing is shared but the config."""
     script = (
         "import sys; from pathlib import Path\n"
+        "from wbc_jax.datasets.places import Places\n"
         "from wbc_jax.evaluation import evaluate\n"
         "from wbc_jax.training.run_directory import RunDirectory\n"
         "from wbc_jax.training.train import train\n"
         "evaluate.write_report = lambda run, images: run.path\n"
         "first, second, cache = map(Path, sys.argv[1:])\n"
         "config = RunDirectory(first).load_config()\n"
-        "train(config, workdir=second, data_dir=None, cache_dir=cache)\n"
+        "train(config, Places(None, cache), workdir=second)\n"
     )
     second = tmp_path / "second"
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_"))}
@@ -153,7 +155,7 @@ def test_another_seed_gives_other_weights(
     finished_run: Path, tiny_config: Any, cache_dir: Path, tmp_path: Path
 ) -> None:
     config = tiny_config(changes={"seed": 1})
-    results = train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    results = train(config, Places(None, cache_dir), workdir=tmp_path / "r")
     assert results["epochs"][0]["train"] != read_results(finished_run)["epochs"][0]["train"]
     assert (tmp_path / "r" / "predictions.npz").read_bytes() != (
         finished_run / "predictions.npz"
@@ -165,7 +167,7 @@ def test_smears_held_out_of_training_are_measured_every_epoch(
     tiny_config: Any, cache_dir: Path, tmp_path: Path
 ) -> None:
     config = tiny_config(changes={"data.validation_share": 0.34})
-    train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+    train(config, Places(None, cache_dir), workdir=tmp_path / "r")
     dataset = json.loads((tmp_path / "r" / "dataset.json").read_text(encoding="utf-8"))
     # Two of the six smears of every class, with their four copies each.
     assert set(dataset["smears"]["validation"].values()) == {2}
@@ -183,7 +185,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_remedy(
 ) -> None:
     config = tiny_config(changes={"optim.learning_rate": math.inf})
     with pytest.raises(UserError, match=r"in step 1 \(epoch 1\).*Lower optim\.learning_rate=inf"):
-        train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+        train(config, Places(None, cache_dir), workdir=tmp_path / "r")
     assert not (tmp_path / "r" / "results.json").exists()
 
 
@@ -246,7 +248,7 @@ def test_a_value_that_cannot_work_is_refused_before_the_directory_is_made(
 ) -> None:
     config = tiny_config(changes={field: value})
     with pytest.raises(UserError, match=message):
-        train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+        train(config, Places(None, cache_dir), workdir=tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
 
@@ -256,18 +258,13 @@ def test_a_field_that_the_network_does_not_have_is_refused_by_name(
     config = tiny_config()
     config.model.num_heads = 2
     with pytest.raises(UserError, match=r"model of cnn has no field 'num_heads'; its fields are"):
-        train(config, workdir=tmp_path / "r", data_dir=None, cache_dir=cache_dir)
+        train(config, Places(None, cache_dir), workdir=tmp_path / "r")
 
 
 def test_a_cache_that_cannot_be_written_is_named(tiny_config: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(UserError, match=r"cache_dir: .*cannot be written.*--cache_dir"):
-        train(
-            tiny_config(),
-            workdir=tmp_path / "r",
-            data_dir=None,
-            cache_dir=tmp_path / "file" / "cache",
-        )
+        train(tiny_config(), Places(None, tmp_path / "file" / "cache"), workdir=tmp_path / "r")
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +291,7 @@ def test_lisc_trains_with_and_without_basophils(
             "eval.test_time_flips": True,
         },
     )
-    results = train(config, workdir=tmp_path / "r", data_dir=lisc_tree, cache_dir=cache_dir)
+    results = train(config, Places(lisc_tree, cache_dir), workdir=tmp_path / "r")
     assert results["dataset"] == "lisc"
     assert ("basophil" in results["classes"]) == (num_classes == 5)
     # A fifth of the four images of a class, at least one; the mixed cell has no class.
@@ -322,7 +319,7 @@ def test_the_papers_protocol_on_real_images_warns_of_its_leak_everywhere(
         },
     )
     with caplog.at_level(logging.WARNING, logger=train_module.__name__):
-        train(config, workdir=tmp_path / "r", data_dir=real_data, cache_dir=cache_dir)
+        train(config, Places(real_data, cache_dir), workdir=tmp_path / "r")
     results = require_complete_and_consistent(tmp_path / "r")
     assert (results["num_train"], results["num_test"]) == (1987, 500)
     assert results["warnings"][0].startswith("LEAKY PROTOCOL")

@@ -1,14 +1,13 @@
 """The images of a run: prepared, pre-processed and divided, from plain settings.
 
-data = load_data("paper", settings, num_classes=4, draw=Draw(0), data_dir=None, cache_dir=cache)
+data = load_data("paper", settings, Places(None, cache), num_classes=4, draw=Draw(0))
 data.partition.train.image
-data = load_pictures("bccd", PictureSettings(240, 320), draw=Draw(0), data_dir=..., cache_dir=cache)
+data = load_pictures("bccd", PictureSettings(240, 320), Places(folder, cache), draw=Draw(0))
 data.partition.train.cells
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from wbc_jax.data.preprocessing import Settings, load_split
 from wbc_jax.data.protocols import PROTOCOLS, Draw, Partition, Protocol, get_protocol
 from wbc_jax.datasets import bad_images, catalog
 from wbc_jax.datasets.catalog import UNRESOLVED
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import PreparedDataset, prepare
 from wbc_jax.errors import UserError
 
@@ -113,39 +113,39 @@ def class_names(protocol: str, num_classes: int) -> tuple[str, ...]:
 
 
 def load_data(
-    protocol_name: str, settings: Settings, *, num_classes: int, draw: Draw, **where: Any
+    protocol_name: str, settings: Settings, places: Places, *, num_classes: int, draw: Draw
 ) -> Data:
     """Prepares, pre-processes and divides the images of a protocol.
 
     Args:
         protocol_name: which images are train and test.
         settings: how an image becomes an array.
+        places: where the images come from.
         num_classes: the first so many classes are kept, the others' images left out.
         draw: which of a protocol's divisions.
-        where: `data_dir`, `cache_dir`, `download`, `on_bad_image`, as of `prepare`.
 
     Raises:
         UserError: a value is out of range, or the images are not there or cannot be read.
     """
 
     def read(prepared: PreparedDataset, split: str) -> Examples:
-        examples = load_split(prepared, split, settings, cache_dir=where["cache_dir"])
+        examples = load_split(prepared, split, settings, cache_dir=places.cache_dir)
         return examples.take(np.flatnonzero((examples.label >= 0) & (examples.label < num_classes)))
 
     _require_seed(draw.seed)
-    return _divide(protocol_name, class_names(protocol_name, num_classes), read, draw, **where)
+    return _divide(protocol_name, class_names(protocol_name, num_classes), read, draw, places)
 
 
 def load_pictures(
-    protocol_name: str, settings: PictureSettings, *, draw: Draw, **where: Any
+    protocol_name: str, settings: PictureSettings, places: Places, *, draw: Draw
 ) -> Data:
     """Prepares, resizes and divides the pictures of a protocol, with every cell in them.
 
     Args:
         protocol_name: which pictures are train and test; its set has boxes.
         settings: to which size.
+        places: where the pictures come from.
         draw: which of a protocol's divisions.
-        where: `data_dir`, `cache_dir`, `download`, `on_bad_image`, as of `prepare`.
 
     Raises:
         UserError: a value is out of range, the set has no boxes, or its pictures are not there.
@@ -159,10 +159,10 @@ def load_pictures(
         )
 
     def read(prepared: PreparedDataset, split: str) -> Examples:
-        return load_annotated(prepared, split, settings, cache_dir=where["cache_dir"])
+        return load_annotated(prepared, split, settings, cache_dir=places.cache_dir)
 
     _require_seed(draw.seed)
-    return _divide(protocol_name, catalog.CELL_KINDS, read, draw, **where)
+    return _divide(protocol_name, catalog.CELL_KINDS, read, draw, places)
 
 
 def _require_seed(seed: int) -> None:
@@ -175,19 +175,9 @@ def _divide(
     classes: tuple[str, ...],
     read: Callable[[PreparedDataset, str], Examples],
     draw: Draw,
-    *,
-    data_dir: Path | None,
-    cache_dir: Path,
-    download: bool = False,
-    on_bad_image: str = "error",
+    places: Places,
 ) -> Data:
     protocol = get_protocol(protocol_name)
-    prepared = prepare(
-        protocol.dataset,
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        download=download,
-        on_bad_image=on_bad_image,
-    )
+    prepared = prepare(protocol.dataset, places)
     splits = {split: read(prepared, split) for split in protocol.splits}
     return Data(protocol, prepared, classes, protocol.divide(splits, draw))

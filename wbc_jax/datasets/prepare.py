@@ -1,6 +1,6 @@
 """Prepares a data set once with TFDS, then reads it back: the same way for every set.
 
-    prepared = prepare("blood_cells", data_dir=Path("~/wbc").expanduser(), cache_dir=cache)
+    prepared = prepare("blood_cells", Places(Path("~/wbc").expanduser(), cache))
     prepared.splits["TEST"].num_examples     # 2487
     for example in read_split(prepared, "TEST"):
         example.image, example.label, example.filename, example.source
@@ -27,6 +27,7 @@ from typing import Any
 from wbc_jax.datasets import bad_images, catalog
 from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.catalog import DatasetSpec
+from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepared_record import (
     Record,
     SplitInfo,
@@ -62,37 +63,27 @@ class PreparedDataset:
     mend: Callable[[str], None] = field(default=lambda split: None, compare=False, repr=False)
 
 
-def prepare(
-    name: str,
-    *,
-    data_dir: Path | None,
-    cache_dir: Path,
-    download: bool = False,
-    on_bad_image: str = "error",
-) -> PreparedDataset:
+def prepare(name: str, places: Places) -> PreparedDataset:
     """Returns the data set `name`, building it first where that has not been done.
 
-    A set already prepared is returned as it is, whatever `data_dir` now holds: to prepare a
-    changed set anew, delete its folder below `cache_dir/tfds`.
+    A set already prepared is returned as it is, whatever `places.data_dir` now holds: to prepare
+    a changed set anew, delete its folder below `cache_dir/tfds`.
 
     Args:
         name: a name of `catalog.DATASETS`.
-        data_dir: folder or zip of a user's images; only read. None: the user named none.
-        cache_dir: where prepared sets are kept; made if it is not there.
-        download: fetch the images where they are not found and their licence allows it.
-        on_bad_image: "error" refuses a set with files that cannot be used, "skip" leaves them out.
+        places: of its images, and of what is prepared.
 
     Raises:
         UserError: the name is not known, the images are not found or are not what they should
             be, files of the prepared set were left out and must not be, or `cache_dir` cannot be
             written.
     """
-    bad_images.require_known(on_bad_image)
+    bad_images.require_known(places.on_bad_image)
     spec = catalog.get(name)
-    path = Path(cache_dir) / "tfds" / spec.name / spec.version
+    path = places.cache_dir / "tfds" / spec.name / spec.version
 
     def build(damage: Damage | None) -> Record:
-        return _build_anew(spec, path, data_dir, Path(cache_dir), download, on_bad_image, damage)
+        return _build_anew(spec, path, places, damage)
 
     record, damage = _look_at(path, spec)
     if record is None:
@@ -102,7 +93,7 @@ def prepare(
                 record = build(damage)
     else:
         _log.info("%s is prepared in %s, from %s", spec.name, path, record.source)
-    if record.left_out and on_bad_image == "error":
+    if record.left_out and places.on_bad_image == "error":
         raise UserError(
             f"{path} was prepared without some bad files, {len(record.left_out)} in all: "
             f"{bad_images.summary(record.left_out)}. Add --on_bad_image=skip to use it without "
@@ -184,15 +175,7 @@ def _mend(
         )
 
 
-def _build_anew(
-    spec: DatasetSpec,
-    path: Path,
-    data_dir: Path | None,
-    cache_dir: Path,
-    download: bool,
-    on_bad_image: str,
-    damage: Damage | None,
-) -> Record:
+def _build_anew(spec: DatasetSpec, path: Path, places: Places, damage: Damage | None) -> Record:
     """Builds a set in place of what an interrupted or damaged preparation left.
 
     That is kept until the new one is whole: the images it was made from may be gone.
@@ -200,7 +183,7 @@ def _build_anew(
     if damage:
         _log.warning("prepared set %s: preparing it anew", damage)
     try:
-        source = _locate(spec, data_dir, cache_dir, download)
+        source = _locate(spec, places)
     except UserError as error:
         if damage:
             raise UserError(f"{damage} and cannot be prepared anew. {error}") from error
@@ -211,7 +194,7 @@ def _build_anew(
     if path.exists():
         path.rename(aside)
     try:
-        left_out = _build(spec, path, source, on_bad_image)
+        left_out = _build(spec, path, source, places.on_bad_image)
         record = write_record(path, spec, source, left_out)
     except BaseException:
         if aside.exists():
@@ -223,12 +206,12 @@ def _build_anew(
     return record
 
 
-def _locate(spec: DatasetSpec, data_dir: Path | None, cache_dir: Path, download: bool) -> Any:
+def _locate(spec: DatasetSpec, places: Places) -> Any:
     if not spec.user_supplied:
         return None
     package = spec.builder.partition(":")[0].rpartition(".")[0]
     module = importlib.import_module(f"{package}.source")
-    return module.locate(data_dir, cache_dir=cache_dir, download=download)
+    return module.locate(places.data_dir, cache_dir=places.cache_dir, download=places.download)
 
 
 def _build(

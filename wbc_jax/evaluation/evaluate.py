@@ -1,6 +1,6 @@
 """The end of a run: every test example once, then predictions, results and report.
 
-results = evaluate(Path("runs/cnn"), data_dir=None, cache_dir=cache)      # from its checkpoint
+results = evaluate(Path("runs/cnn"), Places(None, cache))      # from its checkpoint
 """
 
 import logging
@@ -10,6 +10,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.finish_detection import finish_detection
 from wbc_jax.evaluation.results import (
@@ -48,16 +49,12 @@ HEADLINE = (
 _log = logging.getLogger(__name__)
 
 
-def evaluate(
-    workdir: Path, *, data_dir: Path | None, cache_dir: Path, on_bad_image: str = "error"
-) -> dict[str, Any]:
+def evaluate(workdir: Path, places: Places) -> dict[str, Any]:
     """Evaluates the latest checkpoint of a run anew and rewrites its results and report.
 
     Args:
         workdir: the run's directory; its config says which model and which data.
-        data_dir: where a user's images are looked for; only read.
-        cache_dir: where prepared sets and arrays are kept.
-        on_bad_image: as of the run, "error" or "skip".
+        places: where its images come from; bad ones are treated as the run did.
 
     Returns:
         The content of `results.json`.
@@ -67,13 +64,7 @@ def evaluate(
     """
     run = RunDirectory(workdir)
     with run.reading_config() as config:
-        experiment = build_experiment(
-            config,
-            data_dir=data_dir,
-            cache_dir=cache_dir,
-            on_bad_image=on_bad_image,
-            trains=False,
-        )
+        experiment = build_experiment(config, places, trains=False)
     run.require_same_data(experiment.data.describe())
     with run.locked():
         with Checkpoints(workdir / "checkpoints") as checkpoints:

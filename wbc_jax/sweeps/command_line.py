@@ -3,12 +3,11 @@
 exit_code = command_line.run(workdir, places)
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.training.compilation_cache import has_accelerator
 
@@ -66,12 +65,12 @@ def directory_of_seed(workdir: Path, seed: int) -> Path:
     return workdir.with_name(f"{workdir.name}-seed{seed}")
 
 
-def run(workdir: str | None, places: Mapping[str, Any]) -> int:
+def run(workdir: str | None, places: Places) -> int:
     """Runs the sweep that the flags name, prints what has become of it, returns the exit code.
 
     Args:
         workdir: the sweep's directory; None: one of its name.
-        places: `data_dir`, `cache_dir`, `download` and `on_bad_image`.
+        places: where the runs' images come from.
 
     Raises:
         UserError: a flag is missing or wrong, or the sweep cannot be run.
@@ -83,15 +82,15 @@ def run(workdir: str | None, places: Mapping[str, Any]) -> int:
     path, _, preset = _SWEEP.value.partition(":")
     name = f"{Path(path).stem}-{preset}" if preset else Path(path).stem
     output = Path(workdir or Path("runs") / "sweeps" / name).expanduser()
-    from wbc_jax.sweeps.run import Places, plan_sweep, run_sweep
+    from wbc_jax.sweeps.run import plan_sweep, run_sweep
 
     if _DRY_RUN.value:
-        print(plan_sweep(_SWEEP.value, output, Places(**places)))
+        print(plan_sweep(_SWEEP.value, output, places))
         return 0
     result = run_sweep(
         _SWEEP.value,
         output,
-        Places(**places),
+        places,
         executor=_EXECUTOR.value,
         options=_options(_SLURM.value),
         num_local=_JOBS.value,

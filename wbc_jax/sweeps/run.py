@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 from tqdm import tqdm
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.file_lock import Held, only_one
 from wbc_jax.reporting.output_folder import make_output_folder
@@ -28,22 +29,6 @@ from wbc_jax.training.prepare_data import prepare_data
 
 _LAUNCH = Path(__file__).parents[2] / "launch.py"
 _log = logging.getLogger(__name__)
-
-
-class Places(NamedTuple):
-    """Where the runs find their images, and what to do about those that cannot be used.
-
-    Attributes:
-        data_dir: where a user's images are looked for; only read.
-        cache_dir: where prepared sets and arrays are kept.
-        download: fetch images that are not found, where that is allowed.
-        on_bad_image: "error" or "skip".
-    """
-
-    data_dir: Path | None
-    cache_dir: Path
-    download: bool
-    on_bad_image: str
 
 
 class SweepResult(NamedTuple):
@@ -71,7 +56,7 @@ def plan_sweep(text: str, output: Path, places: Places) -> str:
     """
     _, trials, facts = _plan(text, output)
     try:
-        data = prepare_data(trials[0].config, **places._asdict())
+        data = prepare_data(trials[0].config, places)
     except UserError as error:
         return f"{plan_table(trials, facts, lambda trial: None)}\nNo time is estimated: {error}"
     train, _, test = data.partition

@@ -1,13 +1,12 @@
 """Everything a config names, built: data, network, optimizer, devices. The config stops here.
 
-experiment = build_experiment(config, data_dir=None, cache_dir=cache)
+experiment = build_experiment(config, Places(None, cache))
 state = experiment.initial_state()
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -18,6 +17,7 @@ from ml_collections import ConfigDict
 
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.load import Data
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.inference import make_predict
 from wbc_jax.evaluation.results import PartLogits
@@ -103,23 +103,12 @@ class Experiment:
         return jax.jit(create_state, out_shardings=replicated(self.mesh)).trace()
 
 
-def build_experiment(
-    config: ConfigDict,
-    *,
-    data_dir: Path | None,
-    cache_dir: Path,
-    download: bool = False,
-    on_bad_image: str = "error",
-    trains: bool = True,
-) -> Experiment:
+def build_experiment(config: ConfigDict, places: Places, *, trains: bool = True) -> Experiment:
     """Builds all that training and evaluation need; what can be refused is refused here.
 
     Args:
         config: of the run.
-        data_dir: where a user's images are looked for; only read.
-        cache_dir: where prepared sets and arrays are kept.
-        download: fetch images that are not found, where that is allowed.
-        on_bad_image: "error" or "skip".
+        places: where its images come from.
         trains: False: to evaluate only, on whatever devices there are.
 
     Raises:
@@ -129,15 +118,7 @@ def build_experiment(
     if trains:
         require_divisible("train.batch_size", config.train.batch_size, mesh)
     plan = require_valid(config)
-    data = first_then_others(
-        lambda: prepare_data(
-            config,
-            data_dir=data_dir,
-            cache_dir=cache_dir,
-            download=download,
-            on_bad_image=on_bad_image,
-        )
-    )
+    data = first_then_others(lambda: prepare_data(config, places))
     train = data.partition.train
     steps_per_epoch = len(train.label) // config.train.batch_size
     if steps_per_epoch == 0:

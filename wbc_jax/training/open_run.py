@@ -1,6 +1,6 @@
 """A run whose directory is locked and whose latest state is on the devices, ready to go on.
 
-with open_run(config, workdir=workdir, data_dir=None, cache_dir=cache) as run:
+with open_run(config, Places(None, cache), workdir=workdir) as run:
     run.position.progress, run.epochs_left
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wbc_jax.atomic_files import write_json
+from wbc_jax.datasets.places import Places
 from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.training.checkpointing import Checkpoints
 from wbc_jax.training.environment import describe_environment
@@ -61,23 +62,17 @@ class OpenRun:
 @contextmanager
 def open_run(
     config: ConfigDict,
+    places: Places,
     *,
     workdir: Path,
-    data_dir: Path | None,
-    cache_dir: Path,
-    download: bool = False,
-    on_bad_image: str = "error",
     environment: Mapping[str, Any] | None = None,
 ) -> Iterator[OpenRun]:
     """Builds the run, locks its directory and restores its latest checkpoint.
 
     Args:
         config: as in `configs/`.
+        places: where its images come from.
         workdir: the run's directory; new, or of an earlier start with the same config.
-        data_dir: where a user's images are looked for; only read.
-        cache_dir: where prepared sets and arrays are kept.
-        download: fetch images that are not found, where that is allowed.
-        on_bad_image: "error" refuses a set with files that cannot be used, "skip" leaves them out.
         environment: what to write into environment.json beside versions and machine.
 
     Raises:
@@ -85,13 +80,7 @@ def open_run(
     """
     directory = RunDirectory(workdir)
     from_first(lambda: directory.require_usable(config.to_dict()))
-    experiment = build_experiment(
-        config,
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        download=download,
-        on_bad_image=on_bad_image,
-    )
+    experiment = build_experiment(config, places)
     with directory.locked():
         from_first(lambda: directory.create(config.to_dict(), experiment.data.describe()))
         if is_first():

@@ -1,9 +1,7 @@
 """The images that a config names; needs neither JAX nor a network.
 
-data = prepare_data(config, data_dir=None, cache_dir=cache)
+data = prepare_data(config, Places(None, cache))
 """
-
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
@@ -12,17 +10,11 @@ from wbc_jax.data.band_names import BANDS, is_gray
 from wbc_jax.data.load import Data, load_data, load_pictures
 from wbc_jax.data.preprocessing import Settings
 from wbc_jax.data.protocols import Draw
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError, require_choice
 
 
-def prepare_data(
-    config: ConfigDict,
-    *,
-    data_dir: Path | None,
-    cache_dir: Path,
-    download: bool = False,
-    on_bad_image: str = "error",
-) -> Data:
+def prepare_data(config: ConfigDict, places: Places) -> Data:
     """Returns the images that `config.data` names, pre-processed and divided.
 
     Raises:
@@ -31,18 +23,12 @@ def prepare_data(
     draw = Draw(
         seed=config.seed, validation_share=config.data.validation_share, fold=config.data.fold
     )
-    where = {
-        "data_dir": data_dir,
-        "cache_dir": cache_dir,
-        "download": download,
-        "on_bad_image": on_bad_image,
-    }
     protocol = config.data.protocol
     if task_name(config) == "detection":
         size = picture_settings(config.data.picture_size)
-        return load_pictures(protocol, size, draw=draw, **where)
+        return load_pictures(protocol, size, places, draw=draw)
     settings, classes = image_settings(config), config.data.num_classes
-    return load_data(protocol, settings, num_classes=classes, draw=draw, **where)
+    return load_data(protocol, settings, places, num_classes=classes, draw=draw)
 
 
 def task_name(config: ConfigDict) -> str:

@@ -1,6 +1,6 @@
 """Many seeds of one config: in one program where that is faster, else one after another.
 
-results = train_seeds([(config_0, Path("runs/cnn-seed0")), (config_1, ...)], data_dir=..., ...)
+results = train_seeds([(config_0, Path("runs/cnn-seed0")), (config_1, ...)], places)
 
 Each seed's directory is what its solo run leaves, to rounding; either can go on from the other's
 checkpoint. In one program a seed's seconds are those of all: its share of them is not known.
@@ -17,6 +17,7 @@ import jax
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.metrics import METRICS
 from wbc_jax.evaluation.results import PartLogits
@@ -48,15 +49,15 @@ def may_be_faster_together() -> bool:
 
 
 def train_seeds(
-    runs: Runs, *, together: bool | None = None, started: float | None = None, **places: Any
+    runs: Runs, places: Places, *, together: bool | None = None, started: float | None = None
 ) -> list[dict[str, Any]]:
     """Trains, or goes on training, several seeds of one config; each in its directory.
 
     Args:
         runs: config and directory of each; the configs differ in the seed alone.
+        places: where their images come from.
         together: in one program or not; None: where that is faster, by a few steps of both ways.
         started: `time.perf_counter()` from which the runs' seconds count; None: now.
-        **places: `data_dir`, `cache_dir`, `download` and `on_bad_image`, as of `train`.
 
     Returns:
         The content of every seed's `results.json`.
@@ -71,11 +72,11 @@ def train_seeds(
     errors: dict[Path, UserError] = {}
     results: dict[Path, dict[str, Any]] = {}
     if is_tried and len(runs) > 1 and not is_shared():
-        results, errors = _train_together(runs, started, places, only_if_faster=together is None)
+        results, errors = _train_together(runs, places, started, only_if_faster=together is None)
     for config, workdir in runs:
         if workdir not in results and workdir not in errors:
             try:
-                results[workdir] = train(config, workdir=workdir, **places, started=started)
+                results[workdir] = train(config, places, workdir=workdir, started=started)
             except UserError as error:
                 errors[workdir] = error
             started = None  # imports and the like are the first one's
@@ -86,7 +87,7 @@ def train_seeds(
 
 
 def _train_together(
-    runs: Runs, started: float, places: dict[str, Any], *, only_if_faster: bool
+    runs: Runs, places: Places, started: float, *, only_if_faster: bool
 ) -> tuple[dict[Path, dict[str, Any]], dict[Path, UserError]]:
     """Trains all seeds in one program; returns results and errors by directory.
 
@@ -99,9 +100,7 @@ def _train_together(
         try:
             opened = [
                 stack_of_runs.enter_context(
-                    open_run(
-                        config, workdir=workdir, environment={"seeds_at_once": seeds}, **places
-                    )
+                    open_run(config, places, workdir=workdir, environment={"seeds_at_once": seeds})
                 )
                 for config, workdir in runs
             ]

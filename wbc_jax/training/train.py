@@ -1,6 +1,6 @@
 """Trains one run from its config to its report; started again, it resumes.
 
-results = train(config, workdir=Path("runs/cnn"), data_dir=None, cache_dir=cache)
+results = train(config, Places(None, cache), workdir=Path("runs/cnn"))
 """
 
 import logging
@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from wbc_jax.datasets.places import Places
 from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.training.experiment import make_predict_part, make_predict_parts
 from wbc_jax.training.interruption import listening
@@ -25,12 +26,9 @@ _log = logging.getLogger(__name__)
 
 def train(
     config: ConfigDict,
+    places: Places,
     *,
     workdir: Path,
-    data_dir: Path | None,
-    cache_dir: Path,
-    download: bool = False,
-    on_bad_image: str = "error",
     profile: bool = False,
     started: float | None = None,
 ) -> dict[str, Any]:
@@ -38,11 +36,8 @@ def train(
 
     Args:
         config: as in `configs/`.
+        places: where its images come from.
         workdir: the run's directory; new, or of an earlier start with the same config.
-        data_dir: where a user's images are looked for; only read.
-        cache_dir: where prepared sets and arrays are kept.
-        download: fetch images that are not found, where that is allowed.
-        on_bad_image: "error" refuses a set with files that cannot be used, "skip" leaves them out.
         profile: record a trace of this start's second epoch, or of its only one, in
             `workdir/profile`; changes no result.
         started: `time.perf_counter()` from which the run's seconds count; None: now.
@@ -55,11 +50,7 @@ def train(
         Interrupted: the process was asked to end; the state is saved.
     """
     started = time.perf_counter() if started is None else started
-    places: Any = {"data_dir": data_dir, "cache_dir": cache_dir, "download": download}
-    with (
-        listening() as interruption,
-        open_run(config, workdir=workdir, on_bad_image=on_bad_image, **places) as run,
-    ):
+    with listening() as interruption, open_run(config, places, workdir=workdir) as run:
         predict_parts = make_predict_parts(config, run.experiment)
         state, history = run.position.progress.state, run.position.history
         if run.epochs_left:
