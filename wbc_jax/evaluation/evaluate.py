@@ -54,7 +54,7 @@ def evaluate(workdir: Path, places: Places) -> dict[str, Any]:
 
     Args:
         workdir: the run's directory; its config says which model and which data.
-        places: where its images come from; bad ones are treated as the run did.
+        places: where its images come from; `on_bad_image` has to be the run's.
 
     Returns:
         The content of `results.json`.
