@@ -79,7 +79,7 @@ def test_the_format_before_is_loaded_and_checked_by_its_own_loader(export_copy: 
     seal_facts(export_copy, format_version=1)
     assert len(loader.load(export_copy).classes) == 4
     with pytest.raises(loader.ExportError, match=r"format 1.* holds no logits.*load_classifier"):
-        loader.check(export_copy)
+        loader.check(loader.load(export_copy))
 
 
 @pytest.mark.parametrize("version", [True, 0, -3, 1.0, "2", None])
@@ -131,10 +131,9 @@ def test_answers_that_differ_end_with_1_and_a_reason(export_copy: Path) -> None:
 
 def test_another_temperature_does_not_agree(exported: Path) -> None:
     classifier = loader.load(exported)
-    with np.load(exported / loader.CHECK) as file:
-        expected = dict(file)
-    assert loader.compare(classifier, expected).holds
-    agreement = loader.compare(classifier, expected | {"calibrated": expected["probabilities"]})
+    assert loader.check(classifier).holds
+    uncalibrated = {"calibrated": classifier.drawn["probabilities"]}
+    agreement = loader.compare(classifier, {**classifier.drawn, **uncalibrated})
     assert agreement.logits <= loader.TOLERANCE
     assert not agreement.holds
 
@@ -142,8 +141,7 @@ def test_another_temperature_does_not_agree(exported: Path) -> None:
 def test_answers_that_are_no_numbers_do_not_agree(exported: Path) -> None:
     classifier = loader.load(exported)
     weights = {name: leaf * np.nan for name, leaf in classifier.weights.items()}
-    with np.load(exported / loader.CHECK) as file:
-        agreement = loader.compare(classifier._replace(weights=weights), dict(file))
+    agreement = loader.check(classifier._replace(weights=weights))
     assert not agreement.holds
     assert loader.objection(classifier.facts, agreement)
 

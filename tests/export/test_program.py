@@ -10,6 +10,7 @@ from wbc_jax.data.preprocessing import Settings, shrink
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.results import softmax
 from wbc_jax.export.program import export_program, flat_weights, input_size
+from wbc_jax.nn.lowering import portable
 
 
 @pytest.mark.parametrize(("name", "settings", "flips"), CASES)
@@ -28,6 +29,9 @@ def test_a_program_answers_as_the_network_does(name: str, settings: Settings, fl
     np.testing.assert_allclose(answers["logits"], logits, atol=1e-5 * np.abs(logits).max())
     np.testing.assert_allclose(answers["probabilities"], softmax(logits), atol=1e-6)
     np.testing.assert_allclose(answers["calibrated"], softmax(logits / np.float32(1.7)), atol=1e-6)
+    with portable():
+        same = jax.jit(lambda *values: classifier.logits_of(*values))(classifier.variables, inputs)
+    np.testing.assert_allclose(answers["logits"], same, atol=1e-7 * np.abs(logits).max())
 
 
 @pytest.mark.parametrize("size", [(0, 10), (10, 5000)])

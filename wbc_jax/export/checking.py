@@ -40,10 +40,14 @@ def draw_images(shape: tuple[int, int, int]) -> UInt8[np.ndarray, "b h w 3"]:
 def answers_of_run(
     classifier: Classifier, images: UInt8[np.ndarray, "b h w 3"]
 ) -> dict[str, Float32[np.ndarray, "b k"]]:
-    """Returns what the program is to give, by the run's own pre-processing and its own kernels."""
+    """Returns what the program is to give, by the run's own pre-processing and its network.
+
+    That has its own kernels or, within `portable()`, the operations of the program.
+    """
     arrays = np.stack([shrink(Image.fromarray(image), classifier.settings) for image in images])
-    logits = jax.jit(classifier.logits_of)(classifier.variables, arrays)
-    logits = np.asarray(logits, np.float32)
+    # A new function: of one that it knows, JAX keeps the program with the operations of before.
+    network = jax.jit(lambda variables, inputs: classifier.logits_of(variables, inputs))
+    logits = np.asarray(network(classifier.variables, arrays), np.float32)
     temperature = np.float32(classifier.temperature or 1.0)
     return {
         "logits": logits,

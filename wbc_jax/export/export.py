@@ -20,6 +20,7 @@ from wbc_jax.evaluation.classifier import Classifier, load_classifier
 from wbc_jax.export import loader
 from wbc_jax.export.checking import answers_of_run, draw_images
 from wbc_jax.export.program import PLATFORMS, export_program, flat_weights, input_size
+from wbc_jax.nn.lowering import portable
 from wbc_jax.reporting.cards import MODEL_CARD
 from wbc_jax.reporting.output_folder import make_output_folder
 
@@ -66,17 +67,24 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
     digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
     lines = (f"{digest}  {name}\n" for name, digest in digests.items())
     write_text(output / loader.DIGESTS, "".join(lines))  # last: it says that all is there
-    agreement = loader.check(output)
+    loaded = loader.load(output)
+    agreement = loader.check(loaded)
     if not agreement.holds:
         _log.warning("%s: %s", output, loader.objection(facts, agreement))
+    with portable():
+        same = loader.compare(loaded, {"images": images, **answers_of_run(classifier, images)})
     return (
         f"exported: {output}\n"
         f"input: uint8 [b, {', '.join(map(str, shape))}], platforms {', '.join(PLATFORMS)}\n"
-        f"largest difference from the run's logits here: {agreement.logits:.1e} of the largest, "
-        f"from its probabilities: {agreement.probabilities:.1e}\n"
+        f"largest difference from the run's network, in the same operations: {_say(same)}\n"
+        f"from its answers here, by its own kernels: {_say(agreement)}\n"
         f"check it anywhere, with jax alone: python {output / LOADER}\n"
         "Research use only, not for diagnosis."
     )
+
+
+def _say(agreement: loader.Agreement) -> str:
+    return f"{agreement.logits:.1e} of the largest logit, {agreement.probabilities:.1e} probability"
 
 
 def _read_of_run(path: Path) -> bytes:

@@ -10,6 +10,7 @@ Research use only, not for diagnosis.
 """
 
 import hashlib
+import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -60,12 +61,14 @@ class Loaded(NamedTuple):
         classes: names in the order of the probabilities.
         weights: arrays by name, as the program takes them.
         program: weights and images to answers, compiled for each number of images.
+        drawn: content of check.npz: `images`, and the run's own answers to them by name.
     """
 
     facts: dict[str, Any]
     classes: tuple[str, ...]
     weights: dict[str, jax.Array]
     program: Callable[..., Mapping[str, jax.Array]]
+    drawn: Mapping[str, np.ndarray]
 
     def __call__(self, images: np.ndarray | Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Returns `logits`, `probabilities` as the run gave them, `calibrated`, [b, classes] each.
@@ -116,25 +119,23 @@ def load(folder: str | Path) -> Loaded:
             f"{folder / PROGRAM} was written by jax {facts['jax']} and cannot be read by jax "
             f"{jax.__version__} ({error}); use a jax of that version, or export the run again"
         ) from error
-    with np.load(folder / WEIGHTS, allow_pickle=False) as file:
-        weights = {name: jax.device_put(file[name]) for name in file.files}
-    return Loaded(facts, tuple(facts["classes"]), weights, jax.jit(exported.call))
+    weights = {name: jax.device_put(a) for name, a in _read_arrays(contents[WEIGHTS]).items()}
+    drawn = _read_arrays(contents[CHECK])
+    return Loaded(facts, tuple(facts["classes"]), weights, jax.jit(exported.call), drawn)
 
 
-def check(folder: str | Path) -> Agreement:
-    """Compares the answers to the drawn images in a folder with the run's own.
+def check(classifier: Loaded) -> Agreement:
+    """Compares the answers to the drawn images with the run's own.
 
     Raises:
-        ExportError: as `load`, or the folder is of format 1, which holds no logits.
+        ExportError: the export is of format 1, which holds no logits.
     """
-    classifier = load(folder)
     if classifier.facts["format_version"] < FORMAT_VERSION:
         raise ExportError(
-            f"{folder} is of format 1, whose {CHECK} holds no logits to compare; run the "
-            "load_classifier.py that lies in that folder, or export the run again"
+            f"the export is of format 1, whose {CHECK} holds no logits to compare; run the "
+            "load_classifier.py that lies in its folder, or export the run again"
         )
-    with np.load(Path(folder) / CHECK, allow_pickle=False) as file:
-        return compare(classifier, dict(file))
+    return compare(classifier, classifier.drawn)
 
 
 def compare(classifier: Loaded, expected: Mapping[str, np.ndarray]) -> Agreement:
@@ -142,7 +143,7 @@ def compare(classifier: Loaded, expected: Mapping[str, np.ndarray]) -> Agreement
 
     Args:
         classifier: of format 2.
-        expected: as in check.npz: `images`, and what the classifier gives of them by name.
+        expected: as `Loaded.drawn`.
     """
     answers = classifier(expected["images"])
     apart = {name: np.abs(values - expected[name]).max() for name, values in answers.items()}
@@ -221,11 +222,17 @@ def _read_checked(folder: Path, name: str, digests: Mapping[str, str]) -> bytes:
     return content
 
 
+def _read_arrays(content: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return dict(file)
+
+
 def main() -> int:
     """Checks a folder; exit code 0 where its answers are the run's."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     try:
-        classifier, agreement = load(folder), check(folder)
+        classifier = load(folder)
+        agreement = check(classifier)
     except ExportError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
