@@ -17,10 +17,11 @@ from jaxtyping import Shaped
 
 from benchmarks.command_line import add_outputs, create_parser, run
 from benchmarks.tables import aligned
+from wbc_jax import run_names
 from wbc_jax.atomic_files import write_json
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.detection_scores import score_detections, sweep_thresholds
-from wbc_jax.evaluation.finish_detection import DETECTIONS, above
+from wbc_jax.evaluation.finish_detection import above
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.matching import Cells
 from wbc_jax.seeds.seed_points import KINDS, Seeds
@@ -90,7 +91,7 @@ def read_detections(workdir: Path) -> Tested:
     Raises:
         UserError: the file cannot be read.
     """
-    path = workdir / DETECTIONS
+    path = workdir / run_names.DETECTIONS
     try:
         with np.load(path, allow_pickle=False) as saved:
             arrays = dict(saved)

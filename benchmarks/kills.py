@@ -28,6 +28,7 @@ from benchmarks.command_line import add_cache_dir, add_outputs, at_least, create
 from benchmarks.kill_phases import NAMES, Phases, start_training
 from benchmarks.machine import describe_machine, load_before
 from benchmarks.run_differences import run_differences
+from wbc_jax import run_names
 from wbc_jax.reporting.markdown import markdown_row
 
 _POLL_SECONDS = 0.0002
@@ -99,7 +100,7 @@ def kill_and_resume(
                 bar.update()
             go_on_to_the_end(workdir)
             found = run_differences(workdir, folder / "whole")
-            if not (workdir / "report.html").is_file():
+            if not (workdir / run_names.REPORT).is_file():
                 found.append("report.html is missing")
             differences += [f"run {num_runs}: {difference}" for difference in found]
     return Outcome({name: kills[name] for name in NAMES}, done, num_runs, differences)

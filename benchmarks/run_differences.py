@@ -12,8 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from wbc_jax import run_names
+
 _TIMES = ("seconds", "wall_seconds")
-_FILES = ("predictions.npz", "smear_predictions.npz")
+_FILES = (run_names.PREDICTIONS, run_names.SMEAR_PREDICTIONS)
 
 
 def run_differences(run: Path, expected: Path) -> list[str]:
@@ -26,7 +28,7 @@ def run_differences(run: Path, expected: Path) -> list[str]:
         run: directory of a run.
         expected: of the run that it should equal.
     """
-    if not (run / "results.json").is_file():
+    if not (run / run_names.RESULTS).is_file():
         return ["results.json is missing"]
     leaves, wanted = read_leaves(run), read_leaves(expected)
     found = [f"{name} is only in one of them" for name in sorted(leaves.keys() ^ wanted.keys())]
@@ -43,7 +45,7 @@ def run_differences(run: Path, expected: Path) -> list[str]:
         if (run / name).read_bytes() != (expected / name).read_bytes()
     ]
     ours, theirs = (
-        _without_times(json.loads((path / "results.json").read_text(encoding="utf-8")))
+        _without_times(json.loads((path / run_names.RESULTS).read_text(encoding="utf-8")))
         for path in (run, expected)
     )
     found += [f"results.json differs in {name}" for name in theirs if ours[name] != theirs[name]]
@@ -54,8 +56,8 @@ def read_leaves(workdir: Path) -> dict[str, np.ndarray]:
     """Reads a run's latest checkpoint by Orbax alone; returns every array by its path."""
     import orbax.checkpoint as ocp
 
-    steps = [int(path.name) for path in (workdir / "checkpoints").iterdir()]
-    folder = workdir.absolute() / "checkpoints" / str(max(steps)) / "state"
+    steps = [int(path.name) for path in (workdir / run_names.CHECKPOINTS).iterdir()]
+    folder = workdir.absolute() / run_names.CHECKPOINTS / str(max(steps)) / "state"
     with ocp.PyTreeCheckpointer() as checkpointer:
         saved = checkpointer.metadata(folder).item_metadata.tree
         as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), saved)
@@ -68,7 +70,7 @@ def read_leaves(workdir: Path) -> dict[str, np.ndarray]:
 
 def read_history(workdir: Path) -> list[dict[str, Any]]:
     """Returns the history without its times."""
-    lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (workdir / run_names.METRICS).read_text(encoding="utf-8").splitlines()
     return [_without_times(json.loads(line)) for line in lines]
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from wbc_jax import run_names
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.finish_detection import finish_detection
 from wbc_jax.evaluation.results import (
-    VALIDATION_PREDICTIONS,
     PartLogits,
     softmax,
     write_predictions,
@@ -67,7 +67,7 @@ def evaluate(workdir: Path, places: Places) -> dict[str, Any]:
         experiment = build_experiment(config, places, trains=False)
     run.require_same_data(experiment.data.describe())
     with run.locked():
-        with Checkpoints(workdir / "checkpoints") as checkpoints:
+        with Checkpoints(workdir / run_names.CHECKPOINTS) as checkpoints:
             checkpoint = restore_everywhere(checkpoints, experiment.abstract_progress())
         if checkpoint is None:
             raise UserError(
@@ -131,7 +131,7 @@ def finish_run(
     write_results(workdir, results)
     if data.protocol.is_leaky:
         _log.warning("%s %s: %s", leaky.MARK, data.protocol.name, leaky.WORDS)
-    _log.info("report: %s", workdir / "report.html")
+    _log.info("report: %s", workdir / run_names.REPORT)
     return results
 
 
@@ -150,7 +150,7 @@ def _finish_classification(
     write_smear_predictions(workdir, scores.smears, scores.smear_probabilities)
     if len(logits.validation):
         write_predictions(
-            workdir, validation, softmax(logits.validation), name=VALIDATION_PREDICTIONS
+            workdir, validation, softmax(logits.validation), name=run_names.VALIDATION_PREDICTIONS
         )
     run = read_run(workdir, results)
     write_cards(run)

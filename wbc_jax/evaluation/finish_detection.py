@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from wbc_jax import run_names
 from wbc_jax.data.examples import Examples
 from wbc_jax.evaluation.detection_scores import (
     mean_figures,
@@ -27,7 +28,6 @@ from wbc_jax.seeds.seed_points import KINDS, Seeds
 from wbc_jax.training.detection import seed_reader
 from wbc_jax.training.experiment import Experiment
 
-DETECTIONS, VALIDATION_DETECTIONS = "detections.npz", "validation_detections.npz"
 _LOWEST = 0.05  # score of a seed that is written down; what thresholds are chosen from
 
 
@@ -67,7 +67,7 @@ def finish_detection(
             "sweep": sweep_thresholds(seeds, cells),
             "with_red_cells": _with_red_cells(kept[name], cells),
         }
-        file = DETECTIONS if name == "test" else VALIDATION_DETECTIONS
+        file = run_names.DETECTIONS if name == "test" else run_names.VALIDATION_DETECTIONS
         write_arrays(workdir / file, **as_arrays(seeds, cells, part))
     results = {
         **facts,

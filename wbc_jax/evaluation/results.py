@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from wbc_jax import run_names
 from wbc_jax.atomic_files import write_bytes, write_json
 from wbc_jax.data.examples import Examples
 from wbc_jax.evaluation.metrics import METRICS, example_metrics
@@ -19,11 +20,6 @@ from wbc_jax.evaluation.smears import Smears
 
 # Compiled as one: op by op they are a dozen programs, two seconds at a first run's first test.
 _example_metrics = jax.jit(example_metrics)
-
-RESULTS = "results.json"
-PREDICTIONS = "predictions.npz"
-VALIDATION_PREDICTIONS = "validation_predictions.npz"
-SMEAR_PREDICTIONS = "smear_predictions.npz"
 
 
 class PartLogits(NamedTuple):
@@ -65,7 +61,7 @@ def write_predictions(
     workdir: Path,
     examples: Examples,
     probabilities: Float[np.ndarray, "n k"],
-    name: str = PREDICTIONS,
+    name: str = run_names.PREDICTIONS,
 ) -> None:
     """Writes filename, source, label and probabilities of every example, in their order."""
     write_arrays(
@@ -82,7 +78,7 @@ def write_smear_predictions(
 ) -> None:
     """Writes name, label, number of images and mean probabilities of every test smear."""
     write_arrays(
-        workdir / SMEAR_PREDICTIONS,
+        workdir / run_names.SMEAR_PREDICTIONS,
         source=smears.name,
         label=smears.label,
         num_images=np.bincount(smears.of_image, minlength=len(smears.name)),
@@ -92,7 +88,7 @@ def write_smear_predictions(
 
 def write_results(workdir: Path, results: dict[str, Any]) -> None:
     """Writes `results.json`."""
-    write_json(workdir / RESULTS, results)
+    write_json(workdir / run_names.RESULTS, results)
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 import wbc_jax
+from wbc_jax import run_names
 from wbc_jax.atomic_files import to_json, write_bytes, write_text
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import Classifier, load_classifier
@@ -21,11 +22,10 @@ from wbc_jax.export import loader
 from wbc_jax.export.checking import answers_of_run, draw_images
 from wbc_jax.export.program import PLATFORMS, export_program, flat_weights, input_size
 from wbc_jax.nn.lowering import portable
-from wbc_jax.reporting.cards import MODEL_CARD
 from wbc_jax.reporting.output_folder import make_output_folder
 
 LOADER = "load_classifier.py"
-_COPIED = ("config.json", "dataset.json", MODEL_CARD)
+_COPIED = (run_names.CONFIG, run_names.DATASET, run_names.MODEL_CARD)
 _WHAT = {
     "whole": "RGB, 0 to 255, the whole picture",
     "white_cell": "RGB, 0 to 255, the square window around the white cell's nucleus; its side is "

@@ -12,14 +12,13 @@ from typing import Any
 
 import jinja2
 
+from wbc_jax import run_names
 from wbc_jax.atomic_files import write_text
 from wbc_jax.nested import flatten
 from wbc_jax.reporting import paper
 from wbc_jax.reporting.number_text import grouped
 from wbc_jax.reporting.run_files import Run
 from wbc_jax.reporting.score_rows import class_rows, score_rows
-
-MODEL_CARD, DATASET_CARD = "model_card.md", "dataset_card.md"
 
 
 def write_cards(run: Run) -> tuple[Path, Path]:
@@ -39,8 +38,8 @@ def write_cards(run: Run) -> tuple[Path, Path]:
     }
     about = about_dataset(run.dataset["dataset"])
     return (
-        write_card(run, MODEL_CARD, MODEL_CARD, **figures),
-        write_card(run, DATASET_CARD, DATASET_CARD, about_the_set=about),
+        write_card(run, "model_card.md", run_names.MODEL_CARD, **figures),
+        write_card(run, "dataset_card.md", run_names.DATASET_CARD, about_the_set=about),
     )
 
 

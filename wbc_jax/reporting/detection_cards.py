@@ -7,7 +7,8 @@ Source: as `cards.py`.
 
 from pathlib import Path
 
-from wbc_jax.reporting.cards import DATASET_CARD, MODEL_CARD, about_dataset, write_card
+from wbc_jax import run_names
+from wbc_jax.reporting.cards import about_dataset, write_card
 from wbc_jax.reporting.detection_report import figure_rows
 from wbc_jax.reporting.run_files import Run
 
@@ -23,6 +24,6 @@ def write_detector_cards(run: Run) -> tuple[Path, Path]:
     """
     about = about_dataset(run.dataset["dataset"])
     return (
-        write_card(run, "detector_card.md", MODEL_CARD, rows=figure_rows(run)),
-        write_card(run, DATASET_CARD, DATASET_CARD, about_the_set=about),
+        write_card(run, "detector_card.md", run_names.MODEL_CARD, rows=figure_rows(run)),
+        write_card(run, "dataset_card.md", run_names.DATASET_CARD, about_the_set=about),
     )

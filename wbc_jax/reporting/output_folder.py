@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from wbc_jax import run_names
 from wbc_jax.errors import UserError
 
-_OF_A_RUN = ("results.json", "metrics.jsonl", "checkpoints")
+_OF_A_RUN = (run_names.RESULTS, run_names.METRICS, run_names.CHECKPOINTS)
 
 
 def require_apart(output: Path, places: Iterable[Path]) -> None:
@@ -54,5 +55,5 @@ def make_output_folder(output: Path) -> None:
 
 def _is_of_a_run(folder: Path) -> bool:
     """Whether a run lives here, be it in its first epoch; an export has a config.json, too."""
-    has_begun = (folder / "config.json").is_file() and (folder / ".lock").is_file()
+    has_begun = (folder / run_names.CONFIG).is_file() and (folder / run_names.LOCK).is_file()
     return has_begun or any((folder / name).exists() for name in _OF_A_RUN)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int
 
+from wbc_jax import run_names
 from wbc_jax.atomic_files import to_json
 from wbc_jax.errors import UserError
 from wbc_jax.reporting.run_schema import DETECTOR_SCHEMAS, REPEAT, SCHEMAS, check
@@ -135,23 +136,23 @@ def _read(
         raise UserError(
             f"run directory {path} does not exist; give the working directory of a finished run"
         )
-    if not (path / "config.json").is_file():
+    if not (path / run_names.CONFIG).is_file():
         raise UserError(
             f"{path} is not a run directory: it holds no config.json; "
             "give the working directory of a finished run"
         )
-    if results is None and not (path / "results.json").is_file():
+    if results is None and not (path / run_names.RESULTS).is_file():
         raise UserError(
             f"the run at {path} is not finished: it holds no results.json, which is written last; "
             "start it again with the same config and it resumes"
         )
     files = {
         name: _read_json(path / name)
-        if results is None or name != "results.json"
+        if results is None or name != run_names.RESULTS
         else json.loads(to_json(results))
         for name in schemas
     }
-    found = files["results.json"].get("task", "classification")
+    found = files[run_names.RESULTS].get("task", "classification")
     if found != task:
         raise UserError(
             f"{path} is a run of the task {found!r} and this needs one of the task {task!r}; name "
@@ -159,13 +160,13 @@ def _read(
         )
     for name, schema in schemas.items():
         check(files[name], schema, path / name)
-    _add_what_earlier_versions_left_out(files["dataset.json"], task)
+    _add_what_earlier_versions_left_out(files[run_names.DATASET], task)
     return Run(
         path=path,
-        config=files["config.json"],
-        environment=files["environment.json"],
-        dataset=files["dataset.json"],
-        results=files["results.json"],
+        config=files[run_names.CONFIG],
+        environment=files[run_names.ENVIRONMENT],
+        dataset=files[run_names.DATASET],
+        results=files[run_names.RESULTS],
     )
 
 
@@ -181,7 +182,7 @@ def read_predictions(run: Run) -> Predictions:
     Raises:
         UserError: the file is missing, damaged, or disagrees with results.json.
     """
-    path = run.path / "predictions.npz"
+    path = run.path / run_names.PREDICTIONS
     names = ("filename", "source", "label", "probabilities")
     filenames, sources, labels, probabilities = _read_arrays(path, names)
     shape = (run.results["num_test"], len(run.results["classes"]))
@@ -202,7 +203,7 @@ def read_smear_predictions(run: Run) -> SmearPredictions:
     Raises:
         UserError: the file is missing, damaged, or disagrees with results.json.
     """
-    path = run.path / "smear_predictions.npz"
+    path = run.path / run_names.SMEAR_PREDICTIONS
     labels, probabilities = _read_arrays(path, ("label", "probabilities"))
     shape = (run.results["test"]["num_smears"], len(run.results["classes"]))
     if probabilities.shape != shape or labels.shape != shape[:1]:
@@ -238,7 +239,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _check_classes(run: Run) -> None:
     """Checks what spans several fields, so that no table is cut short or misaligned silently."""
-    path, results = run.path / "results.json", run.results
+    path, results = run.path / run_names.RESULTS, run.results
     count = len(results["classes"])
     for part in ("test", "test_smears"):
         matrix = results[part]["confusion_matrix"]

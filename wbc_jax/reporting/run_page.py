@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wbc_jax import run_names
 from wbc_jax.atomic_files import write_text
 from wbc_jax.nested import flatten
 from wbc_jax.reporting import pages
@@ -43,7 +44,7 @@ def write_run_page(run: Run, template: str, drawn: Mapping[str, Drawn], **values
         command=_command_line(run.environment.get("command")),
         **values,
     )
-    path = run.path / "report.html"
+    path = run.path / run_names.REPORT
     write_text(path, page)
     return path
 

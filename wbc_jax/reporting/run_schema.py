@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wbc_jax import run_names
 from wbc_jax.errors import UserError
 
 REPEAT = "run it again with the same config, in a new working directory"
@@ -53,9 +54,9 @@ _SELECTIVE = {
     "curve": {"coverage": [_Number], "risk": [_Number]},
 }
 SCHEMAS: dict[str, Any] = {
-    "config.json": {"*": object},
-    "environment.json": {"*": object},
-    "dataset.json": {
+    run_names.CONFIG: {"*": object},
+    run_names.ENVIRONMENT: {"*": object},
+    run_names.DATASET: {
         "dataset": str,
         "title": str,
         "version": str,
@@ -81,7 +82,7 @@ SCHEMAS: dict[str, Any] = {
         "bad_images?": [{"file": str, "reason": str}],
         "warnings": [str],
     },
-    "results.json": {
+    run_names.RESULTS: {
         "model": str,
         "dataset": str,
         "protocol": str,
@@ -138,7 +139,7 @@ _FOUND = {
     "found": int,
     "count_limits": [_Number],
 }
-_RESULTS = SCHEMAS["results.json"]
+_RESULTS = SCHEMAS[run_names.RESULTS]
 _OF_EVERY_TASK = (
     *("model", "dataset", "protocol", "is_leaky", "warnings", "seed"),
     *("num_train", "num_validation", "num_test", "classes"),
@@ -146,7 +147,7 @@ _OF_EVERY_TASK = (
 )
 DETECTOR_SCHEMAS: dict[str, Any] = {
     **SCHEMAS,
-    "results.json": {
+    run_names.RESULTS: {
         **{name: _RESULTS[name] for name in _OF_EVERY_TASK},
         "task": str,
         "thresholds": {"*": _Number},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from wbc_jax import run_names
 from wbc_jax.errors import UserError
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
@@ -68,10 +69,10 @@ def wall_seconds(trial: Trial) -> float:
     Raises:
         UserError: its files are damaged.
     """
-    path = trial.workdir / "results.json"
+    path = trial.workdir / run_names.RESULTS
     try:
         seconds = float(json.loads(path.read_text(encoding="utf-8"))["wall_seconds"])
-        path = trial.workdir / "environment.json"
+        path = trial.workdir / run_names.ENVIRONMENT
         together = json.loads(path.read_text(encoding="utf-8")).get("seeds_at_once", [trial.seed])
         return seconds / len(together)  # in one program a seed's seconds are those of all
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from wbc_jax import run_names
 from wbc_jax.errors import UserError
 from wbc_jax.nested import flatten
 from wbc_jax.sweeps.definition import Setting, Sweep, load_config
@@ -41,7 +42,7 @@ class Trial:
 
     def is_finished(self) -> bool:
         """Whether the run has left its results."""
-        return (self.workdir / "results.json").is_file()
+        return (self.workdir / run_names.RESULTS).is_file()
 
     def require_usable(self) -> None:
         """Checks that the directory is new or of this very run.

@@ -13,6 +13,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from wbc_jax import run_names
 from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets.places import Places
 from wbc_jax.evaluation.results import PartLogits
@@ -85,10 +86,12 @@ def open_run(
         from_first(lambda: directory.create(config.to_dict(), experiment.data.describe()))
         if is_first():
             described = describe_environment() | dict(environment or {})
-            write_json(workdir / "environment.json", described)
+            write_json(workdir / run_names.ENVIRONMENT, described)
         for warning in experiment.data.warnings:
             _log.warning(warning)
-        with Checkpoints(workdir / "checkpoints", num_best=config.checkpoint.num_best) as kept:
+        with Checkpoints(
+            workdir / run_names.CHECKPOINTS, num_best=config.checkpoint.num_best
+        ) as kept:
             position = start_or_resume(experiment, kept)
             if is_first():
                 directory.write_epochs(position.history)

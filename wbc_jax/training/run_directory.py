@@ -15,17 +15,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from wbc_jax import run_names
 from wbc_jax.atomic_files import to_json, write_json, write_text
 from wbc_jax.errors import UserError
 from wbc_jax.file_lock import Held, only_one
 from wbc_jax.nested import flatten
 from wbc_jax.training.disk import disk_errors_named
 from wbc_jax.training.processes import from_first
-
-CONFIG = "config.json"
-DATASET = "dataset.json"
-METRICS = "metrics.jsonl"
-_LOCK = ".lock"
 
 
 class RunDirectory:
@@ -45,17 +41,17 @@ class RunDirectory:
             raise UserError(
                 f"workdir={self.path} is a file; name a folder that is new or of this run"
             )
-        if (self.path / CONFIG).is_file():
+        if (self.path / run_names.CONFIG).is_file():
             self._require_same_config(config)
             return
         strangers = sorted(
             entry.name
             for entry in (self.path.iterdir() if self.path.exists() else ())
-            if entry.name != _LOCK
+            if entry.name != run_names.LOCK
         )
         if strangers:
             raise UserError(
-                f"workdir={self.path} is not a run directory (no {CONFIG}) and not empty "
+                f"workdir={self.path} is not a run directory (no {run_names.CONFIG}) and not empty "
                 f"({', '.join(strangers[:3])}...); name a new folder with --workdir"
             )
 
@@ -76,7 +72,7 @@ class RunDirectory:
 
     def _lock(self, stack: ExitStack) -> None:
         try:
-            stack.enter_context(only_one(self.path / _LOCK))
+            stack.enter_context(only_one(self.path / run_names.LOCK))
         except Held as held:
             raise UserError(
                 f"workdir={self.path} is in use by {held}: wait for its end, stop it, or name "
@@ -96,12 +92,13 @@ class RunDirectory:
             UserError: it cannot be written, or was started on other images.
         """
         try:
-            if (self.path / CONFIG).is_file():  # of another process that was faster, perhaps
+            # Of another process that was faster, perhaps.
+            if (self.path / run_names.CONFIG).is_file():
                 self._require_same_config(config)
             else:
-                write_json(self.path / CONFIG, config)
-            if not (self.path / DATASET).is_file():
-                write_json(self.path / DATASET, data)
+                write_json(self.path / run_names.CONFIG, config)
+            if not (self.path / run_names.DATASET).is_file():
+                write_json(self.path / run_names.DATASET, data)
         except OSError as error:
             raise self._cannot_be_written(error) from error
         self.require_same_data(data)
@@ -112,7 +109,7 @@ class RunDirectory:
         Raises:
             UserError: they are not, or the record of them is damaged.
         """
-        saved, now = flatten(self._read_json(DATASET)), flatten(json.loads(to_json(data)))
+        saved, now = flatten(self._read_json(run_names.DATASET)), flatten(json.loads(to_json(data)))
         fields = [name for name in now if name.startswith("splits.") or name.startswith("num_")]
         differing = [name for name in fields if saved.get(name) != now[name]]
         if differing:
@@ -129,7 +126,7 @@ class RunDirectory:
         Raises:
             UserError: this is no run directory, or its config is damaged.
         """
-        return self._read_json(CONFIG)
+        return self._read_json(run_names.CONFIG)
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
@@ -168,20 +165,20 @@ class RunDirectory:
             if not isinstance(error.obj, ConfigDict):
                 raise
             raise UserError(
-                f"{self.path}/{CONFIG} lacks a field that this version reads ({error.name}); use "
-                "the version that trained the run, or train it again"
+                f"{self.path}/{run_names.CONFIG} lacks a field that this version reads "
+                f"({error.name}); use the version that trained the run, or train it again"
             ) from error
 
     def append_epoch(self, epoch: Mapping[str, Any]) -> None:
         """Adds one line to the history."""
         line = to_json(epoch)
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+        with (self.path / run_names.METRICS).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def write_epochs(self, epochs: Sequence[Mapping[str, Any]]) -> None:
         """Replaces the history, where a start goes on from an earlier point or it was damaged."""
         text = "".join(f"{to_json(epoch)}\n" for epoch in epochs)
-        path = self.path / METRICS
+        path = self.path / run_names.METRICS
         if (path.read_bytes() if path.is_file() else b"") != text.encode("utf-8"):
             write_text(path, text)
 

@@ -13,6 +13,7 @@ import jax
 from jax.sharding import SingleDeviceSharding
 from ml_collections import ConfigDict
 
+from wbc_jax import run_names
 from wbc_jax.errors import UserError
 from wbc_jax.training.checkpointing import Checkpoint, Checkpoints
 from wbc_jax.training.rngs import named_key
@@ -59,7 +60,7 @@ def restore_trained(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here),
         Progress(state, jax.eval_shape(partial(zero_sums, tuple(metrics)))),
     )
-    with Checkpoints(workdir / "checkpoints") as checkpoints:
+    with Checkpoints(workdir / run_names.CHECKPOINTS) as checkpoints:
         checkpoint = checkpoints.restore_latest(target)
     if checkpoint is None or len(checkpoint.facts["epochs"]) < config.train.num_epochs:
         raise UserError(
