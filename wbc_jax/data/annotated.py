@@ -14,8 +14,9 @@ from jaxtyping import Float32
 from PIL import Image
 from tqdm import tqdm
 
+from wbc_jax.data.array_cache import load_cached
 from wbc_jax.data.examples import Examples
-from wbc_jax.data.preprocessing import MOST_SIDE, load_cached
+from wbc_jax.data.preprocessing import MOST_SIDE
 from wbc_jax.datasets.decoding import UndecodableError, decode
 from wbc_jax.datasets.prepare import PreparedDataset, read_records
 from wbc_jax.errors import UserError

@@ -4,16 +4,9 @@ settings = Settings(first_size=300, image_size=50, gray=True)
 examples = load_split(prepared, "TEST", settings, cache_dir=cache)     # Examples
 """
 
-import hashlib
-import json
-import logging
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -21,16 +14,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from wbc_jax.cores import num_cores
-from wbc_jax.data.array_files import read_arrays, write_arrays
+from wbc_jax.data.array_cache import load_cached
 from wbc_jax.data.examples import Examples
 from wbc_jax.datasets.decoding import UndecodableError, decode
 from wbc_jax.datasets.prepare import Example, PreparedDataset, read_split
-from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
+from wbc_jax.threads import ahead
 
-_log = logging.getLogger(__name__)
-# Raised whenever `preprocess` gives other pixels for the same settings.
-_ARRAYS_VERSION = 2
 # What a thread is given at once, in bytes of encoded images: about 35 JPEGs of the paper's set, or
 # a single large PNG. Two such tasks wait while one is done.
 _TASK_BYTES = 1 << 18
@@ -138,79 +128,6 @@ def load_split(
     return load_cached(prepared, split, settings, _preprocess_all, cache_dir=cache_dir)
 
 
-def load_cached(
-    prepared: PreparedDataset,
-    split: str,
-    settings: Any,
-    make: Callable[[PreparedDataset, str, Any], Examples],
-    *,
-    cache_dir: Path,
-    names: Sequence[str] = Examples._fields[:5],
-) -> Examples:
-    """Returns what `make` makes of a split, from the cache if it has been made before.
-
-    The cache's key is made of the set's version, the digest of the images and the settings; a
-    damaged file in it is made anew.
-
-    Args:
-        prepared: the set.
-        split: of it.
-        settings: a dataclass: what the arrays depend on besides.
-        make: from the set, the split and the settings to its examples.
-        cache_dir: where arrays are kept.
-        names: the arrays that it makes.
-
-    Raises:
-        UserError: there is no such split, an image cannot be decoded, or the cache not be written.
-    """
-    start = time.perf_counter()
-    path = _cache_path(prepared, split, settings, cache_dir)
-    examples = _read(path, names)
-    if examples is None:
-        examples = make(prepared, split, settings)
-        _write(path, {name: getattr(examples, name) for name in names})
-    seconds = time.perf_counter() - start
-    _log.info("%s %s: %d images in %.2f s", prepared.spec.name, split, len(examples.label), seconds)
-    return examples
-
-
-def _cache_path(prepared: PreparedDataset, split: str, settings: Any, cache_dir: Path) -> Path:
-    if split not in prepared.splits:
-        raise UserError(
-            f"split {split!r} is not in {prepared.spec.name}; there are: "
-            f"{', '.join(prepared.splits)}"
-        )
-    key = {
-        "arrays": _ARRAYS_VERSION,
-        "digest": prepared.splits[split].digest,
-        "version": prepared.spec.version,  # the digest does not cover `source`
-        "classes": prepared.spec.classes,
-        **asdict(settings),
-    }
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    return cache_dir / "arrays" / f"{prepared.spec.name.replace('/', '-')}-{split}-{name}.npz"
-
-
-def _read(path: Path, names: Sequence[str]) -> Examples | None:
-    if not path.exists():
-        return None
-    try:
-        return Examples(**dict(zip(names, read_arrays(path, names), strict=True)))
-    except Damage as damage:
-        _log.warning("cached arrays %s: making them anew", damage)
-        return None
-
-
-def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    try:
-        write_arrays(path, arrays)
-    except OSError as error:
-        raise UserError(
-            f"cache_dir: {path.parent} cannot be written ({error.strerror}); free some space or "
-            "name another folder with --cache_dir or WBC_CACHE_DIR"
-        ) from error
-
-
 def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -> Examples:
     """Pre-processes a split on every core, with a bounded number of encoded images in memory.
 
@@ -230,27 +147,23 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
     filenames: list[str] = []
     sources: list[str] = []
     scenes: list[str] = []
-    running: deque[Future[int]] = deque()
-    workers = num_cores()
-    pool = ThreadPoolExecutor(workers)
-    progress = tqdm(
-        total=num_examples, desc=f"pre-processing {split}", unit=" images", disable=None
-    )
-    with progress:
-        try:
-            for task in _tasks(read_split(prepared, split)):
-                rows = images[len(labels) : len(labels) + len(task)]
-                running.append(pool.submit(_preprocess_into, rows, task, settings))
-                labels += (example.label for example in task)
-                filenames += (example.filename for example in task)
-                sources += (example.source for example in task)
-                scenes += (example.scene for example in task)
-                if len(running) > workers * _TASKS_PER_WORKER:
-                    progress.update(running.popleft().result())
-            while running:
-                progress.update(running.popleft().result())
-        finally:
-            pool.shutdown(cancel_futures=True)
+
+    def fill(task: tuple[int, list[Example]]) -> None:
+        first, examples = task
+        _preprocess_into(images[first:], examples, settings)
+
+    tasks, what = _tasks(read_split(prepared, split)), f"pre-processing {split}"
+    with (
+        ahead(fill, tasks, threads=num_cores(), per_thread=_TASKS_PER_WORKER) as filled,
+        tqdm(total=num_examples, desc=what, unit=" images", disable=None) as progress,
+    ):
+        for (_, examples), future in filled:
+            future.result()
+            progress.update(len(examples))
+            labels += (example.label for example in examples)
+            filenames += (example.filename for example in examples)
+            sources += (example.source for example in examples)
+            scenes += (example.scene for example in examples)
     return Examples(
         images,
         np.array(labels, np.int32),
@@ -260,24 +173,25 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
     )
 
 
-def _tasks(examples: Iterator[Example]) -> Iterator[list[Example]]:
-    """Yields the examples in groups of about `_TASK_BYTES`, at least one in each."""
+def _tasks(examples: Iterator[Example]) -> Iterator[tuple[int, list[Example]]]:
+    """Yields groups of about `_TASK_BYTES`, at least one in each, and the row of their first."""
     task: list[Example] = []
-    num_bytes = 0
+    first = num_bytes = 0
     for example in examples:
         task.append(example)
         num_bytes += len(example.image)
         if num_bytes >= _TASK_BYTES:
-            yield task
+            yield first, task
+            first += len(task)
             task, num_bytes = [], 0
     if task:
-        yield task
+        yield first, task
 
 
 def _preprocess_into(
     images: UInt8[np.ndarray, "n h w c"], examples: list[Example], settings: Settings
-) -> int:
-    """Writes the examples' pixels into `images`; returns how many they are."""
+) -> None:
+    """Writes the examples' pixels into the first rows of `images`."""
     for row, example in enumerate(examples):
         try:
             images[row] = preprocess(example.image, settings)
@@ -286,4 +200,3 @@ def _preprocess_into(
                 f"image {example.filename} cannot be decoded ({error}); replace the file and "
                 "prepare the data set anew"
             ) from error
-    return len(examples)

@@ -4,9 +4,7 @@ for group in in_groups(look_at_all(predictor, pictures, on_bad)):
     ...
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -16,6 +14,7 @@ from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.errors import UserError
 from wbc_jax.prediction.pictures import Pictures, looks_like_picture
 from wbc_jax.prediction.predictor import Predictor, Sight
+from wbc_jax.threads import ahead
 
 _AHEAD = 3  # pictures for each thread that are looked at while others are classified
 _GROUP = 64  # windows, or pictures, that are classified at once
@@ -40,37 +39,24 @@ def look_at_all(
         on_bad: called with a file's name and why it cannot be used. Files whose ending and content
             both say that they are no pictures are passed over.
     """
-    workers = num_cores()
-    running: deque[tuple[str, Future[Sight]]] = deque()
-    names = iter(pictures.names)
 
     def look(name: str) -> Sight:
         return predictor.look(pictures.read(name))
 
-    def start_more() -> None:
-        while len(running) < workers * _AHEAD and (name := next(names, None)) is not None:
-            running.append((name, pool.submit(look, name)))
-
-    pool = ThreadPoolExecutor(workers)
     total = len(pictures.names)
-    with tqdm(total=total, desc="predicting", unit=" pictures", disable=None) as progress:
-        try:
-            start_more()
-            while running:
-                name, future = running.popleft()
-                try:
-                    sight = future.result()
-                except UndecodableError as error:
-                    if error.is_image or looks_like_picture(name):
-                        on_bad(name, str(error))
-                except UserError as error:  # it cannot be read
+    with ahead(look, pictures.names, threads=num_cores(), per_thread=_AHEAD) as looks:
+        for name, future in tqdm(
+            looks, total=total, desc="predicting", unit=" pictures", disable=None
+        ):
+            try:
+                sight = future.result()
+            except UndecodableError as error:
+                if error.is_image or looks_like_picture(name):
                     on_bad(name, str(error))
-                else:
-                    yield Seen(name, sight)
-                progress.update()
-                start_more()
-        finally:
-            pool.shutdown(cancel_futures=True)
+            except UserError as error:  # it cannot be read
+                on_bad(name, str(error))
+            else:
+                yield Seen(name, sight)
 
 
 def in_groups(seen: Iterator[Seen]) -> Iterator[list[Seen]]:

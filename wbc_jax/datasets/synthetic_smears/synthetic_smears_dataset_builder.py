@@ -5,10 +5,9 @@ builder.download_and_prepare(file_format="array_record")
 train = builder.as_data_source("train")
 """
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import tensorflow_datasets as tfds
 
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.synthetic_smears import copies, drawing
+from wbc_jax.threads import ahead
 
 NAME = "synthetic_smears"
 DEFAULT = catalog.get(f"{NAME}/default")
@@ -129,13 +129,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(split, counts[split]) for split in SPLITS}
 
     def _generate_examples(self, split: str, smears: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        draw = partial(draw_examples, split, num_copies=self.builder_config.copies)
         # A short queue: the threads stay busy and the bytes do not pile up before the writer.
-        pending: deque[Future[list[tuple[str, dict[str, Any]]]]] = deque()
-        with ThreadPoolExecutor(THREADS) as pool:
-            for number in range(smears):
-                count = self.builder_config.copies
-                pending.append(pool.submit(draw_examples, split, number, num_copies=count))
-                if len(pending) > 2 * THREADS:
-                    yield from pending.popleft().result()
-            while pending:
-                yield from pending.popleft().result()
+        with ahead(draw, range(smears), threads=THREADS, per_thread=2) as drawn:
+            for _, future in drawn:
+                yield from future.result()
