@@ -10,10 +10,8 @@ together have every one of the training photographs.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
 
 from benchmarks.command_line import add_outputs, create_parser, run
 from benchmarks.tables import aligned
@@ -21,26 +19,10 @@ from wbc_jax import run_names
 from wbc_jax.atomic_files import write_json
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.detection_scores import score_detections, sweep_thresholds
+from wbc_jax.evaluation.detections import read_detections
 from wbc_jax.evaluation.finish_detection import above
 from wbc_jax.reporting.run_files import read_detector_run
-from wbc_jax.seeds.matching import Cells
-from wbc_jax.seeds.seed_points import KINDS, Seeds
-
-
-class Tested(NamedTuple):
-    """The test pictures of one run.
-
-    Attributes:
-        filenames: of each picture.
-        scenes: the place that each shows.
-        seeds: what was found in each, low scores too.
-        cells: what is there.
-    """
-
-    filenames: list[str]
-    scenes: Shaped[np.ndarray, " n"]
-    seeds: list[Seeds]
-    cells: list[Cells]
+from wbc_jax.seeds.seed_points import KINDS
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -51,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parse(arguments)
     runs = [read_detector_run(path) for path in options.runs]
-    tested = [read_detections(one.path) for one in runs]
+    tested = [read_detections(one.path / run_names.DETECTIONS) for one in runs]
     names = [name for one in tested for name in one.filenames]
     if len(set(names)) < len(names):
         raise UserError(
@@ -83,34 +65,6 @@ def main(arguments: Sequence[str]) -> None:
     print(aligned(head, rows))
     if options.json:
         write_json(options.json, {"runs": [str(p) for p in options.runs], "sweep": sweep, **scores})
-
-
-def read_detections(workdir: Path) -> Tested:
-    """Reads what a detector's run has kept of its test pictures.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    path = workdir / run_names.DETECTIONS
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            arrays = dict(saved)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); run the detector again") from error
-
-    def of_each(name: str, fields: Sequence[str]) -> list[Any]:
-        picture = arrays[f"{name}_picture"]
-        return [
-            [arrays[f"{name}_{field}"][picture == index] for field in fields]
-            for index in range(len(arrays["filename"]))
-        ]
-
-    return Tested(
-        arrays["filename"].tolist(),
-        arrays["scene"],
-        [Seeds(*values) for values in of_each("seed", Seeds._fields)],
-        [Cells(*values) for values in of_each("cell", Cells._fields)],
-    )
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

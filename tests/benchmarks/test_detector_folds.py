@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.detector_folds import main, read_detections
+from benchmarks.detector_folds import main
 from wbc_jax.errors import UserError
 
 
@@ -35,9 +35,6 @@ def test_two_folds_are_their_sum(detector_run: Path, tmp_path: Path) -> None:
     for kind, figures in one["per_kind"].items():
         assert ours["per_kind"][kind]["support"] == 2 * figures["support"]
         assert ours["per_kind"][kind]["f1"] == pytest.approx(figures["f1"])
-    assert sum(len(cells.rows) for cells in read_detections(other).cells) == sum(
-        figures["support"] for figures in one["per_kind"].values()
-    )
 
 
 def test_a_picture_tested_twice_is_refused(detector_run: Path) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from wbc_jax import run_names
-from wbc_jax.data.examples import Examples
 from wbc_jax.evaluation.detection_scores import (
     mean_figures,
     score_detections,
     sweep_thresholds,
 )
-from wbc_jax.evaluation.results import PartLogits, write_arrays
+from wbc_jax.evaluation.detections import Detections, write_detections
+from wbc_jax.evaluation.results import PartLogits
 from wbc_jax.reporting.detection_cards import write_detector_cards
 from wbc_jax.reporting.detection_figures import draw_detections
 from wbc_jax.reporting.detection_plots import Marks
@@ -68,7 +68,7 @@ def finish_detection(
             "with_red_cells": _with_red_cells(kept[name], cells),
         }
         file = run_names.DETECTIONS if name == "test" else run_names.VALIDATION_DETECTIONS
-        write_arrays(workdir / file, **as_arrays(seeds, cells, part))
+        write_detections(workdir / file, Detections(part.filename, part.scene, seeds, cells))
     results = {
         **facts,
         "task": "detection",
@@ -113,22 +113,3 @@ def above(seeds: Seeds, thresholds: tuple[float, ...]) -> Seeds:
     """Returns the seeds whose score reaches their kind's threshold."""
     kept = seeds.scores >= np.array(thresholds, np.float32)[seeds.kinds]
     return Seeds(*(values[kept] for values in seeds))
-
-
-def as_arrays(seeds: list[Seeds], cells: list[Cells], examples: Examples) -> dict[str, np.ndarray]:
-    """Returns seeds and cells of all pictures one after another, with the picture of each."""
-
-    def flat(name: str, parts: list[Any]) -> dict[str, np.ndarray]:
-        picture = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
-        values = {
-            f"{name}_{field}": np.concatenate([getattr(part, field) for part in parts])
-            for field in parts[0]._fields
-        }
-        return {f"{name}_picture": picture, **values}
-
-    return {
-        "filename": examples.filename,
-        "scene": examples.scene,
-        **flat("seed", seeds),
-        **flat("cell", cells),
-    }

@@ -1,0 +1,77 @@
+"""What a detector found in the pictures of a part and what is there, as the run keeps it.
+
+write_detections(workdir / run_names.DETECTIONS, Detections(filenames, scenes, seeds, cells))
+read_detections(workdir / run_names.DETECTIONS).seeds[0]       # of the first picture
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped
+
+from wbc_jax.errors import UserError
+from wbc_jax.evaluation.results import write_arrays
+from wbc_jax.seeds.matching import Cells
+from wbc_jax.seeds.seed_points import Seeds
+
+
+class Detections(NamedTuple):
+    """The pictures of one part.
+
+    Attributes:
+        filenames: of each picture.
+        scenes: the place that each shows.
+        seeds: what was found in each, low scores too.
+        cells: what is there.
+    """
+
+    filenames: Shaped[np.ndarray, " n"]
+    scenes: Shaped[np.ndarray, " n"]
+    seeds: list[Seeds]
+    cells: list[Cells]
+
+
+def write_detections(path: Path, detections: Detections) -> None:
+    """Writes seeds and cells of all pictures one after another, with the picture of each."""
+
+    def flat(name: str, parts: Sequence[Any]) -> dict[str, np.ndarray]:
+        picture = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
+        values = {
+            f"{name}_{field}": np.concatenate([getattr(part, field) for part in parts])
+            for field in parts[0]._fields
+        }
+        return {f"{name}_picture": picture, **values}
+
+    filenames, scenes, seeds, cells = detections
+    write_arrays(
+        path, filename=filenames, scene=scenes, **flat("seed", seeds), **flat("cell", cells)
+    )
+
+
+def read_detections(path: Path) -> Detections:
+    """Reads what `write_detections` has written.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            arrays = dict(saved)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); run the detector again") from error
+
+    def of_each(name: str, fields: Sequence[str]) -> list[Any]:
+        picture = arrays[f"{name}_picture"]
+        return [
+            [arrays[f"{name}_{field}"][picture == index] for field in fields]
+            for index in range(len(arrays["filename"]))
+        ]
+
+    return Detections(
+        arrays["filename"],
+        arrays["scene"],
+        [Seeds(*values) for values in of_each("seed", Seeds._fields)],
+        [Cells(*values) for values in of_each("cell", Cells._fields)],
+    )
