@@ -7,14 +7,13 @@ print(plan_table(trials, facts, estimate))
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wbc_jax.data.load import class_names
 from wbc_jax.errors import UserError
-from wbc_jax.models import create_model
-from wbc_jax.models.describe import count_kinds, list_layers
+from wbc_jax.models.describe import count_kinds
 from wbc_jax.reporting.number_text import duration, grouped
 from wbc_jax.sweeps.trials import Trial
 from wbc_jax.training.config_rules import require_valid
-from wbc_jax.training.prepare_data import image_settings, task_name
+from wbc_jax.training.describe_model import layers_of
+from wbc_jax.training.prepare_data import task_name
 
 _MOST_SHOWN = 10
 _WEIGHTED = ("convolution", "dense")
@@ -72,13 +71,10 @@ def _describe(trial: Trial, known: dict[str, Facts]) -> Facts:
             "classifiers; train its runs one by one"
         )
     require_valid(config)
-    side = image_settings(config).image_size
-    classes = class_names(config.data.protocol, config.data.num_classes)
-    fields = config.model.to_dict()
-    key = repr((fields, side, len(classes)))
+    seen = (config.data.protocol, config.data.num_classes, config.data.image_size)
+    key = repr((config.model.to_dict(), *seen))
     if key not in known:
-        model = create_model(num_classes=len(classes), **fields)
-        layers = list_layers(model, image_shape=(side, side, 3))
+        layers = layers_of(config)
         kinds = count_kinds(layers)
         known[key] = Facts(
             num_layers=sum(kinds[kind] for kind in _WEIGHTED),
