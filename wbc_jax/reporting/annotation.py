@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
-from wbc_jax.reporting.colours import BLACK, BLUE, GREEN, ORANGE, VERMILLION
+from wbc_jax.reporting.colours import BLACK, KIND_COLOURS, VERMILLION
 
-_COLOURS = {"RBC": ORANGE, "WBC": BLUE, "Platelets": GREEN}
 _UNCERTAIN = VERMILLION
 _LEAST_HEIGHT = 480  # pixels; smaller pictures are enlarged, or nobody could read the words
 _MOST_SIDE = 65_500  # pixels, of a JPEG
@@ -76,7 +75,7 @@ def _scale(width: int, height: int) -> float:
 
 
 def _draw(pen: ImageDraw.ImageDraw, mark: Mark, scale: float, unit: int) -> None:
-    colour = _UNCERTAIN if mark.is_uncertain else _COLOURS[mark.kind]
+    colour = _UNCERTAIN if mark.is_uncertain else KIND_COLOURS[mark.kind]
     x, y = scale * (mark.column + 0.5), scale * (mark.row + 0.5)
     reach = 4 * unit
     square = (x - reach, y - reach, x + reach, y + reach)

@@ -20,24 +20,20 @@ from matplotlib.ticker import (
     NullFormatter,
 )
 
+from wbc_jax.reporting.colours import KIND_COLOURS
 from wbc_jax.reporting.epochs import Epochs, metric_values
 from wbc_jax.reporting.figure_style import (
     BLACK,
     BLUE,
-    GREEN,
     GREY,
-    VERMILLION,
     in_percent,
     new_figure,
     plain_text,
     styled,
 )
 
-KIND_LOOKS = {
-    "RBC": (VERMILLION, "-", "o"),
-    "WBC": (BLUE, "--", "s"),
-    "Platelets": (GREEN, "-.", "^"),
-}
+_LINES = {"RBC": ("-", "o"), "WBC": ("--", "s"), "Platelets": ("-.", "^")}
+KIND_LOOKS = {kind: (KIND_COLOURS[kind], *looks) for kind, looks in _LINES.items()}
 
 
 class Marks(NamedTuple):
