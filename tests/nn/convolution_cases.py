@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from wbc_jax.nn.lowering import Pads, Pair
+from wbc_jax.nn.windows import Pads, Pair
 
 # Of the largest value; sums of thousands of float32 products stay below.
 TOLERANCE = 3e-5

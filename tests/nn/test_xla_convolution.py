@@ -18,7 +18,8 @@ from tests.nn.convolution_cases import (
     draw,
     results,
 )
-from wbc_jax.nn.xla_convolution import conv_as_matmul, conv_canonical, output_size
+from wbc_jax.nn.windows import output_size
+from wbc_jax.nn.xla_convolution import conv_as_matmul, conv_canonical
 
 
 def lax_conv(image: jax.Array, kernel: jax.Array, case: Case) -> jax.Array:

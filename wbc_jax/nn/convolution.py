@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 from wbc_jax.nn.lowering import lower_conv
 from wbc_jax.nn.native import library
 from wbc_jax.nn.native.convolution import conv_native
-from wbc_jax.nn.xla_convolution import conv_as_matmul, conv_canonical, output_size
+from wbc_jax.nn.windows import output_size
+from wbc_jax.nn.xla_convolution import conv_as_matmul, conv_canonical
 
 
 def conv2d(

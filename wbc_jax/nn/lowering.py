@@ -24,9 +24,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from wbc_jax.nn.native import library
-
-Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
+from wbc_jax.nn.windows import Pads, Pair
 
 
 class ConvLowering(NamedTuple):

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from wbc_jax.nn.lowering import Pads, native_serves, takes_plain_operations
+from wbc_jax.nn.lowering import native_serves, takes_plain_operations
 from wbc_jax.nn.native.pooling import max_pool_native
-from wbc_jax.nn.xla_convolution import output_size
+from wbc_jax.nn.windows import Pads, output_size
 
 
 def _max_of_slices(

@@ -3,7 +3,6 @@
 Both take NHWC images, HWIO kernels and explicit padding, and differentiate.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,20 +11,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from wbc_jax.nn.lowering import Pads, Pair
+from wbc_jax.nn.windows import Pads, Pair, output_size
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
-
-
-def output_size(
-    size: Sequence[int], kernel_size: Sequence[int], strides: Sequence[int], pads: Pads
-) -> Pair:
-    """Returns rows and columns of a window operation's output: 0 where no window fits in."""
-    height, width = (
-        max(0, (n + sum(pad) - k) // s + 1)
-        for n, k, s, pad in zip(size, kernel_size, strides, pads, strict=True)
-    )
-    return height, width
 
 
 def conv_as_matmul(

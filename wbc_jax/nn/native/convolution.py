@@ -11,9 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from wbc_jax.nn.native import library
-
-Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
+from wbc_jax.nn.windows import Pads, Pair, output_size
 
 
 def _float32(*shape: int) -> jax.ShapeDtypeStruct:
@@ -68,13 +66,8 @@ def _forward(
     half: bool,
 ) -> tuple[Array, tuple[Array, ...]]:
     image, pads_left = _write_padding(image, pads, write_padding)
-    height, width = (
-        (size + sum(pad) - taps) // stride + 1
-        for size, pad, taps, stride in zip(
-            image.shape[1:3], pads_left, kernel.shape[:2], strides, strict=True
-        )
-    )
-    result = _float32(image.shape[0], height, width, kernel.shape[-1])
+    size = output_size(image.shape[1:3], kernel.shape[:2], strides, pads_left)
+    result = _float32(image.shape[0], *size, kernel.shape[-1])
     handler, attributes = _handler("", strides, pads_left, pairs, half)
     output = library.call(handler, result, image, kernel, bias, attributes=attributes)
     return output, (image, kernel, bias)

@@ -9,9 +9,7 @@ import jax
 from jaxtyping import Array, Float
 
 from wbc_jax.nn.native import library
-
-Pair = tuple[int, int]
-Pads = tuple[Pair, Pair]
+from wbc_jax.nn.windows import Pads, Pair, output_size
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
@@ -26,11 +24,8 @@ def max_pool_native(
         strides: rows, columns.
         pads: before and after, of rows and of columns; smaller than the window.
     """
-    height, width = (
-        max(0, (size + sum(pad) - extent) // stride + 1)
-        for size, pad, extent, stride in zip(image.shape[1:3], pads, window, strides, strict=True)
-    )
-    shape = (image.shape[0], height, width, image.shape[3])
+    size = output_size(image.shape[1:3], window, strides, pads)
+    shape = (image.shape[0], *size, image.shape[3])
     result = jax.ShapeDtypeStruct(shape, image.dtype)
     return library.call(
         "wbc_max_pool", result, image, attributes=_attributes(window, strides, pads)
