@@ -192,7 +192,7 @@ def _dispatch() -> None:
             sys.exit(sweeps.run(_WORKDIR.value, places))
         case mode:
             keep_compiled_programs(cache_dir / "xla")
-            print(predictions.run(mode, _INPUT.value, _WORKDIR.value, cache_dir))
+            print(predictions.run(mode, _INPUT.value, _WORKDIR.value))
 
 
 def _train_seeds(config: ConfigDict, places: Places) -> None:

@@ -24,7 +24,6 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.command_line import (
-    add_cache_dir,
     add_outputs,
     at_least,
     create_parser,
@@ -36,9 +35,10 @@ from benchmarks.tables import aligned
 from benchmarks.timing import spread
 from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets.catalog import CLASSES
+from wbc_jax.datasets.picture_names import is_read
 from wbc_jax.datasets.synthetic_smears import drawing
 from wbc_jax.evaluation.classifier import load_classifier
-from wbc_jax.prediction.pictures import find_pictures, looks_like_picture
+from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predict import predict
 from wbc_jax.prediction.predictor import Predictor
 from wbc_jax.seeds.detection import load_detector
@@ -56,13 +56,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--detector", type=Path, help="Of a trained detector; else the classical.")
     parser.add_argument("--pictures", type=Path, help="Folder of smears; else they are drawn.")
     parser.add_argument("--count", type=at_least(100), default=10_000, help="Single-cell files.")
-    add_cache_dir(parser)
     add_outputs(parser, plot=False)
     options = parser.parse_args(arguments)
-    load, cache_dir = load_before(), Path(options.cache_dir)
+    load = load_before()
     encoded = _draw() if options.pictures is None else _read(options.pictures)
-    smear = _time_smears(options.run, options.detector, encoded, cache_dir)
-    single = _time_single_cells(options.run, encoded, options.count, cache_dir)
+    smear = _time_smears(options.run, options.detector, encoded)
+    single = _time_single_cells(options.run, encoded, options.count)
     rows = [
         [f"smear, {name}", f"{smear[name]['wall_ms']:.1f} ms", f"{smear[name]['cpu_ms']:.1f} ms"]
         for name in smear
@@ -81,9 +80,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _time_smears(
-    workdir: Path, detector: Path | None, encoded: list[bytes], cache_dir: Path
+    workdir: Path, detector: Path | None, encoded: list[bytes]
 ) -> dict[str, dict[str, float]]:
-    predictor = Predictor(load_classifier(workdir), load_detector(detector, cache_dir=cache_dir))
+    predictor = Predictor(load_classifier(workdir), load_detector(detector))
     large = [_to_size(content) for content in encoded]
 
     def whole(content: bytes) -> None:
@@ -115,16 +114,14 @@ def _time_smears(
     return found
 
 
-def _time_single_cells(
-    workdir: Path, encoded: list[bytes], count: int, cache_dir: Path
-) -> dict[str, float]:
+def _time_single_cells(workdir: Path, encoded: list[bytes], count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         few = _spread_out(encoded, count // 10, Path(folder, "few"))
-        predict(workdir, few, Path(folder, "out"), cache_dir=cache_dir, single_cells=True)
+        predict(workdir, few, Path(folder, "out"), single_cells=True)
         before = _peak_mb()
         many = _spread_out(encoded, count, Path(folder, "many"))
         started, used = time.perf_counter(), time.process_time()
-        predict(workdir, many, Path(folder, "out"), cache_dir=cache_dir, single_cells=True)
+        predict(workdir, many, Path(folder, "out"), single_cells=True)
         wall, cpu = time.perf_counter() - started, time.process_time() - used
         return {
             "warm_up": count // 10,
@@ -164,7 +161,7 @@ def _draw() -> list[bytes]:
 
 def _read(folder: Path) -> list[bytes]:
     pictures = find_pictures(folder)
-    names = [name for name in pictures.names if looks_like_picture(name)]
+    names = [name for name in pictures.names if is_read(name)]
     return [pictures.read(name) for name in names]
 
 

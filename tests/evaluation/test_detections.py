@@ -1,5 +1,6 @@
 """What is kept of a detector's pictures is read back as it was."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,26 @@ def test_pictures_with_and_without_cells_are_read_back(tmp_path: Path) -> None:
                 assert values.dtype == expected.dtype
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"d\.npz cannot be read .*run the detector again"):
+def zipped(name: str) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.zeros(1)})
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "is missing"),
+        (b"", "cannot be read"),
+        (b"PK", "cannot be read"),
+        (zipped("other")[:-30], "cannot be read"),
+        (zipped("other"), "lacks an array"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    content: bytes | None, said: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "d.npz").write_bytes(content)
+    with pytest.raises(UserError, match=rf"d\.npz {said}"):
         read_detections(tmp_path / "d.npz")

@@ -22,12 +22,17 @@ def test_the_interval_is_wilsons(count: int, total: int) -> None:
 
 
 def test_uncertain_cells_have_no_part_in_the_shares() -> None:
-    counts = differential({"lymphocyte": 30, "neutrophil": 70}, num_uncertain=100)
+    counts = differential({"lymphocyte": 30, "neutrophil": 70}, {"lymphocyte": 100})
     assert counts["classes"]["lymphocyte"]["share"] == pytest.approx(0.3)
     assert counts["answered"] == 100
     assert counts["uncertain"] == share_with_interval(100, 200)
+    assert {name: row["uncertain"] for name, row in counts["classes"].items()} == {
+        "lymphocyte": 100,
+        "neutrophil": 0,
+    }
 
 
 def test_without_cells_there_is_no_share() -> None:
-    counts = differential({"lymphocyte": 0}, num_uncertain=0)
-    assert counts["classes"]["lymphocyte"] == {"count": 0, "share": None, "interval": None}
+    counts = differential({"lymphocyte": 0}, {})
+    empty = {"count": 0, "share": None, "interval": None, "uncertain": 0}
+    assert counts["classes"]["lymphocyte"] == empty

@@ -1,7 +1,9 @@
 """A folder of pictures in, files and counts out: with the run's own answers."""
 
 import csv
+import io
 import json
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import pytest
 from PIL import Image
 
 from wbc_jax.data.preprocessing import preprocess
+from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import load_classifier
 from wbc_jax.prediction import card_shelf
@@ -22,7 +25,8 @@ from wbc_jax.prediction.describe import cells_of
 from wbc_jax.prediction.differential import share_with_interval
 from wbc_jax.prediction.predict import predict
 from wbc_jax.prediction.predictor import Predictor
-from wbc_jax.seeds.seed_points import KINDS, Seeds
+from wbc_jax.seeds.classical import ClassicalDetector
+from wbc_jax.seeds.seed_points import KINDS, Detector, Seeds
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 RBC, WBC, PLATELETS = range(3)
@@ -58,12 +62,12 @@ def read(output: Path, said: str) -> Predicted:
 
 @pytest.fixture(scope="module")
 def predicted(
-    validated_run: Path, smears: Path, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+    validated_run: Path, smears: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Predicted:
     output = tmp_path_factory.mktemp("predicted") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "load_detector", lambda run, *, cache_dir: detect)
-        said = predict(validated_run, smears, output, cache_dir=cache_dir, why=True)
+        patch.setattr(module, "load_detector", lambda run: detect)
+        said = predict(validated_run, smears, output, why=True)
     return read(output, said)
 
 
@@ -117,7 +121,8 @@ def test_counts_and_shares_are_those_of_the_cells(predicted: Predicted) -> None:
     uncertain = answers.count("uncertain")
     for name in content["classes"]:
         expected = share_with_interval(answers.count(name), len(answers) - uncertain)
-        assert counts["classes"][name] == expected
+        best = [row["most_probable"] for row in rows if row["class"] == "uncertain"]
+        assert counts["classes"][name] == expected | {"uncertain": best.count(name)}
     assert counts["uncertain"]["count"] == uncertain
 
 
@@ -162,12 +167,13 @@ def test_of_very_many_cells_the_gallery_shows_an_even_part(
 
 
 def test_the_answer_to_a_single_cell_is_the_runs_own(
-    validated_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
+    validated_run: Path, smears: Path, tmp_path: Path
 ) -> None:
-    said = predict(validated_run, smears, tmp_path, cache_dir=cache_dir, single_cells=True)
+    said = predict(validated_run, smears, tmp_path, single_cells=True)
     found = read(tmp_path, said)
     assert not (tmp_path / "pictures").exists()
     assert {row["kind"] for row in found.rows} == {"WBC"}
+    assert found.content["counts"] == {"WBC": len(found.rows)}  # others are not looked for
     assert {row["score"] for row in found.rows} == {""}
     classifier = load_classifier(validated_run)
     predictor = Predictor(classifier, None)
@@ -206,17 +212,14 @@ def test_any_number_of_windows_is_classified(number: int, validated_run: Path) -
     windows = random.integers(0, 256, (number, side, side, channels), dtype=np.uint8)
     found = predictor.classify(windows)
     assert found.shape == (number, 4)
+    assert predictor._answer._cache_size() <= 2  # programs: one for each size of a batch
     one_by_one = [predictor.classify(windows[i : i + 1])[0] for i in range(0, number, 13)]
     if one_by_one:
         np.testing.assert_allclose(found[::13], np.stack(one_by_one), atol=1e-6)
 
 
-def test_a_run_without_validation_says_so(
-    finished_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
-) -> None:
-    said = predict(
-        finished_run, smears / "a.jpeg", tmp_path, cache_dir=cache_dir, single_cells=True
-    )
+def test_a_run_without_validation_says_so(finished_run: Path, smears: Path, tmp_path: Path) -> None:
+    said = predict(finished_run, smears / "a.jpeg", tmp_path, single_cells=True)
     content = read(tmp_path, said).content
     assert content["temperature"] is None
     assert "are not calibrated" in said
@@ -224,14 +227,10 @@ def test_a_run_without_validation_says_so(
     assert content["differential"]["uncertain"]["count"] == 0
 
 
-def test_a_zip_is_read_as_a_folder(
-    validated_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
-) -> None:
+def test_a_zip_is_read_as_a_folder(validated_run: Path, smears: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         archive.write(smears / "a.jpeg", "deep/a.jpeg")
-    said = predict(
-        validated_run, tmp_path / "in.zip", tmp_path / "o", cache_dir=cache_dir, single_cells=True
-    )
+    said = predict(validated_run, tmp_path / "in.zip", tmp_path / "o", single_cells=True)
     (image,) = read(tmp_path / "o", said).content["images"]
     assert image["image"] == "deep/a.jpeg"
 
@@ -251,6 +250,10 @@ def test_the_command_line(
         ((*flags, "--input=/nowhere"), "input=/nowhere does not exist"),
         (("--mode=predict", "--input=x"), "--mode=predict needs a finished run"),
         ((*flags, f"--input={smears}", "--detector=/nowhere"), "/nowhere"),
+        (
+            (*flags, f"--input={smears}", "--detector=x", "--single_cells"),
+            "detector=x: with --sing",
+        ),
     ):
         result = launch(*mistake)
         assert result.returncode == 2, result.stderr
@@ -258,31 +261,29 @@ def test_the_command_line(
         assert "Traceback" not in result.stderr
 
 
-def test_output_and_input_are_kept_apart(
-    validated_run: Path, smears: Path, cache_dir: Path
-) -> None:
+def test_output_and_input_are_kept_apart(validated_run: Path, smears: Path) -> None:
     for output, words in ((smears / "out", "lies within"), (validated_run, "is a run's directory")):
         with pytest.raises(UserError, match=words):
-            predict(validated_run, smears, output, cache_dir=cache_dir)
+            predict(validated_run, smears, output)
     assert not (smears / "out").exists()
     inside = smears.parent / "pictures"
     inside.mkdir()
     (inside / "00001-mine.png").write_bytes(b"mine")
     with pytest.raises(UserError, match="lies where workdir"):
-        predict(validated_run, inside, smears.parent, cache_dir=cache_dir)
+        predict(validated_run, inside, smears.parent)
 
 
 def test_pictures_that_it_has_not_written_are_left_alone(
-    validated_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
+    validated_run: Path, smears: Path, tmp_path: Path
 ) -> None:
     """Even those whose names look like its own; what it has written itself makes room."""
     mine = tmp_path / "pictures" / "20240131-slide.jpg"
     mine.parent.mkdir()
     mine.write_bytes(b"mine")
     one, other = sorted(smears.iterdir())[:2]
-    predict(validated_run, one, tmp_path, cache_dir=cache_dir)
+    predict(validated_run, one, tmp_path)
     (written,) = set(mine.parent.iterdir()) - {mine}
-    predict(validated_run, other, tmp_path, cache_dir=cache_dir)
+    predict(validated_run, other, tmp_path)
     assert mine.read_bytes() == b"mine"
     assert not written.exists()
 
@@ -292,7 +293,6 @@ def test_a_prediction_that_fails_leaves_the_one_before_whole(
     fails_in: str,
     validated_run: Path,
     smears: Path,
-    cache_dir: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -300,18 +300,18 @@ def test_a_prediction_that_fails_leaves_the_one_before_whole(
         raise KeyboardInterrupt
 
     one, other = sorted(smears.iterdir())[:2]
-    predict(validated_run, one, tmp_path, cache_dir=cache_dir)
+    predict(validated_run, one, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert len(before) == 4
     monkeypatch.setattr(f"wbc_jax.prediction.predict.{fails_in}", stop)
     with pytest.raises(KeyboardInterrupt):
-        predict(validated_run, other, tmp_path, cache_dir=cache_dir)
+        predict(validated_run, other, tmp_path)
     after = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert after == before
 
 
 def test_thin_pictures_are_predicted_or_named_and_stop_nothing(
-    validated_run: Path, cache_dir: Path, tmp_path: Path
+    validated_run: Path, tmp_path: Path
 ) -> None:
     """Enlarged like others, the first would be too wide for a JPEG."""
     (tmp_path / "in").mkdir()
@@ -319,33 +319,32 @@ def test_thin_pictures_are_predicted_or_named_and_stop_nothing(
         Image.new("RGB", (width, height), "pink").save(tmp_path / "in" / f"{width}x{height}.png")
     found = read(
         tmp_path / "out",
-        predict(validated_run, tmp_path / "in", tmp_path / "out", cache_dir=cache_dir),
+        predict(validated_run, tmp_path / "in", tmp_path / "out"),
     )
     assert found.content["num_images"] == 3
 
 
 def test_a_window_of_whole_single_cells_is_refused(
-    validated_run: Path, smears: Path, cache_dir: Path, tmp_path: Path
+    validated_run: Path, smears: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"window=50: the run in .* takes whole pictures"):
-        predict(validated_run, smears, tmp_path, cache_dir=cache_dir, single_cells=True, window=50)
+        predict(validated_run, smears, tmp_path, single_cells=True, window=50)
 
 
 def test_images_too_small_to_explain_are_refused_before_any_is_predicted(
     validated_run: Path,
     smears: Path,
-    cache_dir: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wbc_jax.evaluation.attention.LEAST_SIDE", 99)
     with pytest.raises(UserError, match=r"--why: images of 16x16 pixels are too small"):
-        predict(validated_run, smears, tmp_path / "o", cache_dir=cache_dir, why=True)
+        predict(validated_run, smears, tmp_path / "o", why=True)
     assert not (tmp_path / "o").exists()
 
 
 def test_pictures_that_cannot_be_read_leave_no_half_written_files(
-    validated_run: Path, cache_dir: Path, tmp_path: Path
+    validated_run: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "notes.txt").write_bytes(b"nothing")
@@ -354,12 +353,57 @@ def test_pictures_that_cannot_be_read_leave_no_half_written_files(
         r"can be read; the first: x\.png .*; name a picture",
     ):
         with pytest.raises(UserError, match=said):
-            predict(
-                validated_run,
-                tmp_path / "in",
-                tmp_path / "o",
-                cache_dir=cache_dir,
-                single_cells=True,
-            )
+            predict(validated_run, tmp_path / "in", tmp_path / "o", single_cells=True)
         (tmp_path / "in" / "x.png").write_bytes(b"nothing")
         assert list((tmp_path / "o").iterdir()) == []
+
+
+def test_marked_pictures_of_an_earlier_prediction_go_with_it(
+    validated_run: Path, smears: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    predict(validated_run, smears / "second", output)
+    assert len(list((output / "pictures").iterdir())) == 3
+    (output / "pictures" / "mine.jpg").touch()
+    predict(validated_run, smears / "a.jpeg", output, single_cells=True)
+    assert [path.name for path in (output / "pictures").iterdir()] == ["mine.jpg"]
+
+
+def test_pictures_in_formats_that_are_not_read_are_named(
+    validated_run: Path, smears: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(smears / "a.jpeg", folder)
+    for name in ("b.heic", "c.CZI", "d.jfif", "notes.txt", "Thumbs.db"):
+        (folder / name).write_bytes(b"bytes that nothing here can read")
+    said = predict(validated_run, folder, tmp_path / "out", single_cells=True)
+    bad = read(tmp_path / "out", said).content["bad_files"]
+    assert [entry["file"] for entry in bad] == ["b.heic", "c.CZI", "d.jfif"]
+
+
+@pytest.mark.parametrize(
+    ("view", "detector", "is_refused"),
+    [
+        ("whole", ClassicalDetector(), True),
+        ("white_cell", ClassicalDetector(), True),
+        ("white_cell", None, True),
+        ("whole", None, False),
+        ("white_cell", detect, False),
+    ],
+)
+def test_gray_pictures_are_refused_where_cells_are_told_by_colour(
+    view: str, detector: Detector | None, is_refused: bool, validated_run: Path, smears: Path
+) -> None:
+    classifier = load_classifier(validated_run)
+    classifier = replace(classifier, settings=replace(classifier.settings, view=view))
+    predictor = Predictor(classifier, detector)
+    assert predictor.look((smears / "a.jpeg").read_bytes())
+    assert predictor.look((smears / "empty_slide.png").read_bytes())
+    gray = io.BytesIO()
+    Image.open(smears / "a.jpeg").convert("L").save(gray, "PNG")
+    if is_refused:
+        with pytest.raises(UndecodableError, match="it is gray, but nuclei are told by their col"):
+            predictor.look(gray.getvalue())
+    else:
+        assert predictor.look(gray.getvalue())

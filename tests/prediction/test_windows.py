@@ -1,5 +1,7 @@
 """What of a picture is shown to the network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -33,6 +35,16 @@ def test_a_cell_elsewhere_than_the_run_would_look_is_cut_where_it_was_found() ->
     (box,) = boxes(draw_picture(), [(20.0, 20.0)], WINDOW)
     assert box == Box(left=-10, top=-10, right=50, bottom=50)
     assert box.center == (19.5, 19.5)
+
+
+@pytest.mark.parametrize("nucleus", [(60, 90), (61, 91), (58, 83)])
+@pytest.mark.parametrize("share", [0.5, 61 / 120])
+def test_a_window_of_several_is_where_that_of_one_would_be(
+    nucleus: tuple[int, int], share: float
+) -> None:
+    settings = replace(WINDOW, window_side=share)
+    picture, center = draw_picture(nucleus), (float(nucleus[0]), float(nucleus[1]))
+    assert boxes(picture, [center, (10.0, 10.0)], settings)[0] == own_box(picture, settings)
 
 
 def test_several_cells_have_a_window_each() -> None:

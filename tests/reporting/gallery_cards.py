@@ -1,6 +1,7 @@
 """Cards and a summary for the gallery, made without a network."""
 
 import io
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def make_cards() -> list[Card]:
 def make_summary(**changes: Any) -> dict[str, Any]:
     answers = [answer for answer, _, _ in ANSWERS]
     counts = {name: answers.count(name) for name in CLASSES}
+    uncertain = Counter(best for answer, best, _ in ANSWERS if answer == "uncertain")
     return {
         "run": {"path": "runs/x", "model": "cnn", "dataset": "d", "protocol": "p", "seed": 0}
         | {"is_leaky": False},
@@ -67,7 +69,7 @@ def make_summary(**changes: Any) -> dict[str, Any]:
         "num_images": 6,
         "num_white": 6,
         "counts": {"RBC": 60, "WBC": 6, "Platelets": 3},
-        "differential": differential(counts, num_uncertain=1),
+        "differential": differential(counts, uncertain),
         "num_bad_files": 1,
         "bad_files": [{"file": "<x>.png", "reason": "the file is empty"}],
         **changes,

@@ -42,6 +42,16 @@ def test_the_frame_of_an_uncertain_cell_is_broken() -> None:
     assert 0.3 < shares[1] < 0.8
 
 
+def test_of_words_that_are_too_long_the_end_is_cut() -> None:
+    narrow = Image.new("RGB", (120, 480), (255, 255, 255))
+    words = [
+        pixels(annotate(narrow, [Mark("WBC", 200.0, 60.0, text=text)]))[200:, :100] < 100
+        for text in ("1 lymphocyte 98.0 %", "1 lymphocyte 98.0 % and more")
+    ]
+    assert words[0].any()
+    np.testing.assert_array_equal(*words)
+
+
 def test_a_small_picture_is_enlarged_by_a_whole_number() -> None:
     marked = pixels(annotate(Image.new("RGB", (320, 240)), []))
     assert marked.shape == (480, 640, 3)

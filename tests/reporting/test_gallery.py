@@ -9,6 +9,7 @@ import pytest
 
 from tests.reporting.gallery_cards import ANSWERS, CLASSES, make_cards, make_summary
 from tests.reporting.html_page import Page
+from wbc_jax.reporting import leaky
 from wbc_jax.reporting.gallery import write_gallery
 
 
@@ -58,6 +59,16 @@ def test_the_differential_count_has_its_intervals(source: str) -> None:
     assert [row[0] for row in table[1:]] == [*CLASSES, "uncertain, of all white cells"]
     assert table[1][:3] == ["lymphocyte", "2", "40.0 %"]
     assert re.fullmatch(r"\[\d+\.\d, \d+\.\d\]", table[1][3])
+    uncertain = {row[0]: row[4] for row in table[1:-1]}
+    (best,) = [best for answer, best, _ in ANSWERS if answer == "uncertain"]
+    assert uncertain == {name: str(int(name == best)) for name in CLASSES}
+
+
+@pytest.mark.parametrize("is_leaky", [False, True])
+def test_a_leaky_run_is_marked(is_leaky: bool, tmp_path: Path) -> None:
+    run = make_summary()["run"] | {"is_leaky": is_leaky}
+    page = write_gallery(tmp_path, make_summary(run=run), make_cards()).read_text(encoding="utf-8")
+    assert (leaky.MARK in page) == is_leaky
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_seeds_are_in_the_pixels_of_the_picture_given(cache_dir: Path) -> None:
     settings = PictureSettings(240, 320)
     data = load_pictures("smoke", settings, Places(None, cache_dir), draw=Draw(0))
     picture = data.partition.test.image[0]
-    detect = load_detector(None, cache_dir=cache_dir)
+    detect = load_detector(None)
     small, large = detect(picture), detect(picture.repeat(2, axis=0).repeat(2, axis=1))
     np.testing.assert_allclose(large.rows, small.rows * 2 + 0.5, atol=1e-3)
     np.testing.assert_allclose(large.columns, small.columns * 2 + 0.5, atol=1e-3)

@@ -137,7 +137,7 @@ def test_a_loaded_detector_answers_as_the_evaluation_did(run: Path, cache_dir: P
     from wbc_jax.data.protocols import Draw
 
     data = load_pictures("smoke", PictureSettings(48, 64), Places(None, cache_dir), draw=Draw(0))
-    detect = load_detector(run, cache_dir=cache_dir)
+    detect = load_detector(run)
     found = np.load(run / "detections.npz", allow_pickle=False)
     used = found["seed_scores"] >= np.float32(0.06)
     for index in (0, 7):
@@ -156,7 +156,7 @@ def test_each_kind_of_run_is_refused_where_the_other_is_meant(
     with pytest.raises(UserError, match="is a run of the task 'detection' and this needs"):
         read_run(run)
     with pytest.raises(UserError, match="is a run of the task 'classification' and this needs"):
-        load_detector(finished_run, cache_dir=cache_dir)
+        load_detector(finished_run)
     assert read_detector_run(run).results["task"] == "detection"
 
 

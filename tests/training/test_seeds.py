@@ -199,7 +199,7 @@ def test_a_seed_that_fails_does_not_stop_the_others(
 ) -> None:
     trained = []
 
-    def fail_once(config: ConfigDict, **kwargs: Any) -> dict[str, Any]:
+    def fail_once(config: ConfigDict, *_: Any, **kwargs: Any) -> dict[str, Any]:
         trained.append(config.seed)
         if config.seed == SEEDS[0]:
             raise UserError("the disk is full")

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
-from wbc_jax.errors import UserError
 from wbc_jax.evaluation.results import write_arrays
+from wbc_jax.reporting.run_files import read_arrays
 from wbc_jax.seeds.matching import Cells
 from wbc_jax.seeds.seed_points import Seeds
 
@@ -54,24 +54,19 @@ def read_detections(path: Path) -> Detections:
     """Reads what `write_detections` has written.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file is missing or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            arrays = dict(saved)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); run the detector again") from error
+    filenames, scenes = read_arrays(path, ("filename", "scene"))
 
     def of_each(name: str, fields: Sequence[str]) -> list[Any]:
-        picture = arrays[f"{name}_picture"]
-        return [
-            [arrays[f"{name}_{field}"][picture == index] for field in fields]
-            for index in range(len(arrays["filename"]))
-        ]
+        names = [f"{name}_{field}" for field in ("picture", *fields)]
+        picture, *values = read_arrays(path, names)
+        own = [picture == index for index in range(len(filenames))]
+        return [[value[rows] for value in values] for rows in own]
 
     return Detections(
-        arrays["filename"],
-        arrays["scene"],
+        filenames,
+        scenes,
         [Seeds(*values) for values in of_each("seed", Seeds._fields)],
         [Cells(*values) for values in of_each("cell", Cells._fields)],
     )

@@ -20,11 +20,10 @@ from scipy.sparse.csgraph import connected_components
 
 from wbc_jax.data.divisions import shared_smears
 from wbc_jax.data.examples import Examples
-from wbc_jax.datasets import bad_images
+from wbc_jax.datasets import bad_images, picture_names
 from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.errors import UserError
-from wbc_jax.leakage import picture_names
 from wbc_jax.leakage.comparison import View, look_at
 from wbc_jax.leakage.fingerprints import Fingerprint, decode, shrink, take_fingerprints
 from wbc_jax.leakage.picture_parts import Picture, open_parts

@@ -17,10 +17,10 @@ from tqdm import tqdm
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets import decoding
 from wbc_jax.datasets.decoding import UndecodableError
+from wbc_jax.datasets.picture_names import is_read
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.keypoints import EFFORTS, Effort, Keypoints, detect
 from wbc_jax.leakage.perceptual_hash import perceptual_hashes
-from wbc_jax.leakage.picture_names import is_read
 from wbc_jax.leakage.picture_parts import Picture
 
 LONGEST_SIDE = 320  # pixels at which pictures are compared; larger ones are shrunk

@@ -1,6 +1,6 @@
 """The modes that use a finished run, `predict` and `export`: their flags and their dispatch.
 
-    text = run(mode, input_place, workdir, cache_dir)
+    text = run(mode, input_place, workdir)
 
 Importing this defines the flags and imports nothing heavy.
 """
@@ -35,14 +35,13 @@ _INPUT_SIZE = flags.DEFINE_string(
 )
 
 
-def run(mode: str, input_place: str | None, workdir: str | None, cache_dir: Path) -> str:
+def run(mode: str, input_place: str | None, workdir: str | None) -> str:
     """Runs the mode; returns what to tell the user.
 
     Args:
         mode: one of `MODES`.
         input_place: picture, folder or zip to predict.
         workdir: folder to write into; None: one under runs/.
-        cache_dir: where prepared sets, arrays and kernels are kept.
 
     Raises:
         UserError: a flag is missing or cannot be used.
@@ -71,7 +70,6 @@ def run(mode: str, input_place: str | None, workdir: str | None, cache_dir: Path
         single_cells=_SINGLE_CELLS.value,
         window=_WINDOW.value,
         why=_WHY.value,
-        cache_dir=cache_dir,
     )
 
 

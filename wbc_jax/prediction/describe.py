@@ -73,7 +73,7 @@ def marks_of(cells: Sequence[Mapping[str, Any]], sight: Sight) -> list[Mark]:
     for cell in cells:
         mark = Mark(cell["kind"], cell["row"], cell["column"])
         if "class" in cell:
-            words = f"{cell['cell']} {cell['class']} {percent(cell['confidence'], 0)}"
+            words = f"{cell['cell']} {cell['class']} {percent(cell['confidence'])}"
             mark = mark._replace(
                 box=next(frames), text=words, is_uncertain=cell["class"] == UNCERTAIN
             )
@@ -88,12 +88,17 @@ class Total:
         num_images: pictures predicted.
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        """Begins at nothing; `classes` are the names in label order."""
+    def __init__(self, classes: Sequence[str], kinds: Sequence[str] = KINDS) -> None:
+        """Begins at nothing.
+
+        Args:
+            classes: names in label order.
+            kinds: of cells that are looked for.
+        """
         self.num_images = 0
         self._answers = Counter(dict.fromkeys(classes, 0))
-        self._num_uncertain = 0
-        self._kinds = Counter(dict.fromkeys(KINDS, 0))
+        self._uncertain: Counter[str] = Counter()  # by their most probable class
+        self._kinds = Counter(dict.fromkeys(kinds, 0))
         self._bad: list[dict[str, str]] = []
         self._num_bad = 0
 
@@ -103,7 +108,7 @@ class Total:
         for cell in cells:
             self._kinds[cell["kind"]] += 1
             if cell.get("class") == UNCERTAIN:
-                self._num_uncertain += 1
+                self._uncertain[cell["most_probable"]] += 1
             elif "class" in cell:
                 self._answers[cell["class"]] += 1
 
@@ -126,7 +131,7 @@ class Total:
             "num_images": self.num_images,
             "num_white": self._kinds["WBC"],
             "counts": dict(self._kinds),
-            "differential": differential(self._answers, num_uncertain=self._num_uncertain),
+            "differential": differential(self._answers, self._uncertain),
             "num_bad_files": self._num_bad,
             "bad_files": self._bad,
         }
@@ -142,9 +147,10 @@ def describe_run(
 ) -> dict[str, Any]:
     """Returns the first fields of predictions.json: what predicts, and how."""
     run, choice = classifier.run, classifier.selective
+    others = ["basophils"] * ("basophil" not in classifier.classes) + ["blasts", "smudge cells"]
     warnings = [
-        f"Every white cell is called one of {', '.join(classifier.classes)}; basophils, blasts, "
-        "smudge cells and artefacts are, too.",
+        f"Every white cell is called one of {', '.join(classifier.classes)}; {', '.join(others)} "
+        "and artefacts are, too.",
         *(f"Of the images of the run: {text}" for text in run.dataset["warnings"]),
     ]
     if choice is None:
@@ -187,7 +193,8 @@ def describe_run(
 def _confidence(choice: Mapping[str, Any] | None) -> dict[str, Any]:
     """Returns what an answer needs to be given, and what that was worth on the test images."""
     if choice is None:
-        return {"threshold": None, "target_risk": None, "coverage_on_test": None}
+        names = ("threshold", "target_risk", "coverage_on_test", "risk_on_test")
+        return dict.fromkeys(names)
     return {
         "threshold": choice["threshold"],
         "target_risk": choice["target_risk"],
@@ -217,6 +224,8 @@ def say(summary: Mapping[str, Any], page: Path) -> str:
     )
     lines.append(f"  [{counts['method']}]")
     if summary["num_bad_files"]:
-        lines.append(f"files left out: {summary['num_bad_files']:,}; {JSON} names them")
+        named = len(summary["bad_files"])
+        which = "them" if named == summary["num_bad_files"] else f"the first {named:,}"
+        lines.append(f"files left out: {summary['num_bad_files']:,}; {JSON} names {which}")
     lines += [f"gallery: {page}", f"table: {page.with_name(CSV)}", summary["purpose"]]
     return "\n".join(lines)

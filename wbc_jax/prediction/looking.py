@@ -11,8 +11,9 @@ from tqdm import tqdm
 
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets.decoding import UndecodableError
+from wbc_jax.datasets.picture_names import is_meant
 from wbc_jax.errors import UserError
-from wbc_jax.prediction.pictures import Pictures, looks_like_picture
+from wbc_jax.prediction.pictures import Pictures
 from wbc_jax.prediction.predictor import Predictor, Sight
 from wbc_jax.threads import ahead
 
@@ -36,7 +37,7 @@ def look_at_all(
     Args:
         predictor: whose `look` is called in threads.
         pictures: to be read.
-        on_bad: called with a file's name and why it cannot be used. Files whose ending and content
+        on_bad: called with a file's name and why it cannot be used. Files whose name and content
             both say that they are no pictures are passed over.
     """
 
@@ -51,7 +52,7 @@ def look_at_all(
             try:
                 sight = future.result()
             except UndecodableError as error:
-                if error.is_image or looks_like_picture(name):
+                if error.is_image or is_meant(name):
                     on_bad(name, str(error))
             except UserError as error:  # it cannot be read
                 on_bad(name, str(error))

@@ -64,10 +64,15 @@ class MarkedPictures:
 
     def end(self) -> None:
         """Puts the copies where those of an earlier prediction were; other files stay."""
-        for name in _marked_before(self._output):
-            (self._folder / name).unlink(missing_ok=True)
+        remove_marked(self._output)
         for name in self._names:
             (self._aside / name).replace(self._folder / name)
+
+
+def remove_marked(output: Path) -> None:
+    """Removes the marked pictures of an earlier prediction in a folder; other files stay."""
+    for name in _marked_before(output):
+        (output / PICTURES / name).unlink(missing_ok=True)
 
 
 def _marked_before(output: Path) -> Iterator[str]:

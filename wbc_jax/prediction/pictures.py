@@ -12,27 +12,6 @@ from typing import NamedTuple
 from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, is_there
 from wbc_jax.errors import UserError
 
-# Files of other endings that are no pictures lie beside pictures in any folder: no need to report.
-_ENDINGS = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".bmp",
-        ".gif",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".jp2",
-        ".j2k",
-        ".avif",
-        ".mpo",
-    ]
-)
-
 
 class Pictures(NamedTuple):
     """Files that may be pictures.
@@ -61,8 +40,3 @@ def find_pictures(place: Path) -> Pictures:
     if not names:
         raise UserError(f"input={place} holds no file: name a folder or zip of pictures")
     return Pictures(names, tree.read)
-
-
-def looks_like_picture(name: str) -> bool:
-    """Whether a file's ending says that it is a picture."""
-    return Path(name).suffix.lower() in _ENDINGS

@@ -1,6 +1,6 @@
 """Pictures in; cells, classes, calibrated probabilities and a differential count out.
 
-print(predict(Path("runs/A"), Path("smears"), Path("out"), cache_dir=cache))
+print(predict(Path("runs/A"), Path("smears"), Path("out")))
 """
 
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from wbc_jax.evaluation.classifier import load_classifier
 from wbc_jax.prediction.card_shelf import CardShelf
 from wbc_jax.prediction.describe import Total, cells_of, describe_run, marks_of, say
 from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
-from wbc_jax.prediction.marked_pictures import PICTURES, MarkedPictures
+from wbc_jax.prediction.marked_pictures import PICTURES, MarkedPictures, remove_marked
 from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predictor import Predictor
 from wbc_jax.prediction.records import PredictionFiles
@@ -21,6 +21,7 @@ from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import write_gallery
 from wbc_jax.reporting.output_folder import make_output_folder, require_apart
 from wbc_jax.seeds.detection import load_detector
+from wbc_jax.seeds.seed_points import KINDS
 
 
 def predict(
@@ -28,7 +29,6 @@ def predict(
     place: Path,
     output: Path,
     *,
-    cache_dir: Path,
     detector: Path | None = None,
     single_cells: bool = False,
     window: int | None = None,
@@ -40,7 +40,6 @@ def predict(
         run: directory of a finished run.
         place: a picture, a folder of them (all below it) or a zip.
         output: folder for predictions.csv, predictions.json, gallery.html and pictures/.
-        cache_dir: where prepared sets, arrays and kernels are kept.
         detector: directory of a trained detector; None: the classical one.
         single_cells: every picture shows one white cell, so none is looked for.
         window: side of the window around a white cell, pixels; None: as the run's.
@@ -48,7 +47,8 @@ def predict(
 
     Raises:
         UserError: run, pictures or detector are not there, no file is a picture, a window or an
-            explanation is asked for that the run has no use for, or the folder cannot be written.
+            detector is named that nothing asks for, an explanation that the run cannot give, or the
+            folder cannot be written.
     """
     pictures = find_pictures(place)
     _require_apart(place, output)
@@ -58,12 +58,18 @@ def predict(
             f"window={window}: the run in {run} takes whole pictures of single cells (data.view="
             "whole); leave --window out, or crop the pictures"
         )
-    detect = None if single_cells else load_detector(detector, cache_dir=cache_dir)
+    if single_cells and detector is not None:
+        raise UserError(
+            f"detector={detector}: with --single_cells no cell is looked for; leave one of the two "
+            "out"
+        )
+    detect = None if single_cells else load_detector(detector)
     predictor = Predictor(classifier, detect, window=window)
     head = describe_run(
         classifier, place=place, detector=detector, single_cells=single_cells, window=window
     )
-    total, shelf = Total(classifier.classes), CardShelf(classifier, why=why)
+    total = Total(classifier.classes, ("WBC",) if single_cells else KINDS)
+    shelf = CardShelf(classifier, why=why)
     make_output_folder(output)
     with ExitStack() as stack:
         files = stack.enter_context(PredictionFiles(output, classifier.classes, head))
@@ -79,7 +85,9 @@ def predict(
         # Up to here nothing of an earlier prediction was touched.
         summary = {**head, **tail}
         page = write_gallery(output, summary, cards)
-        if marked is not None:
+        if marked is None:
+            remove_marked(output)
+        else:
             marked.end()
         files.end(tail)
     return say(summary, page)

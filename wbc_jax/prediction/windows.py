@@ -86,7 +86,10 @@ def boxes(
     else:
         rows = window or height
         columns = max(1, round(rows * width / height))
-    corners = ((round(row - rows / 2), round(column - columns / 2)) for row, column in centers)
+    # A pixel's middle is half a pixel from its edge, at which a window begins.
+    corners = (
+        (round(row + 0.5 - rows / 2), round(column + 0.5 - columns / 2)) for row, column in centers
+    )
     return [_box(top, left, rows, columns) for top, left in corners]
 
 

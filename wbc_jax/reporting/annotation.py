@@ -98,7 +98,11 @@ def _draw(pen: ImageDraw.ImageDraw, mark: Mark, scale: float, unit: int) -> None
     if mark.text:  # beside the cell itself: frames of several may begin at one corner
         font = ImageFont.load_default(8 * unit)
         size, (_, _, *end) = pen.im.size, pen.textbbox((0, 0), mark.text, font)
-        place = (min(x + reach + unit, size[0] - end[0]), min(y + reach, size[1] - end[1]))
+        # Never before the picture's edge: of a word that is too long the end is cut, not the class.
+        place = (
+            max(0, min(x + reach + unit, size[0] - end[0])),
+            max(0, min(y + reach, size[1] - end[1])),
+        )
         pen.rectangle(pen.textbbox(place, mark.text, font), fill="white")
         pen.text(place, mark.text, BLACK, font)
 

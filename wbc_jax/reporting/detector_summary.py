@@ -7,16 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wbc_jax.reporting.detection_report import FIGURES
 from wbc_jax.reporting.number_text import interval, number, percent
-
-# Key in results.json, name, whether it is shown in per cent.
-_FIGURES = (
-    ("f1", "F1", True),
-    ("precision", "precision", True),
-    ("recall", "recall", True),
-    ("count_mae", "count error, mean absolute, cells", False),
-    ("count_bias", "count error, mean, cells", False),
-)
 
 
 def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:
@@ -36,7 +28,7 @@ def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:
         f"  test: {results['num_test']:,} pictures of {intervals['num_scenes']:,} places; "
         + ", ".join(f"{kind}: {kinds[kind]['support']:,} cells" for kind in kinds),
     ]
-    for key, name, is_share in _FIGURES:
+    for key, name, is_share in FIGURES:
         cells = []
         for kind, figures in kinds.items():
             value = percent(figures[key], 2) if is_share else number(figures[key], 2)

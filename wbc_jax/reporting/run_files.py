@@ -184,7 +184,7 @@ def read_predictions(run: Run) -> Predictions:
     """
     path = run.path / run_names.PREDICTIONS
     names = ("filename", "source", "label", "probabilities")
-    filenames, sources, labels, probabilities = _read_arrays(path, names)
+    filenames, sources, labels, probabilities = read_arrays(path, names)
     shape = (run.results["num_test"], len(run.results["classes"]))
     one_each = {labels.shape, filenames.shape, sources.shape}
     if probabilities.shape != shape or one_each != {shape[:1]}:
@@ -204,7 +204,7 @@ def read_smear_predictions(run: Run) -> SmearPredictions:
         UserError: the file is missing, damaged, or disagrees with results.json.
     """
     path = run.path / run_names.SMEAR_PREDICTIONS
-    labels, probabilities = _read_arrays(path, ("label", "probabilities"))
+    labels, probabilities = read_arrays(path, ("label", "probabilities"))
     shape = (run.results["test"]["num_smears"], len(run.results["classes"]))
     if probabilities.shape != shape or labels.shape != shape[:1]:
         raise UserError(
@@ -214,7 +214,12 @@ def read_smear_predictions(run: Run) -> SmearPredictions:
     return SmearPredictions(labels, probabilities)
 
 
-def _read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
+def read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
+    """Reads arrays of a run's file by their names.
+
+    Raises:
+        UserError: the file is missing or damaged, or lacks one of them.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             return [file[name] for name in names]

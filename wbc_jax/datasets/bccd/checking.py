@@ -61,10 +61,14 @@ def check(
                 bar.update()
     empty = [split for split, part in usable.items() if not part]
     if bad and (on_bad_image == "error" or empty):
+        remedy = (
+            f"Without their photographs {' and '.join(empty)} would be empty: fetch the set again"
+            if empty
+            else "Fetch the set again, or add --on_bad_image=skip to leave their photographs out"
+        )
         raise UserError(
-            f"bccd: {len(bad)} of the files in {tree.where} cannot be used: {summary(bad)}. Fetch "
-            "the set again, or add --on_bad_image=skip to leave their photographs out; nothing was "
-            "prepared"
+            f"bccd: {len(bad)} of the files in {tree.where} cannot be used: {summary(bad)}. "
+            f"{remedy}; nothing was prepared"
         )
     return usable, bad
 

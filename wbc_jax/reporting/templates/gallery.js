@@ -10,21 +10,22 @@
     place,
     rising: (a, b) => a.dataset.confidence - b.dataset.confidence || place(a, b),
     falling: (a, b) => b.dataset.confidence - a.dataset.confidence || place(a, b),
-    answer: (a, b) => a.dataset.answer.localeCompare(b.dataset.answer) || place(a, b),
+    answer: (a, b) => a.dataset.answer.localeCompare(b.dataset.answer)
+      || a.dataset.probable.localeCompare(b.dataset.probable) || place(a, b),
   };
 
   function percent(name, otherwise) {
     const value = form.elements[name].valueAsNumber;
-    return Number.isNaN(value) ? otherwise : value / 100;
+    return Number.isNaN(value) ? otherwise : value;
   }
 
   function update() {
     const answer = form.elements.answer.value;
     const least = percent("least", 0);
-    const most = percent("most", 1);
+    const most = percent("most", 100);
     let count = 0;
     for (const card of cards) {
-      const confidence = Number(card.dataset.confidence);
+      const confidence = Math.round(1000 * card.dataset.confidence) / 10;  // as the card says
       const fits = (answer === "" || card.dataset.answer === answer)
         && confidence >= least && confidence <= most;
       card.hidden = !fits;

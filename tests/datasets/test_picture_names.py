@@ -3,7 +3,7 @@
 import pytest
 
 from wbc_jax.datasets.decoding import FORMATS
-from wbc_jax.leakage.picture_names import NOT_READ, beside, is_read, passed_over
+from wbc_jax.datasets.picture_names import NOT_READ, beside, is_read, passed_over
 
 
 @pytest.mark.parametrize("name", ["a.jpeg", "A.JPG", "x/y.tif", "b.png", "c.jp2", "d.mpo", "e.pgm"])

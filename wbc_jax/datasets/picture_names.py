@@ -1,6 +1,7 @@
 """Which files are meant to be pictures, by the ending of their names, and what is said of others.
 
 is_read("slide.PNG")                              # True: where it cannot be read, that is an error
+is_meant("slide.czi")                             # True: a picture, though of no format read here
 passed_over(["a.txt", "b.csv", "c.heic"])         # two notes, with counts by ending
 beside(["loose.png", "labels.csv"])               # a note of one picture
 """
@@ -33,6 +34,11 @@ def is_read(file: str) -> bool:
     return _ending(file) in _read_endings()
 
 
+def is_meant(file: str) -> bool:
+    """Returns whether a file is named like a picture, of a format that is read or not."""
+    return is_read(file) or _ending(file) in NOT_READ
+
+
 def passed_over(files: Iterable[str]) -> list[str]:
     """Returns what a reader must know of files that were not taken for pictures.
 
@@ -63,7 +69,7 @@ def beside(files: Iterable[str]) -> list[str]:
     Args:
         files: their names.
     """
-    pictures = [printable(file) for file in files if is_read(file) or _ending(file) in NOT_READ]
+    pictures = [printable(file) for file in files if is_meant(file)]
     if not pictures:
         return []
     said = "picture lies" if len(pictures) == 1 else "pictures lie"
