@@ -38,6 +38,7 @@ from ml_collections import ConfigDict, config_flags
 
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import OF_THE_DISK, UserError
+from wbc_jax.flag_mistakes import expanded
 from wbc_jax.prediction import command_line as predictions
 from wbc_jax.sweeps import command_line as sweeps
 from wbc_jax.training import command_line as processes
@@ -70,7 +71,7 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _CACHE_DIR = flags.DEFINE_string(
     "cache_dir",
-    os.environ.get("WBC_CACHE_DIR", str(Path("~/.cache/wbc_jax"))),
+    os.environ.get("WBC_CACHE_DIR") or "~/.cache/wbc_jax",
     "Folder for prepared data sets, arrays and compiled programs. Default: WBC_CACHE_DIR.",
 )
 _RUNS = flags.DEFINE_list("runs", [], "Run directories to compare or pool, with commas between.")
@@ -94,7 +95,7 @@ _PROFILE = flags.DEFINE_bool(
 
 def _workdir() -> Path:
     if _WORKDIR.value:
-        path = Path(_WORKDIR.value).expanduser()
+        path = expanded("workdir", _WORKDIR.value)
         return sweeps.directory_of_seed(path, _config().seed) if sweeps.seeds() else path
     if _MODE.value in ("compare", "pool"):
         return Path("runs") / {"compare": "comparison", "pool": "pooled"}[_MODE.value]
@@ -110,7 +111,7 @@ def _workdir() -> Path:
 
 
 def _runs() -> list[Path]:
-    return [Path(run).expanduser() for run in _RUNS.value if run]  # none after a last comma
+    return [expanded("runs", run) for run in _RUNS.value if run]  # none after a last comma
 
 
 def _config() -> ConfigDict:
@@ -135,8 +136,8 @@ def _config_file() -> str:
 
 def _dispatch() -> None:
     """Runs the mode; imports are here, so that every mode loads only what it needs."""
-    data_dir = Path(_DATA_DIR.value).expanduser() if _DATA_DIR.value else None
-    cache_dir = Path(_CACHE_DIR.value).expanduser()
+    data_dir = expanded("data_dir", _DATA_DIR.value) if _DATA_DIR.value else None
+    cache_dir = expanded("cache_dir", _CACHE_DIR.value)
     os.environ["WBC_CACHE_DIR"] = str(cache_dir)  # for kernels compiled on this machine
     if _PROFILE.value and _MODE.value != "train":
         raise UserError(f"--profile records training: it does not go with --mode={_MODE.value}")
@@ -210,14 +211,14 @@ def _train_seeds(config: ConfigDict, places: Places) -> None:
 
 
 def _audit(places: Places) -> None:
-    workdir = Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
+    workdir = expanded("workdir", _WORKDIR.value) if _WORKDIR.value else None
     from wbc_jax.leakage.audit_flags import wanted_parts
 
     parts = wanted_parts(_INPUT.value, _PARTS.value, has_config=_CONFIG.value is not None)
     if _INPUT.value:
         from wbc_jax.leakage.audit_run import run_on_input
 
-        place = Path(_INPUT.value).expanduser()
+        place = expanded("input", _INPUT.value)
         text, is_leaky = run_on_input(
             place, parts=parts, workdir=workdir, on_bad_image=places.on_bad_image
         )

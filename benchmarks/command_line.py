@@ -69,7 +69,7 @@ def add_cache_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache_dir",
         type=lambda text: Path(text).expanduser(),
-        default=os.environ.get("WBC_CACHE_DIR", "~/.cache/wbc_jax"),
+        default=os.environ.get("WBC_CACHE_DIR") or "~/.cache/wbc_jax",
         metavar="DIR",
         help="Folder for prepared data sets and arrays. Default: WBC_CACHE_DIR.",
     )

@@ -221,6 +221,27 @@ def test_a_recipe_for_classifiers_takes_no_detector(recipe: str) -> None:
         module.get_config("detector-bccd")
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("named", ["alexnett", "base", ""])
+def test_a_network_that_a_recipe_does_not_know_is_named_with_the_known(
+    named: str, recipe: str
+) -> None:
+    module = importlib.import_module(f"configs.recipes.{recipe}")
+    with pytest.raises(ValueError, match=rf"'{named}' is none: .* alexnet, cnn, resnet50, small_"):
+        module.get_config(f"{named}-paper")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_leaves_the_preset_for_trying_out_as_short_as_it_is(recipe: str) -> None:
+    module = importlib.import_module(f"configs.recipes.{recipe}")
+    epochs = [
+        made("cnn-smoke").train.num_epochs
+        for made in (module.get_config, lambda preset: get_config(*preset.split("-")))
+    ]
+    assert epochs[0] == epochs[1]
+    assert module.get_config("cnn-paper").train.num_epochs > epochs[0]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_every_config_says_how_to_run_it(name: str) -> None:
     module = importlib.import_module(f"configs.{name}")

@@ -65,6 +65,8 @@ def require_one_message(result: subprocess.CompletedProcess[str], *parts: str) -
             ("task='x' does not go with the config's other fields", "'detection'"),
         ),
         ((CNN, "--config.eval.batch_size=0"), ("eval.batch_size=0",)),
+        ((CNN, "--config.data.fold=3"), ("data.fold=3 must lie in [0, 1)",)),
+        ((CNN, "--workdir=~nobody-of-this-name/r"), ("workdir=~nobody-of-this-name/r: ", "whole")),
     ],
 )
 def test_a_mistake_on_the_command_line(
@@ -160,3 +162,8 @@ def test_a_cache_that_cannot_be_written(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = launch("--mode=prepare", CNN, env={"WBC_CACHE_DIR": os.fspath(tmp_path / "file")})
     require_one_message(result, "cache_dir", str(tmp_path / "file"), "WBC_CACHE_DIR")
+
+
+def test_an_empty_variable_is_no_cache_folder(launch: Launch, tmp_path: Path) -> None:
+    result = launch("--help", env={"WBC_CACHE_DIR": ""})
+    assert "(default: '~/.cache/wbc_jax')" in result.stdout

@@ -14,13 +14,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+_ENDING = ".tmp"
+
 
 def temporary_name(path: Path) -> Path:
     """Returns a name in the same folder, drawn anew by every call.
 
     A process number would not do: containers that share a folder have the same ones.
     """
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ENDING}")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file has such a name: where nothing is being written, a process was killed."""
+    return name.startswith(".") and name.endswith(_ENDING)
 
 
 @contextlib.contextmanager

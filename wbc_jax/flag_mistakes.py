@@ -1,11 +1,26 @@
 """What to say of flags or a config file that could not be read.
 
 print(describe_mistake(error, sys.argv))
+workdir = expanded("workdir", "~/runs/A")
 """
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from wbc_jax.errors import UserError
+
+
+def expanded(flag: str, text: str) -> Path:
+    """Returns the path that a flag names, with `~` as the user's own folder.
+
+    Raises:
+        UserError: the user named by `~` is not known, or has no folder.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{flag}={text}: {error} Write the whole path instead of ~") from error
 
 
 def describe_mistake(error: BaseException, argv: Sequence[str]) -> str:

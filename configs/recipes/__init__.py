@@ -1,8 +1,11 @@
 """Recipes: a network with settings of our own, chosen without TEST, but once (docs/results.md)."""
 
 import importlib
+from pathlib import Path
 
 from ml_collections import ConfigDict
+
+_NO_NETWORKS = {"__init__", "base", "detector"}
 
 
 def plain_config(preset: str, *, network: str) -> ConfigDict:
@@ -15,8 +18,20 @@ def plain_config(preset: str, *, network: str) -> ConfigDict:
     Raises:
         ValueError: the network is none that classifies, or the preset is not known.
     """
-    named, _, protocol = preset.rpartition("-")
-    if named == "detector":
-        raise ValueError("a recipe for classifiers: name cnn, alexnet, resnet50 or vgg19")
-    config: ConfigDict = importlib.import_module(f"configs.{named or network}").get_config(protocol)
+    named, dash, protocol = preset.rpartition("-")
+    if not dash:
+        named = network
+    known = {path.stem for path in Path(__file__).parents[1].glob("*.py")} - _NO_NETWORKS
+    if named not in known:
+        raise ValueError(
+            f"a recipe for classifiers, and {named!r} is none: NETWORK-PRESET begins with one of "
+            f"{', '.join(sorted(known))}"
+        )
+    config: ConfigDict = importlib.import_module(f"configs.{named}").get_config(protocol)
     return config
+
+
+def set_epochs(config: ConfigDict, num_epochs: int) -> None:
+    """Sets how long a recipe trains; the preset smoke keeps its own, for it is to take seconds."""
+    if config.data.protocol != "smoke":
+        config.train.num_epochs = num_epochs

@@ -11,7 +11,7 @@ See docs/results.md.
 
 from ml_collections import ConfigDict
 
-from configs.recipes import plain_config
+from configs.recipes import plain_config, set_epochs
 
 _NUM_EPOCHS = {"cnn": 40, "alexnet": 40, "resnet50": 60, "vgg19": 50}  # docs/results.md
 _EPOCHS_OF_OTHERS = 40
@@ -32,6 +32,6 @@ def get_config(preset: str = "paper_dev") -> ConfigDict:
     config.augment.flip = True
     config.augment.crop_margin = 3
     config.optim.schedule = "cosine"
-    config.train.num_epochs = _NUM_EPOCHS.get(config.model.name, _EPOCHS_OF_OTHERS)
+    set_epochs(config, _NUM_EPOCHS.get(config.model.name, _EPOCHS_OF_OTHERS))
     config.train.average_decay = 0.998
     return config

@@ -8,7 +8,7 @@ Figures, and what each lever brings: docs/results.md.
 
 from ml_collections import ConfigDict
 
-from configs.recipes import plain_config
+from configs.recipes import plain_config, set_epochs
 
 
 def get_config(preset: str = "official_dev") -> ConfigDict:
@@ -36,7 +36,7 @@ def get_config(preset: str = "official_dev") -> ConfigDict:
     config.augment.stain = 0.15
     config.optim.schedule = "cosine"
     config.train.batch_size = 32
-    config.train.num_epochs = 8
+    set_epochs(config, 8)
     config.train.loss = "softmax_cross_entropy"
     config.train.label_smoothing = 0.1
     config.train.mixup = 0.4

@@ -235,6 +235,41 @@ def test_without_a_good_checkpoint_every_damage_is_told(saved: Path) -> None:
         "1-1",
         "2-1",
     }
+    # Nor does the next start begin anew over what may be mended.
+    with pytest.raises(UserError, match=r"is left that is not damaged: 1-1; 2-1\. They lie in"):
+        restore(saved)
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_step_is_saved_anew_without_a_moment_in_which_it_is_lost(
+    is_named: bool, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is killed while the new one gets its name, or while the old one is deleted."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(path: Path, *_: Any, **__: Any) -> None:
+        if path.name.startswith(".saving-2") and path.name.endswith("replaced") == is_named:
+            raise Killed
+
+    rename = Path.rename
+    with monkeypatch.context() as patch:
+        if is_named:
+            patch.setattr(checkpointing.shutil, "rmtree", kill)
+        else:
+            patch.setattr(Path, "rename", lambda path, to: kill(path) or rename(path, to))
+            patch.setattr(Checkpoints, "_bring_back_replaced", lambda _: None)  # killed is killed
+        checkpoints = Checkpoints(saved)
+        save(checkpoints, 2, epochs=["anew"])
+        with pytest.raises(Killed):
+            checkpoints.wait()
+    found = restore(saved)
+    assert found.step == 2
+    assert (found.facts.get("epochs") == ["anew"]) == is_named
+    with Checkpoints(saved) as checkpoints:
+        save(checkpoints, 3)
+    assert not list(saved.glob(".saving-*"))
 
 
 def test_a_save_that_was_cut_off_leaves_the_earlier_ones_and_is_cleared_away(saved: Path) -> None:

@@ -17,6 +17,7 @@ from wbc_jax.training import classification, open_run
 from wbc_jax.training import epoch as epoch_module
 from wbc_jax.training import train as train_module
 from wbc_jax.training.checkpointing import Checkpoints
+from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.interruption import SIGNALS, Interrupted, Interruption, listening
 from wbc_jax.training.tensorboard import TensorBoard
 from wbc_jax.training.train import train
@@ -99,6 +100,43 @@ def test_a_second_signal_does_not_cut_off_what_the_first_began() -> None:
     with pytest.raises(Interrupted, match="SIGINT"), listening() as interruption:
         save_and_raise(interruption)
     assert saved == [signal.SIGINT]
+
+
+def test_of_several_processes_a_late_signal_is_not_forgotten() -> None:
+    """All are asked once more when they stop asking each other."""
+    interruption = Interruption()
+    interruption.agree_by(lambda number: number)
+    interruption._notice(signal.SIGTERM, None)
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        interruption.agree_by(None)
+    interruption = Interruption()
+    interruption.agree_by(lambda number: signal.SIGINT)  # of another process
+    with pytest.raises(Interrupted, match="SIGINT"):
+        interruption.agree_by(None)
+    interruption = Interruption()
+    interruption.agree_by(lambda number: number)
+    interruption.agree_by(None)
+    assert interruption.signal is None
+
+
+@pytest.mark.usefixtures("no_report", "quick_compilation")
+def test_a_signal_counts_where_the_state_cannot_be_saved(
+    tiny_config: Any,
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def not_finite(*_: Any, **__: Any) -> None:
+        raise NotFinite("a value in the state after step 1")
+
+    monkeypatch.setattr(Checkpoints, "save", not_finite)
+    monkeypatch.setattr(
+        epoch_module, "_wait_and_show", after(1, epoch_module._wait_and_show, signal.SIGTERM)
+    )
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        train(tiny_config(), Places(None, cache_dir), workdir=tmp_path / "r")
+    assert "the state is not saved again: a value in the state after step 1" in caplog.text
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

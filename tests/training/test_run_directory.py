@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ml_collections import ConfigDict
 
+from wbc_jax.atomic_files import temporary_name
 from wbc_jax.errors import UserError
 from wbc_jax.training.run_directory import RunDirectory
 
@@ -198,6 +199,12 @@ def test_a_directory_in_use_is_refused_and_free_again_afterwards(run: RunDirecto
 def test_a_lock_alone_makes_no_stranger_of_a_new_directory(tmp_path: Path) -> None:
     with RunDirectory(tmp_path / "r").locked():
         pass
+    assert opened(tmp_path / "r", CONFIG).load_config().seed == 0
+
+
+def test_what_a_killed_start_was_writing_makes_no_stranger_of_its_directory(tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    temporary_name(tmp_path / "r" / "config.json").touch()
     assert opened(tmp_path / "r", CONFIG).load_config().seed == 0
 
 

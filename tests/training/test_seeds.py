@@ -212,6 +212,25 @@ def test_a_seed_that_fails_does_not_stop_the_others(
     assert trained == list(SEEDS)
 
 
+def test_of_several_processes_none_goes_on_to_the_next_seed_alone(
+    configs: list[ConfigDict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk may be full for the first alone: the others are still within this seed."""
+    trained = []
+
+    def fail(config: ConfigDict, *_: Any, **__: Any) -> dict[str, Any]:
+        trained.append(config.seed)
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(seeds_module, "train", fail)
+    monkeypatch.setattr(seeds_module, "is_shared", lambda: True)
+    with pytest.raises(UserError, match=r"^the disk is full$"):
+        train_seeds(
+            list(zip(configs, directories(tmp_path).values(), strict=True)), Places(None, tmp_path)
+        )
+    assert trained == [SEEDS[0]]
+
+
 def test_a_seed_whose_directory_cannot_be_used_does_not_stop_the_others(
     configs: list[ConfigDict], solo: dict[int, Path], cache_dir: Path, tmp_path: Path
 ) -> None:

@@ -132,7 +132,6 @@ def load_data(
         examples = load_split(prepared, split, settings, cache_dir=places.cache_dir)
         return examples.take(np.flatnonzero((examples.label >= 0) & (examples.label < num_classes)))
 
-    _require_seed(draw.seed)
     return _divide(protocol_name, class_names(protocol_name, num_classes), read, draw, places)
 
 
@@ -161,13 +160,7 @@ def load_pictures(
     def read(prepared: PreparedDataset, split: str) -> Examples:
         return load_annotated(prepared, split, settings, cache_dir=places.cache_dir)
 
-    _require_seed(draw.seed)
     return _divide(protocol_name, catalog.CELL_KINDS, read, draw, places)
-
-
-def _require_seed(seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise UserError(f"seed={seed} must lie in [0, 2^32), the range of a random key")
 
 
 def _divide(
@@ -178,6 +171,7 @@ def _divide(
     places: Places,
 ) -> Data:
     protocol = get_protocol(protocol_name)
+    protocol.require_valid(draw)  # before anything is prepared
     prepared = prepare(protocol.dataset, places)
     splits = {split: read(prepared, split) for split in protocol.splits}
     return Data(protocol, prepared, classes, protocol.divide(splits, draw))

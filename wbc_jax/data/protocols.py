@@ -63,13 +63,14 @@ class Protocol:
     is_leaky: bool = False
     num_folds: int = 1
 
-    def divide(self, splits: Splits, draw: Draw) -> Partition:
-        """Returns the parts.
+    def require_valid(self, draw: Draw) -> None:
+        """Checks that there is such a division.
 
         Raises:
-            UserError: the draw is out of range, or a class has too few examples to be divided.
-            RuntimeError: a protocol that promises otherwise has put a smear on two sides.
+            UserError: seed, fold or share of validation are out of range.
         """
+        if not 0 <= draw.seed < 2**32:
+            raise UserError(f"seed={draw.seed} must lie in [0, 2^32), the range of a random key")
         if not 0 <= draw.fold < self.num_folds:
             raise UserError(
                 f"data.fold={draw.fold} must lie in [0, {self.num_folds}): {self.name} has "
@@ -80,6 +81,15 @@ class Protocol:
                 f"data.validation_share={draw.validation_share} must lie in [0, 1): the share of "
                 "the training smears to hold out; 0 holds out none"
             )
+
+    def divide(self, splits: Splits, draw: Draw) -> Partition:
+        """Returns the parts.
+
+        Raises:
+            UserError: the draw is out of range, or a class has too few examples to be divided.
+            RuntimeError: a protocol that promises otherwise has put a smear on two sides.
+        """
+        self.require_valid(draw)
         train, test = self.split(splits, draw)
         if not self.is_leaky:
             train = without_scenes_of(test, train)

@@ -3,6 +3,8 @@
 images = put_everywhere({"image": images}, replicated(mesh))["image"]
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -50,4 +52,10 @@ def _from_parts(array: Shaped[np.ndarray, "n ..."], sharding: NamedSharding) -> 
 
     split = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
     parts = jax.make_array_from_callback((padded, *array.shape[1:]), split, part)
-    return jax.jit(lambda whole: whole[:rows], out_shardings=sharding)(parts)
+    return _first_rows(rows, sharding)(parts)
+
+
+@cache
+def _first_rows(rows: int, sharding: NamedSharding) -> Callable[[Array], Array]:
+    """Compiled once for many arrays of one length."""
+    return jax.jit(lambda whole: whole[:rows], out_shardings=sharding)

@@ -22,6 +22,7 @@ from wbc_jax.atomic_files import write_json
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets.blood_cells import sources
 from wbc_jax.errors import OF_THE_DISK, UserError
+from wbc_jax.flag_mistakes import expanded
 from wbc_jax.leakage import originals, overlaps, recovery, tables
 from wbc_jax.leakage.cells import find_nuclei
 from wbc_jax.leakage.provenance_checks import check
@@ -100,8 +101,8 @@ def main(argv: list[str]) -> None:
         if not given.data_dir:
             raise UserError("the images are needed: add --data_dir=DIR or set WBC_DATA_DIR")
         counted = provenance(
-            Path(given.data_dir).expanduser(),
-            Path(given.output).expanduser(),
+            expanded("data_dir", given.data_dir),
+            expanded("output", given.output),
             processes=given.processes,
             recorded=given.recorded,
             checks=given.checks,

@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import flags
 
 from wbc_jax.errors import UserError
+from wbc_jax.flag_mistakes import expanded
 
 MODES = ("predict", "export")
 _RUN = flags.DEFINE_string("run", None, "Directory of the finished run to predict with or export.")
@@ -52,8 +53,8 @@ def run(mode: str, input_place: str | None, workdir: str | None) -> str:
             "has written"
         )
     name = {"predict": "predictions", "export": "exported"}[mode]
-    output = Path(workdir).expanduser() if workdir else Path("runs") / name
-    finished = Path(_RUN.value).expanduser()
+    output = expanded("workdir", workdir) if workdir else Path("runs") / name
+    finished = expanded("run", _RUN.value)
     if mode == "export":
         from wbc_jax.export.export import export_run
 
@@ -64,9 +65,9 @@ def run(mode: str, input_place: str | None, workdir: str | None) -> str:
 
     return predict(
         finished,
-        Path(input_place).expanduser(),
+        expanded("input", input_place),
         output,
-        detector=Path(_DETECTOR.value).expanduser() if _DETECTOR.value else None,
+        detector=expanded("detector", _DETECTOR.value) if _DETECTOR.value else None,
         single_cells=_SINGLE_CELLS.value,
         window=_WINDOW.value,
         why=_WHY.value,

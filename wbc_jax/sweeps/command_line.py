@@ -9,6 +9,7 @@ from absl import flags
 
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
+from wbc_jax.flag_mistakes import expanded
 from wbc_jax.training.compilation_cache import has_accelerator
 
 _FAILED = 1
@@ -81,7 +82,7 @@ def run(workdir: str | None, places: Places) -> int:
         raise UserError(f"--jobs={_JOBS.value} must be at least 1: runs at a time")
     path, _, preset = _SWEEP.value.partition(":")
     name = f"{Path(path).stem}-{preset}" if preset else Path(path).stem
-    output = Path(workdir or Path("runs") / "sweeps" / name).expanduser()
+    output = expanded("workdir", workdir) if workdir else Path("runs") / "sweeps" / name
     from wbc_jax.sweeps.run import plan_sweep, run_sweep
 
     if _DRY_RUN.value:

@@ -34,6 +34,7 @@ from wbc_jax.training.train_state import Progress
 _log = logging.getLogger(__name__)
 _STATE = "state"
 _SAVING = ".saving-"
+_REPLACED = "-replaced"
 NUM_LATEST = 2  # where the last is damaged, the run goes on from the one before
 
 
@@ -151,6 +152,7 @@ class Checkpoints:
             UserError: it is of another model or optimizer, or none was left that is not damaged.
         """
         self.wait()
+        self._bring_back_replaced()
         damages = []
         for step in reversed(self.steps()):
             try:
@@ -159,6 +161,8 @@ class Checkpoints:
                 place = self._set_aside(step)
                 _log.warning("%s; the checkpoint was moved to %s", damage, place)
                 damages.append(str(damage))
+        if not damages and self._damaged.is_dir():  # of an earlier start
+            damages = sorted(path.name for path in self._damaged.iterdir())
         if damages:
             raise UserError(
                 f"no checkpoint in {self._folder} is left that is not damaged: "
@@ -173,6 +177,7 @@ class Checkpoints:
 
     def _write(self, step: int, progress: Progress, facts: dict[str, Any], loss: float) -> None:
         new, final = self._folder / f"{_SAVING}{step}", self._folder / str(step)
+        replaced = self._folder / f"{_SAVING}{step}{_REPLACED}"
         self._folder.mkdir(parents=True, exist_ok=True)
         for rest in self._folder.glob(f"{_SAVING}*"):
             shutil.rmtree(rest)
@@ -180,22 +185,33 @@ class Checkpoints:
             _write_state(new / _STATE, progress)
             content = {"step": step, "train_loss": loss, "facts": facts}
             write_manifest(new, {**content, "leaves": leaf_digests(progress)})
-            if final.exists():  # of a start whose later steps were set aside
-                shutil.rmtree(final)
+            if final.exists():  # of a start that was stopped after it
+                final.rename(replaced)
             new.rename(final)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)  # on a full disk, every byte counts
+            self._bring_back_replaced()
             raise
         sync(self._folder)
+        shutil.rmtree(replaced, ignore_errors=True)
         self._losses[step] = loss
         self._prune()
+
+    def _bring_back_replaced(self) -> None:
+        """Gives a checkpoint its name again where the process was killed while it was replaced."""
+        for path in self._folder.glob(f"{_SAVING}*{_REPLACED}"):
+            final = path.with_name(path.name.removeprefix(_SAVING).removesuffix(_REPLACED))
+            if not final.exists():
+                path.rename(final)
 
     def _prune(self) -> None:
         steps = self.steps()
         finite = [step for step in steps if math.isfinite(self._loss(step))]
         best = sorted(finite, key=self._loss)[: self._num_best]
         for step in set(steps[:-NUM_LATEST]) - set(best):
-            shutil.rmtree(self._folder / str(step))
+            # Under another name first: half a checkpoint must not look like one.
+            old = (self._folder / str(step)).rename(self._folder / f"{_SAVING}{step}-old")
+            shutil.rmtree(old)
 
     def _loss(self, step: int) -> float:
         if step not in self._losses:

@@ -48,9 +48,15 @@ class Interruption:
 
         Args:
             agree: takes the number of this process's signal or 0, returns that of all of them;
-                None: a signal counts at once again.
+                None: a signal counts at once again, after all have been asked once more.
+
+        Raises:
+            Interrupted: one has come since they were asked.
         """
+        is_asked = agree is None and self.is_asked()
         self._agree = agree
+        if is_asked and self.signal is not None:
+            raise Interrupted(self.signal)
 
     def is_asked(self) -> bool:
         """Returns whether a signal has come; of several processes, whether any has got one."""

@@ -102,7 +102,10 @@ class Loop:
         except NotFinite as found:
             raise self.explain(found, epoch) from found
         except Interrupted:
-            self.save_now(self._progress, self._seconds)
+            try:
+                self.save_now(self._progress, self._seconds)
+            except NotFinite as found:
+                _log.warning("the state is not saved again: %s", found)
             raise
         self._interruption.agree_by(None)
         return self._progress.state

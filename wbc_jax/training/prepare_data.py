@@ -20,15 +20,19 @@ def prepare_data(config: ConfigDict, places: Places) -> Data:
     Raises:
         UserError: a field's value is out of range, or the images are not there or not readable.
     """
-    draw = Draw(
-        seed=config.seed, validation_share=config.data.validation_share, fold=config.data.fold
-    )
-    protocol = config.data.protocol
+    draw, protocol = draw_of(config), config.data.protocol
     if task_name(config) == "detection":
         size = picture_settings(config.data.picture_size)
         return load_pictures(protocol, size, places, draw=draw)
     settings, classes = image_settings(config), config.data.num_classes
     return load_data(protocol, settings, places, num_classes=classes, draw=draw)
+
+
+def draw_of(config: ConfigDict) -> Draw:
+    """Returns which of its protocol's divisions a config names."""
+    return Draw(
+        seed=config.seed, validation_share=config.data.validation_share, fold=config.data.fold
+    )
 
 
 def task_name(config: ConfigDict) -> str:

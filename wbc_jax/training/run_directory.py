@@ -16,7 +16,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from wbc_jax import run_names
-from wbc_jax.atomic_files import to_json, write_json, write_text
+from wbc_jax.atomic_files import is_temporary, to_json, write_json, write_text
 from wbc_jax.errors import UserError
 from wbc_jax.file_lock import Held, only_one
 from wbc_jax.nested import flatten
@@ -47,7 +47,7 @@ class RunDirectory:
         strangers = sorted(
             entry.name
             for entry in (self.path.iterdir() if self.path.exists() else ())
-            if entry.name != run_names.LOCK
+            if entry.name != run_names.LOCK and not is_temporary(entry.name)
         )
         if strangers:
             raise UserError(

@@ -78,6 +78,8 @@ def train_seeds(
             try:
                 results[workdir] = train(config, places, workdir=workdir, started=started)
             except UserError as error:
+                if is_shared():  # perhaps of this process alone: the others are within this seed
+                    raise
                 errors[workdir] = error
             started = None  # imports and the like are the first one's
     if errors:
