@@ -22,6 +22,8 @@ from wbc_jax.models import create_model
 from wbc_jax.models.head import Head
 from wbc_jax.models.registry import DETECTORS, MODELS
 from wbc_jax.nested import flatten
+from wbc_jax.training import experiment
+from wbc_jax.training.config_rules import require_valid
 from wbc_jax.training.prepare_data import image_settings
 from wbc_jax.training.train import train
 
@@ -78,16 +80,29 @@ def test_there_is_a_config_for_every_network() -> None:
 @pytest.mark.parametrize("name", ["cnn", "detector"])
 @pytest.mark.usefixtures("no_report", "quick_compilation")
 def test_training_reads_every_field_outside_the_network(
-    name: str, tiny_config: Any, cache_dir: Path, tmp_path: Path
+    name: str,
+    tiny_config: Any,
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One more field is planted, which nothing reads: the test sees it, so it would see others."""
     config = tiny_config(name)
     config.train.planted = 1
     read: set[str] = set()
+
+    def validate(recorder: ConfigDict) -> Any:
+        before = set(read)
+        plan = require_valid(recorder)
+        read.intersection_update(before)  # that a value is in range makes no use of it
+        return plan
+
+    monkeypatch.setattr(experiment, "require_valid", validate)
     train(ReadingRecorder(config, read), Places(None, cache_dir), workdir=tmp_path)
     unread = flatten(config.to_dict()).keys() - read
-    # Those of the network and of the augmentation are taken all at once; see below.
-    taken = ("model.", "augment.")
+    # Those of the network and of the augmentation are taken all at once, see below; of the last the
+    # plan is made, whose values are checked by making it.
+    taken = ("model.", "augment.", "detection.spread")
     assert {name for name in unread if not name.startswith(taken)} == {"train.planted"}
 
 
