@@ -10,7 +10,6 @@ from benchmarks import attention, predict
 
 def test_times_and_memory_are_reported(
     validated_run: Path,
-    cache_dir: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -20,7 +19,6 @@ def test_times_and_memory_are_reported(
     predict.main(
         [
             f"--run={validated_run}",
-            f"--cache_dir={cache_dir}",
             "--count=100",
             f"--json={tmp_path / 'figures.json'}",
         ]

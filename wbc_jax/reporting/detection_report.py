@@ -7,19 +7,11 @@ write_detection_report(run, drawn)                     # -> .../report.html
 from collections.abc import Mapping
 from pathlib import Path
 
+from wbc_jax.reporting.detector_summary import FIGURES
 from wbc_jax.reporting.number_text import interval, number, percent
 from wbc_jax.reporting.report_figures import Drawn
 from wbc_jax.reporting.run_files import Run
 from wbc_jax.reporting.run_page import write_run_page
-
-# Key in results.json, name, whether it is a share.
-FIGURES = (
-    ("f1", "F1", True),
-    ("precision", "Precision", True),
-    ("recall", "Recall", True),
-    ("count_mae", "Count error, mean absolute (cells per picture)", False),
-    ("count_bias", "Count error, mean (cells per picture)", False),
-)
 
 
 def write_detection_report(run: Run, drawn: Mapping[str, Drawn]) -> Path:

@@ -7,8 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wbc_jax.reporting.detection_report import FIGURES
 from wbc_jax.reporting.number_text import interval, number, percent
+
+# Key in results.json, name, whether it is a share.
+FIGURES = (
+    ("f1", "F1", True),
+    ("precision", "Precision", True),
+    ("recall", "Recall", True),
+    ("count_mae", "Count error, mean absolute (cells per picture)", False),
+    ("count_bias", "Count error, mean (cells per picture)", False),
+)
 
 
 def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from wbc_jax.data.protocols import get_protocol
 from wbc_jax.errors import UserError, require_at_least
-from wbc_jax.training.prepare_data import draw_of
+from wbc_jax.training.prepare_data import classes_and_input, draw_of
 from wbc_jax.training.step_parts import build_optimizer, build_schedule
 from wbc_jax.training.task import Plan
 from wbc_jax.training.tasks import plan_task
@@ -38,6 +38,7 @@ def require_valid(config: ConfigDict) -> Plan:
             f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
             "average, 0.999 is usual"
         )
+    classes_and_input(config)
     get_protocol(config.data.protocol).require_valid(draw_of(config))
     plan = plan_task(config)
     # Whatever the number of steps, the rules are the same.

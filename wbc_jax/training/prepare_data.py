@@ -7,9 +7,10 @@ from ml_collections import ConfigDict
 
 from wbc_jax.data.annotated import picture_settings
 from wbc_jax.data.band_names import BANDS, is_gray
-from wbc_jax.data.load import Data, load_data, load_pictures
+from wbc_jax.data.load import Data, class_names, load_data, load_pictures
 from wbc_jax.data.preprocessing import Settings
 from wbc_jax.data.protocols import Draw
+from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError, require_choice
 
@@ -33,6 +34,19 @@ def draw_of(config: ConfigDict) -> Draw:
     return Draw(
         seed=config.seed, validation_share=config.data.validation_share, fold=config.data.fold
     )
+
+
+def classes_and_input(config: ConfigDict) -> tuple[tuple[str, ...], tuple[int, int, int]]:
+    """Returns which classes the network tells apart, and rows, columns and bands of its input.
+
+    Raises:
+        UserError: a size, the bands or the number of classes is out of range.
+    """
+    if task_name(config) == "detection":
+        size = picture_settings(config.data.picture_size)
+        return CELL_KINDS, (size.height, size.width, 3)
+    side = image_settings(config).image_size
+    return class_names(config.data.protocol, config.data.num_classes), (side, side, 3)
 
 
 def task_name(config: ConfigDict) -> str:
