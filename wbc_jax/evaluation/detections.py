@@ -56,17 +56,21 @@ def read_detections(path: Path) -> Detections:
     Raises:
         UserError: the file is missing or damaged.
     """
-    filenames, scenes = read_arrays(path, ("filename", "scene"))
+    names = ["filename", "scene", "seed_picture", "cell_picture"]
+    names += [f"seed_{field}" for field in Seeds._fields]
+    names += [f"cell_{field}" for field in Cells._fields]
+    arrays = dict(zip(names, read_arrays(path, names), strict=True))
 
     def of_each(name: str, fields: Sequence[str]) -> list[Any]:
-        names = [f"{name}_{field}" for field in ("picture", *fields)]
-        picture, *values = read_arrays(path, names)
-        own = [picture == index for index in range(len(filenames))]
-        return [[value[rows] for value in values] for rows in own]
+        picture = arrays[f"{name}_picture"]
+        return [
+            [arrays[f"{name}_{field}"][picture == index] for field in fields]
+            for index in range(len(arrays["filename"]))
+        ]
 
     return Detections(
-        filenames,
-        scenes,
+        arrays["filename"],
+        arrays["scene"],
         [Seeds(*values) for values in of_each("seed", Seeds._fields)],
         [Cells(*values) for values in of_each("cell", Cells._fields)],
     )
