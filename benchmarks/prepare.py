@@ -19,7 +19,6 @@ import json
 import multiprocessing
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,6 +32,7 @@ from PIL import Image
 
 from benchmarks.command_line import add_data_dir, add_outputs, at_least, create_parser, run, say
 from benchmarks.machine import describe_machine, load_before
+from benchmarks.processes import start
 from benchmarks.tables import aligned
 from benchmarks.timing import Spread, pairwise_ratios, spread
 from wbc_jax.cores import num_cores
@@ -48,7 +48,6 @@ STAGES = {
 }
 _AT_ONCE = 64  # images that a worker of Pillow's is given
 _SIZES = (300, 50)
-_USER_MISTAKE = 2
 Sample = dict[str, Any]
 
 _encoded: Sequence[bytes] = ()  # in Pillow's worker processes
@@ -85,10 +84,10 @@ def measure(options: Namespace) -> dict[str, list[Sample]]:
     samples: dict[str, list[Sample]] = {}
     for _ in range(options.rounds):
         for pool in POOLS:
-            sample = _start(pool, options.data_dir)
+            sample = _sample(pool, options.data_dir)
             samples.setdefault(f"Pillow, {pool}", []).append(sample)
             say(f"Pillow, {pool}: {sample['seconds']:.1f} s")
-        ours = _start("ours", options.data_dir)
+        ours = _sample("ours", options.data_dir)
         for stage, name in STAGES.items():
             samples.setdefault(name, []).append(ours[stage])
         say(f"ours: {ours['total']['seconds']:.1f} s, process {ours['process_seconds']:.1f} s")
@@ -254,22 +253,10 @@ def _contestant(name: str, data_dir: Path) -> Sample:
     return measure_pillow([tree.read(path) for path in paths], name)
 
 
-def _start(contestant: str, data_dir: Path) -> Sample:
-    command = ["-m", "benchmarks.prepare", f"--contestant={contestant}", f"--data_dir={data_dir}"]
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - start
-    if done.returncode == _USER_MISTAKE:
-        raise UserError(done.stderr.strip().rpartition("error: ")[2])
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
-    return {**json.loads(done.stdout), "process_seconds": seconds}
+def _sample(contestant: str, data_dir: Path) -> Sample:
+    flags = [f"--contestant={contestant}", f"--data_dir={data_dir}"]
+    seconds, said = start(["-m", "benchmarks.prepare", *flags])
+    return {**json.loads(said), "process_seconds": seconds}
 
 
 def _parse(arguments: Sequence[str]) -> Namespace:

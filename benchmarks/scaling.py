@@ -12,14 +12,12 @@ leave the kernels in C aside, which serve a single device only.
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.command_line import add_outputs, create_parser, run, say
 from benchmarks.machine import describe_machine, load_before
+from benchmarks.processes import start
 from benchmarks.tables import aligned
 
 Point = dict[str, Any]
@@ -111,15 +109,9 @@ def milliseconds_per_image(point: Point) -> float:
 
 def _measure_point(point: Mapping[str, int], *, native: bool) -> Point:
     flags = [f"--{factor}={value}" for factor, value in point.items()]
-    result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scaling_point", *flags],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, **({} if native else {"WBC_NATIVE": "0"})},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    measured: Point = json.loads(result.stdout)
+    environment = {**os.environ, **({} if native else {"WBC_NATIVE": "0"})}
+    _, printed = start(["-m", "benchmarks.scaling_point", *flags], environment)
+    measured: Point = json.loads(printed)
     said = " ".join([*flags, *([] if native else ["without kernels in C"])])
     say(f"{said}: {measured['seconds']:.2f} s, {measured['peak_mebibytes']:,.0f} MiB")
     return measured

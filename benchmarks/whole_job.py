@@ -14,12 +14,9 @@ turns.
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +29,12 @@ from benchmarks.command_line import (
     say,
     some_of,
 )
+from benchmarks.processes import start
 from benchmarks.tables import aligned
 from benchmarks.timing import Spread, pairwise_ratios, spread
 from wbc_jax.errors import UserError
 
-ROOT = Path(__file__).parents[1]
 VARIANTS = {"files": [], "in_memory": ["--in_memory"]}
-_USER_MISTAKE = 2
 Job = dict[str, Any]
 
 
@@ -78,10 +74,10 @@ def measure(options: Namespace, folder: Path) -> tuple[float, list[Job]]:
         folder: where everything is written, caches too; empty.
     """
     environment = _environment(folder / "cache")
-    first_seconds, _ = _start(our_command(options, folder / "ours-first"), environment)
+    first_seconds, _ = start(our_command(options, folder / "ours-first"), environment)
     say(f"our first start: {first_seconds:.1f} s")
     # A first start of the others too: the disk's cache then holds what they read.
-    _start(torch_command(options, folder / "torch-first", ["--epochs=1"]), environment)
+    start(torch_command(options, folder / "torch-first", ["--epochs=1"]), environment)
     jobs: list[Job] = [
         {"name": name, "seconds": [], "test_accuracy": []}
         for name in ("ours", *(f"torch {variant}" for variant in options.torch))
@@ -93,7 +89,8 @@ def measure(options: Namespace, folder: Path) -> tuple[float, list[Job]]:
                 command = our_command(options, workdir)
             else:
                 command = torch_command(options, workdir, VARIANTS[job["name"].split()[1]])
-            seconds, results = _start(command, environment, workdir / "results.json")
+            seconds, _ = start(command, environment)
+            results = json.loads((workdir / "results.json").read_text(encoding="utf-8"))
             job["seconds"].append(seconds)
             job["test_accuracy"].append(results["test"]["categorical_accuracy"])
             say(f"{job['name']}: {seconds:.1f} s")
@@ -160,27 +157,6 @@ def _environment(cache_dir: Path) -> dict[str, str]:
     """Returns this process' environment with every cache of ours in one empty folder."""
     inherited = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
     return inherited | {"WBC_CACHE_DIR": str(cache_dir)}
-
-
-def _start(
-    command: Sequence[str], environment: Mapping[str, str], results: Path | None = None
-) -> tuple[float, Mapping[str, Any]]:
-    """Returns the seconds from start to end of a process, and the content of its results."""
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - start
-    if done.returncode == _USER_MISTAKE:
-        raise UserError(done.stderr.strip().rpartition("error: ")[2])
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
-    return seconds, json.loads(results.read_text(encoding="utf-8")) if results else {}
 
 
 def _parse(arguments: Sequence[str]) -> Namespace:

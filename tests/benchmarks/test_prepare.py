@@ -14,6 +14,7 @@ from benchmarks import prepare
 from configs.cnn import get_config
 from tests.data.fake_dataset import encode
 from wbc_jax.data.preprocessing import preprocess
+from wbc_jax.errors import UserError
 from wbc_jax.training.prepare_data import image_settings
 
 FIELDS = {"seconds", "cores", "other_cores", "peak_mebibytes"}
@@ -81,14 +82,14 @@ def test_contestants_take_turns_and_meet_the_faster_pillow_of_their_round(
     total = iter([13.0, 20.0, 8.0])
     turns = []
 
-    def start(contestant: str, data_dir: Path) -> dict[str, Any]:
+    def sample(contestant: str, data_dir: Path) -> dict[str, Any]:
         turns.append(contestant)
         if contestant != "ours":
             return made_up(next(pillow[contestant]))
         stages = {stage: made_up(1.0) for stage in prepare.STAGES}
         return {**stages, "total": made_up(next(total)), "process_seconds": 20.0}
 
-    monkeypatch.setattr(prepare, "_start", start)
+    monkeypatch.setattr(prepare, "_sample", sample)
     samples = prepare.measure(Namespace(rounds=3, data_dir=tmp_path))
     assert turns == ["threads", "processes", "ours"] * 3
     assert prepare.ratio_to_pillow(samples, "ours, both").median == pytest.approx(1.25)
@@ -101,5 +102,5 @@ def test_contestants_take_turns_and_meet_the_faster_pillow_of_their_round(
 
 
 def test_a_folder_without_the_images_is_a_users_mistake(tmp_path: Path) -> None:
-    with pytest.raises(prepare.UserError, match="no such set in data_dir"):
-        prepare._start("threads", tmp_path)
+    with pytest.raises(UserError, match="no such set in data_dir"):
+        prepare._sample("threads", tmp_path)

@@ -1,9 +1,8 @@
 """Commands, turns and ratios of the whole job."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -31,14 +30,15 @@ def test_jobs_take_turns_with_new_folders_and_shared_caches(
 ) -> None:
     started: list[str] = []
 
-    def start(
-        command: Sequence[str], environment: Any, results: Path | None = None
-    ) -> tuple[float, Any]:
+    def start(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, str]:
         started.append(next(part for part in command if part.startswith("--workdir=")))
         assert environment["WBC_CACHE_DIR"] == str(tmp_path / "cache")
-        return float(len(started)), {"test": {"categorical_accuracy": 0.5}}
+        workdir = Path(started[-1].removeprefix("--workdir="))
+        workdir.mkdir()
+        (workdir / "results.json").write_text('{"test": {"categorical_accuracy": 0.5}}')
+        return float(len(started)), ""
 
-    monkeypatch.setattr(whole_job, "_start", start)
+    monkeypatch.setattr(whole_job, "start", start)
     options = Namespace(data_dir=tmp_path, epochs=5, pairs=2, torch=["files", "in_memory"])
     first_seconds, jobs = whole_job.measure(options, tmp_path)
     assert first_seconds == 1.0
@@ -50,6 +50,6 @@ def test_both_are_asked_for_the_same() -> None:
     options = Namespace(data_dir=Path("/images"), epochs=3)
     ours = whole_job.our_command(options, Path("/ours"))
     theirs = whole_job.torch_command(options, Path("/theirs"), ["--in_memory"])
-    assert (whole_job.ROOT / ours[0]).is_file()
+    assert (Path(__file__).parents[2] / ours[0]).is_file()
     assert "--config.train.num_epochs=3" in ours
     assert {"--epochs=3", "--in_memory", "--data_dir=/images"} <= set(theirs)
