@@ -194,41 +194,39 @@ def test_a_seed_with_fewer_steps_waits_for_the_others(
         )
 
 
-def test_a_seed_that_fails_does_not_stop_the_others(
-    configs: list[ConfigDict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained = []
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Seeds whose training was begun; that of the first fails."""
+    seeds = []
 
-    def fail_once(config: ConfigDict, *_: Any, **kwargs: Any) -> dict[str, Any]:
-        trained.append(config.seed)
+    def fail_once(config: ConfigDict, *_: Any, **__: Any) -> dict[str, Any]:
+        seeds.append(config.seed)
         if config.seed == SEEDS[0]:
             raise UserError("the disk is full")
         return {}
 
     monkeypatch.setattr(seeds_module, "train", fail_once)
+    return seeds
+
+
+def test_a_seed_that_fails_does_not_stop_the_others(
+    configs: list[ConfigDict], begun: list[int], tmp_path: Path
+) -> None:
     pairs = list(zip(configs, directories(tmp_path).values(), strict=True))
     with pytest.raises(UserError, match=r"^seed0: the disk is full$"):
         train_seeds(pairs, Places(None, tmp_path), together=False)
-    assert trained == list(SEEDS)
+    assert begun == list(SEEDS)
 
 
 def test_of_several_processes_none_goes_on_to_the_next_seed_alone(
-    configs: list[ConfigDict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    configs: list[ConfigDict], begun: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk may be full for the first alone: the others are still within this seed."""
-    trained = []
-
-    def fail(config: ConfigDict, *_: Any, **__: Any) -> dict[str, Any]:
-        trained.append(config.seed)
-        raise UserError("the disk is full")
-
-    monkeypatch.setattr(seeds_module, "train", fail)
     monkeypatch.setattr(seeds_module, "is_shared", lambda: True)
+    pairs = list(zip(configs, directories(tmp_path).values(), strict=True))
     with pytest.raises(UserError, match=r"^the disk is full$"):
-        train_seeds(
-            list(zip(configs, directories(tmp_path).values(), strict=True)), Places(None, tmp_path)
-        )
-    assert trained == [SEEDS[0]]
+        train_seeds(pairs, Places(None, tmp_path))
+    assert begun == [SEEDS[0]]
 
 
 def test_a_seed_whose_directory_cannot_be_used_does_not_stop_the_others(
