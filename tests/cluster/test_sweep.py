@@ -40,7 +40,7 @@ def test_slurm_runs_a_sweep_and_a_second_start_waits_for_its_jobs(
     with log.open("w") as said:
         first = subprocess.Popen(command, stderr=said, **settings)
     deadline = time.monotonic() + LONGEST_SECONDS
-    while not (output / "jobs" / "submitted.json").exists():
+    while not (output / "jobs" / ".submitted.json").exists():
         assert first.poll() is None, log.read_text()
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.sweeps.sweep_file import write_sweep_file
 from wbc_jax.errors import UserError
-from wbc_jax.sweeps.definition import Setting, grid, load_sweep
+from wbc_jax.sweeps.definition import Setting, Sweep, grid, load_sweep
 from wbc_jax.sweeps.trials import make_trials
 
 
@@ -139,6 +139,14 @@ def test_a_config_file_that_returns_no_config_is_refused(tmp_path: Path) -> None
         make_trials(load_sweep(str(file)), tmp_path)
 
 
+@pytest.mark.parametrize("title", ["a" * 151, "\u00e9" * 76])
+def test_a_name_that_no_folder_could_have_is_refused(title: str, tmp_path: Path) -> None:
+    """Of letters beyond ASCII a folder's name holds fewer."""
+    file = write_sweep_file(tmp_path / "s.py", {}, {title: {}}, reference=title)
+    with pytest.raises(UserError, match="is too long for a folder's name; give it a name"):
+        make_trials(load_sweep(str(file)), tmp_path)
+
+
 @pytest.mark.parametrize("title", ["+", ".", "..", "- . -"])
 def test_a_setting_that_could_name_no_folder_is_refused(title: str, tmp_path: Path) -> None:
     """Its runs would lie beside the sweep's folder, or be the folder itself."""
@@ -148,13 +156,23 @@ def test_a_setting_that_could_name_no_folder_is_refused(title: str, tmp_path: Pa
 
 
 def test_settings_that_would_share_a_directory_are_refused(tmp_path: Path) -> None:
-    file = write_sweep_file(tmp_path / "s.py", {}, {"a b": {}, "a, b": {}}, reference="a b")
-    with pytest.raises(UserError, match="'a b' and 'a, b' would share the directory a-b"):
+    file = write_sweep_file(tmp_path / "s.py", {}, {"a b": {}, "A, b": {}}, reference="a b")
+    with pytest.raises(UserError, match="'a b' and 'A, b' would share the directory A-b"):
         make_trials(load_sweep(str(file)), tmp_path)
 
 
 def test_settings_that_would_be_tested_on_other_images_are_refused(tmp_path: Path) -> None:
     changes = {"a": {}, "b": {"data.num_classes": 5}}
     file = write_sweep_file(tmp_path / "s.py", {}, changes, reference="a")
-    with pytest.raises(UserError, match=r"'b' has data\.num_classes=5 and 'a', which it"):
+    with pytest.raises(UserError, match=r"'b' has data\.num_classes=5 and the reference 'a' 4"):
         make_trials(load_sweep(str(file)), tmp_path)
+
+
+def test_so_are_settings_that_are_compared_among_themselves(tmp_path: Path) -> None:
+    """They would stand in one table, and be ranked."""
+    settings = (
+        Setting("configs/cnn.py:official", {}, "a"),
+        Setting("configs/cnn.py:paper", {}, "b", against="b"),
+    )
+    with pytest.raises(UserError, match=r"'b' has data\.protocol='paper' and the reference 'a'"):
+        make_trials(Sweep("?", settings, reference="a"), tmp_path)

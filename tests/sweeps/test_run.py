@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,18 @@ from typing import Any
 import pytest
 
 from tests.reporting.html_page import check_page
+from tests.sweeps.finished_sweep import make_facts, make_sweep, write_all
 from tests.sweeps.sweep_file import write_sweep_file
 from wbc_jax.datasets.places import Places
 from wbc_jax.file_lock import only_one
+from wbc_jax.reporting import sweep_page
+from wbc_jax.reporting.figure_files import SavedFigure
+from wbc_jax.sweeps import run
 from wbc_jax.sweeps.definition import load_sweep
-from wbc_jax.sweeps.run import _command, _note
+from wbc_jax.sweeps.run import _by_job, _command, _note, run_sweep
 from wbc_jax.sweeps.task import Outcome
 from wbc_jax.sweeps.trials import make_trials
+from wbc_jax.training.interruption import Interrupted
 
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -136,6 +142,45 @@ def test_a_job_of_several_seeds_says_of_each_what_failed(tmp_path: Path) -> None
             "--on_bad_image=skip",
             f"--data_dir={Path('images').absolute()}",
         ]
+
+
+@pytest.mark.parametrize("seeds_at_once", [True, False])
+def test_what_is_in_the_queue_is_not_put_there_again(seeds_at_once: bool, tmp_path: Path) -> None:
+    """Whether the start that did so had a job for all seeds of a setting or one for each."""
+    settings = {"a": {}, "b": {}, "c": {}}
+    file = write_sweep_file(tmp_path / "s.py", {}, settings, reference="a", seeds=(0, 1))
+    trials = make_trials(load_sweep(str(file)), tmp_path)
+    jobs = _by_job(trials, {"a", "b-seed1"}, seeds_at_once=seeds_at_once)
+    runs = {name: [trial.workdir.name for trial in own] for name, own in jobs.items()}
+    assert runs == (
+        {"b": ["b-seed0"], "c": ["c-seed0", "c-seed1"]}
+        if seeds_at_once
+        else {name: [name] for name in ("b-seed0", "c-seed0", "c-seed1")}
+    )
+
+
+@pytest.mark.parametrize("leave_out", [1, 21])
+def test_a_sweep_that_is_stopped_leaves_the_page_of_what_is_finished(
+    leave_out: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trials = write_all(tmp_path, leave_out=leave_out)
+
+    def stop(*_: object) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(run, "_plan", lambda *_: (make_sweep(), trials, make_facts(trials)))
+    monkeypatch.setattr(run, "_train", stop)
+    monkeypatch.setattr(
+        sweep_page, "save_figure", lambda *_, alt: SavedFigure(alt=alt, svg=b"<svg/>", png=b"")
+    )
+    places = Places(None, tmp_path)
+    local: Any = {"executor": "local", "options": {}, "num_local": 1, "seeds_at_once": False}
+    with pytest.raises(Interrupted):
+        run_sweep("x.py", tmp_path / "out", places, **local)
+    page = tmp_path / "out" / "sweep.html"
+    assert page.is_file() == (leave_out == 1)
+    if leave_out == 1:
+        assert "1 of 21 runs are not finished" in check_page(page.read_text("utf-8")).text
 
 
 def test_seeds_by_the_command_line(

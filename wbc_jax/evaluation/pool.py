@@ -23,15 +23,8 @@ from wbc_jax.reporting.pooled_page import write_pooled
 from wbc_jax.reporting.run_files import Run, read_predictions, read_runs
 
 # Two runs that differ in these alone are of one setting: what is drawn, and what changes no result.
-_NO_SETTING = (
-    "seed",
-    "data.fold",
-    "mesh.",
-    "checkpoint.",
-    "train.steps_per_call",
-    "eval.batch_size",
-    "eval.train_at_rest",
-)
+_NO_SETTING = ("seed", "data.fold", "train.steps_per_call", "eval.batch_size", "eval.train_at_rest")
+_NO_SETTINGS = ("mesh.", "checkpoint.")  # nor what begins so
 # Not part of a recipe: one recipe is followed under several protocols, and these go with them.
 _OF_PROTOCOL = ("data.protocol", "data.validation_share")
 # From the paper's to the strictest; what is not named here follows.
@@ -88,7 +81,7 @@ def _settings(run: Run) -> dict[str, Any]:
     return {
         name: value
         for name, value in flatten(run.config).items()
-        if not any(name == field or name.startswith(field) for field in _NO_SETTING)
+        if name not in _NO_SETTING and not name.startswith(_NO_SETTINGS)
     }
 
 

@@ -6,8 +6,6 @@ The paper's averages are set beside the mean over the epochs of the test *binary
 the test binary cross-entropy, which is what its two numbers most likely are (see `paper`).
 """
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import numpy as np
 
 from wbc_jax.atomic_files import write_text
 from wbc_jax.reporting import comparison_plots, leaky, notes, pages, paper
+from wbc_jax.reporting.csv_text import csv_text
 from wbc_jax.reporting.epochs import METRIC_NAMES, Epochs, metric_values
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.markdown import markdown_row
@@ -95,7 +94,7 @@ def compare(runs: Sequence[Path], output: Path) -> Path:
     named = dict(zip(run_labels(read), read, strict=True))
     rows = [table_row(run) for run in read]
     remarks = notes.remarks(named)
-    write_text(output / "table1.csv", _csv(rows))
+    write_text(output / "table1.csv", csv_text(rows))
     shown = [_shown(row, run) for row, run in zip(rows, read, strict=True)]
     write_text(output / "table1.md", _markdown(shown, remarks))
     page = pages.render(
@@ -122,12 +121,11 @@ def table_row(run: Run) -> Row:
     epochs = len(results["epochs"])
     claim = paper.claimed(results["model"], epochs=epochs)
     return {
-        "run": str(run.path),
         "model": results["model"],
-        "dataset": run.dataset["dataset"],
-        "protocol": run.dataset["protocol"],
         "epochs": epochs,
         "seed": results["seed"],
+        "dataset": run.dataset["dataset"],
+        "protocol": run.dataset["protocol"],
         "paper_accuracy": claim.accuracy if claim else None,
         "mean_binary_accuracy": _mean(run, "binary_accuracy"),
         "paper_loss": claim.loss if claim else None,
@@ -137,6 +135,7 @@ def table_row(run: Run) -> Row:
         "final_binary_accuracy": results["test"]["binary_accuracy"],
         "num_params": results["num_params"],
         "wall_seconds": results["wall_seconds"],
+        "run": str(run.path),
     }
 
 
@@ -187,14 +186,6 @@ def _shown(row: Row, run: Run) -> list[str]:
 
 def _protocol_name(run: Run) -> str:
     return leaky.name(run.dataset["protocol"], is_leaky=run.is_leaky)
-
-
-def _csv(rows: Sequence[Row]) -> str:
-    file = io.StringIO()
-    writer = csv.DictWriter(file, [column.key for column in COLUMNS], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
 
 
 def _markdown(rows: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:

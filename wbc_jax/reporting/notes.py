@@ -1,7 +1,7 @@
 """What a reader of a comparison must be told before the numbers, and what the numbers mean."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wbc_jax.reporting import paper
 from wbc_jax.reporting.run_files import Run
@@ -28,7 +28,24 @@ def remarks(runs: Mapping[str, Run]) -> list[str]:
     Args:
         runs: the runs by the name they are shown under.
     """
-    return _mixed(list(runs.values())) + _own_warnings(runs)
+    own = {name: run.dataset["warnings"] for name, run in runs.items()}
+    return _mixed(list(runs.values())) + each_once(own)
+
+
+def each_once(texts: Mapping[str, Iterable[str]]) -> list[str]:
+    """Returns each text once, with the names it is of where it is not of all.
+
+    Args:
+        texts: what is to be said of what carries a name.
+    """
+    carriers: dict[str, list[str]] = {}
+    for name, own in texts.items():
+        for text in dict.fromkeys(own):
+            carriers.setdefault(text, []).append(name)
+    return [
+        text if len(names) == len(texts) else f"{'; '.join(names)}: {text}"
+        for text, names in carriers.items()
+    ]
 
 
 def _mixed(runs: Sequence[Run]) -> list[str]:
@@ -63,15 +80,3 @@ def _mixed(runs: Sequence[Run]) -> list[str]:
             "over more epochs holds fewer early ones."
         )
     return found
-
-
-def _own_warnings(runs: Mapping[str, Run]) -> list[str]:
-    """Returns the runs' own warnings, each once, with the runs that carry it."""
-    names = defaultdict(list)
-    for name, run in runs.items():
-        for text in run.dataset["warnings"]:
-            names[text].append(name)
-    return [
-        text if len(carriers) == len(runs) else f"{'; '.join(carriers)}: {text}"
-        for text, carriers in names.items()
-    ]

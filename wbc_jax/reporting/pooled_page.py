@@ -12,9 +12,17 @@ from wbc_jax.reporting import leaky, pages, pool_plots
 from wbc_jax.reporting.epochs import TRAIN_PARTS
 from wbc_jax.reporting.figure_files import save_figure
 from wbc_jax.reporting.markdown import markdown_row
+from wbc_jax.reporting.notes import each_once
 from wbc_jax.reporting.number_text import NO_VALUE, percent
 from wbc_jax.reporting.pool_plots import network_name, protocol_name
-from wbc_jax.reporting.pooled_text import figure_text, points_text, remarks, unbroken
+from wbc_jax.reporting.pooled_text import (
+    ACCURACY,
+    INTERVAL,
+    figure_text,
+    images_text,
+    points_text,
+    unbroken,
+)
 
 _HEADINGS = (
     "Network",
@@ -53,13 +61,10 @@ _FIGURES = (
     ("image", "macro_f1"),
 )
 DEFINITIONS = (
-    "Accuracy is categorical accuracy, the share whose most probable class is the true one; "
-    "“smears”: the probabilities of a smear's copies are averaged and each smear is answered once.",
+    ACCURACY,
     "Mean ± standard deviation over the seeds: of the weights, the order and, where a protocol "
     "divides at random, of the division. A single seed has no deviation.",
-    "In brackets: 95 % interval of the mean over the seeds, by bootstrap over smears, stratified "
-    "by class, and over seeds; a smear is drawn for all seeds at once. More seeds of the same test "
-    "smears narrow it only as far as the seeds differ.",
+    f"{INTERVAL} More seeds of the same test smears narrow it only as far as the seeds differ.",
     "Folds: their test parts are put together seed by seed, so that every smear is tested once.",
     "Train \u2212 test: categorical accuracy on training images less that on test images, in "
     "percentage points, mean over the last half of the epochs. While training, images are "
@@ -85,7 +90,9 @@ def write_pooled(pooled: Mapping[str, Any], output: Path) -> Path:
     """
     groups, protocols = pooled["groups"], pooled["protocols"]
     write_json(output / "pooled.json", pooled)
-    texts = remarks(groups, lambda g: f"{network_name(g)}, {protocol_name(g)}")
+    texts = each_once(
+        {f"{network_name(g)}, {protocol_name(g)}": (*g["warnings"], *g["notes"]) for g in groups}
+    )
     rows, settings = [_row(group) for group in groups], _settings_table(groups)
     hard = [row for group in groups for row in _hard_rows(group)]
     write_text(output / "pooled.md", _markdown(rows, settings, hard, texts))
@@ -116,14 +123,12 @@ def write_pooled(pooled: Mapping[str, Any], output: Path) -> Path:
 
 
 def _row(group: Mapping[str, Any]) -> list[str]:
-    counts = sorted(set(group["num_images"]))
-    images = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     return [
         network_name(group),
         protocol_name(group),
         str(len(group["seeds"])),
         str(len(group["folds"])),
-        images,
+        images_text(group["num_images"]),
         f"{group['num_smears']:,}",
         *(figure_text(group[level][name]) for level, name in _FIGURES),
         *(points_text(group["train_test_gap"][part]) for part in TRAIN_PARTS),

@@ -221,7 +221,8 @@ def read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
         UserError: the file is missing or damaged, or lacks one of them.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, for of a damaged file numpy leaves its own open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return [file[name] for name in names]
     except FileNotFoundError:
         raise UserError(f"{path} is missing; {REPEAT}") from None

@@ -11,21 +11,27 @@ from typing import Any
 from wbc_jax.atomic_files import write_json, write_text
 from wbc_jax.reporting import leaky, pages, sweep_plots
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.notes import each_once
 from wbc_jax.reporting.number_text import duration, grouped
-from wbc_jax.reporting.pooled_text import figure_text, points_text, remarks, unbroken
+from wbc_jax.reporting.pooled_text import (
+    ACCURACY,
+    INTERVAL,
+    figure_text,
+    images_text,
+    points_text,
+    unbroken,
+)
 from wbc_jax.reporting.sweep_tables import METRIC, reference_name, to_csv, to_latex
 
 _FEW = 6  # settings from which on parallel coordinates show more than the table
 DEFINITIONS = (
-    "Accuracy is categorical accuracy, the share whose most probable class is the true one; "
-    "“smears”: the probabilities of a smear's copies are averaged and each smear is answered once.",
-    "Mean ± standard deviation over the seeds; in brackets the 95 % interval of the mean, by "
-    "bootstrap over smears, stratified by class, and over seeds.",
+    ACCURACY,
+    f"Mean ± standard deviation over the seeds. {INTERVAL}",
     "Against the reference: the difference seed by seed, in percentage points. Both are tested on "
     "the same smears, which are drawn for both at once; so this interval, and not whether the two "
     "others overlap, says whether they differ.",
     "Layers are convolutions and dense layers; multiply-adds are those of one image forward. Wall "
-    "time is that of a run on the machine it was trained on, reports included.",
+    "time is that of a run on the machine it was trained on, to the end of its last epoch.",
 )
 
 
@@ -46,8 +52,8 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
     """Writes sweep.json, sweep.csv, sweep.tex, sweep.html and figures/ into `output`.
 
     Args:
-        content: `title`, `question`, `command`, `reference`, `fields` (names of those that
-            differ), `settings` (best first) and `trials`.
+        content: `title`, `question`, `command`, `folder`, `reference`, `fields` (names of those
+            that differ), `settings` (best first; all of one test) and `trials`.
         output: a directory that exists.
 
     Returns:
@@ -61,8 +67,9 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
         "sweep.html",
         content=content,
         settings=settings,
-        leaky_protocols=list(dict.fromkeys(s["protocol"] for s in settings if s["is_leaky"])),
+        leaky_protocols=[settings[0]["protocol"]] if settings[0]["is_leaky"] else [],
         leaky_words=leaky.WORDS,
+        tested_on=_tested_on(settings),
         against=reference_name(settings) or "its reference",
         remarks=_remarks(content),
         definitions=DEFINITIONS,
@@ -79,27 +86,38 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
 
 def _caption(content: Mapping[str, Any]) -> str:
     settings = content["settings"]
-    protocols = dict.fromkeys(
-        f"{one['dataset']}, protocol {one['protocol']}{' (LEAKY)' * one['is_leaky']}"
-        for one in settings
-    )
     seeds = sorted({seed for one in settings for seed in one["seeds"]})
     return (
-        f"{content['question']} {'; '.join(protocols)}; seeds {', '.join(map(str, seeds))}. Mean ± "
+        f"{content['question']} {_tested_on(settings)}; seeds {', '.join(map(str, seeds))}. Mean ± "
         "deviation over the seeds [95 % interval over smears and seeds]; differences from "
         f"{reference_name(settings) or 'the setting that is named'} in percentage points."
     )
 
 
+def _tested_on(settings: Sequence[Mapping[str, Any]]) -> str:
+    """Returns data set, protocol and size of the test, which is one for all settings."""
+    first = settings[0]
+    images = images_text(count for one in settings for count in one["num_images"])
+    smears = max(one["num_smears"] for one in settings)  # of all seeds together
+    protocol = leaky.name(first["protocol"], is_leaky=first["is_leaky"])
+    return f"{first['dataset']}, protocol {protocol}, {images} test images of {smears:,} smears"
+
+
 def _remarks(content: Mapping[str, Any]) -> list[str]:
     settings = content["settings"]
-    texts = remarks(settings, lambda one: str(one["name"]))
+    texts = each_once({one["name"]: (*one["warnings"], *one["notes"]) for one in settings})
     missing = sum(trial["state"] != "finished" for trial in content["trials"])
     if missing:
         texts.append(
             f"{missing} of {len(content['trials'])} runs are not finished; they are listed below "
             "with their errors, and the same command runs them again."
         )
+    finished = {one["name"] for one in settings}
+    texts += [
+        f"{name} has no finished run: nothing is said of the settings that are compared with it."
+        for name in dict.fromkeys(one["against"] for one in settings)
+        if name not in finished
+    ]
     compared = sum(one["difference"] is not None for one in settings)
     if compared > 1:
         texts.append(
@@ -168,28 +186,29 @@ def _save_figures(
     listed = "; ".join(
         f"{one['rank']}: {one['name']}, {figure_text(one['image'][METRIC])}" for one in settings
     )
+    title = leaky.mark_several([one["is_leaky"] for one in settings])
     drawn = {
         "accuracy": (
-            sweep_plots.accuracy_against(settings, reference=reference),
+            sweep_plots.accuracy_against(settings, reference=reference, title=title),
             "Test accuracy against layers, parameters, multiply-adds and wall time.",
         ),
         "curves": (
-            sweep_plots.learning_curves(settings, reference=reference),
+            sweep_plots.learning_curves(settings, reference=reference, title=title),
             "Test accuracy after each epoch, a line per setting.",
         ),
     }
     if any(one["difference"] for one in settings):
         drawn["differences"] = (
-            sweep_plots.differences(settings),
+            sweep_plots.differences(settings, title=title),
             f"Test accuracy less that of {reference_name(settings) or 'its reference'}, with "
             "intervals.",
         )
     if len(fields) > 1 and len(settings) >= _FEW:
         drawn["parallel"] = (
-            sweep_plots.parallel_coordinates(settings, fields),
+            sweep_plots.parallel_coordinates(settings, fields, title=title),
             "Parallel coordinates: the fields that differ, and accuracy.",
         )
     return {
-        name: save_figure(figure, folder, name, alt=f"{text} {listed}.")
+        name: save_figure(figure, folder, name, alt=f"{title} {text} {listed}.".strip())
         for name, (figure, text) in drawn.items()
     }

@@ -50,12 +50,13 @@ Settings = Sequence[Mapping[str, Any]]
 
 
 @styled
-def accuracy_against(settings: Settings, *, reference: str) -> Figure:
+def accuracy_against(settings: Settings, *, reference: str, title: str = "") -> Figure:
     """Draws test accuracy against each cost, with 95 % intervals; the reference stands out.
 
     Args:
         settings: as in sweep.json: `rank`, `name`, `image`, and the costs.
         reference: name of the setting that the others are compared with.
+        title: a heading; empty for none.
     """
     figure = new_figure(7.2, 6.4)
     accuracies = [one["image"][METRIC] for one in settings]
@@ -87,7 +88,8 @@ def accuracy_against(settings: Settings, *, reference: str) -> Figure:
         axes.margins(x=0.1)
         _accuracy_axis(axes)
     of_many = " (the best, the worst and the reference)" if len(settings) > _MOST_RANKS else ""
-    figure.suptitle(f"Numbers: places in the table{of_many}. Square: the reference", fontsize=8)
+    note = f"Numbers: places in the table{of_many}. Square: the reference"
+    figure.suptitle(f"{title}\n{note}".strip(), fontsize=8)
     return figure
 
 
@@ -97,7 +99,7 @@ def _is_named(one: Mapping[str, Any], settings: Settings, reference: str) -> boo
 
 
 @styled
-def learning_curves(settings: Settings, *, reference: str) -> Figure:
+def learning_curves(settings: Settings, *, reference: str, title: str = "") -> Figure:
     """Draws test accuracy per epoch: the mean over the seeds, and from least to most.
 
     Of many settings the best are drawn in colour, with the reference; the others in grey.
@@ -105,6 +107,7 @@ def learning_curves(settings: Settings, *, reference: str) -> Figure:
     Args:
         settings: the same, with `curves`: the accuracy of each epoch, by seed.
         reference: name of the setting that the others are compared with.
+        title: a heading; empty for none.
     """
     shown = [one["name"] for one in settings[:_MOST_CURVES]]
     if reference not in shown:
@@ -129,17 +132,19 @@ def learning_curves(settings: Settings, *, reference: str) -> Figure:
             clip_on=False,
         )
     epoch_axis(axes, "Categorical accuracy, test", is_accuracy=True)
+    axes.set_title(title)
     figure.legend(loc="outside lower center", ncols=1 if max(map(len, shown)) > 40 else 2)
     return figure
 
 
 @styled
-def parallel_coordinates(settings: Settings, fields: Sequence[str]) -> Figure:
+def parallel_coordinates(settings: Settings, fields: Sequence[str], *, title: str = "") -> Figure:
     """Draws every setting as a line through its values, coloured by its accuracy.
 
     Args:
         settings: the same, with `fields`: values of the fields that differ, as text.
         fields: names of these.
+        title: a heading; empty for none.
     """
     figure = new_figure(max(6.0, 1.7 * (len(fields) + 1)), 4.2)
     axes = figure.add_subplot()
@@ -174,6 +179,7 @@ def parallel_coordinates(settings: Settings, fields: Sequence[str]) -> Figure:
     axes.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.15, len(fields) + 0.15))
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
+    axes.set_title(title)
     bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes)
     bar.set_label("Categorical accuracy, test, mean over the seeds (%)")
     in_percent(bar.ax.yaxis)
@@ -181,11 +187,12 @@ def parallel_coordinates(settings: Settings, fields: Sequence[str]) -> Figure:
 
 
 @styled
-def differences(settings: Settings) -> Figure:
+def differences(settings: Settings, *, title: str = "") -> Figure:
     """Draws how far each setting lies above its reference, seed by seed, with 95 % intervals.
 
     Args:
         settings: the same, with `difference` from the setting `against`; None for a reference.
+        title: a heading; empty for none.
     """
     others = [one for one in settings if one["difference"] is not None]
     figure = new_figure(7.2, 1.3 + 0.28 * len(others))
@@ -202,6 +209,7 @@ def differences(settings: Settings) -> Figure:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _points(value)))
+    axes.set_title(title)
     other = reference_name(others) or "its reference"
     figure.supxlabel(
         plain_text(f"Test accuracy less that of {other} (percentage points)"), fontsize=9

@@ -4,12 +4,11 @@ write_text(path, to_csv(settings, fields))
 write_text(path, to_latex(settings, caption="..."))
 """
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wbc_jax.reporting.csv_text import csv_text
 from wbc_jax.reporting.number_text import grouped
 from wbc_jax.reporting.pooled_text import figure_text, points_text
 
@@ -32,12 +31,7 @@ def to_csv(settings: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> str:
         settings: as in sweep.json.
         fields: names of the config's fields that differ.
     """
-    rows = [_csv_row(one, fields) for one in settings]
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
+    return csv_text([_csv_row(one, fields) for one in settings])
 
 
 def _csv_row(one: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
@@ -94,7 +88,8 @@ def to_latex(settings: Sequence[Mapping[str, Any]], *, caption: str) -> str:
         r"\toprule",
         rf"{heading} \\",
         r"\midrule",
-        *(rf"{row} \\" for row in rows),
+        # A bracket or a star would be taken for an option of the line's end before it.
+        *(rf"{'{}' * row.startswith(('[', '*'))}{row} \\" for row in rows),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",

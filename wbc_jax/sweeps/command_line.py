@@ -38,7 +38,9 @@ _SEEDS = flags.DEFINE_list(
     "seeds", [], "Seeds to train, 0,1,2: each in the directory of its solo run, WORKDIR-seedN."
 )
 _DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "Only print a sweep's runs, with parameters and about how long they take."
+    "dry_run",
+    False,
+    "Prepare a sweep's images and print its runs, with parameters and about how long they take.",
 )
 
 

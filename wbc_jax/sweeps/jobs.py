@@ -32,7 +32,7 @@ _SLURM_RESTARTS = 20
 # Until a file that another machine has written is seen, after its job has left the queue.
 _GRACE_SECONDS = 20.0
 _POLL_SECONDS = {"local": 0.2, "slurm": 2.0}
-_SUBMITTED = "submitted.json"
+_SUBMITTED = ".submitted.json"  # no job is called so: jobs are called as folders are
 
 
 class Jobs:

@@ -6,7 +6,7 @@ print(result.text)
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.file_lock import Held, only_one
+from wbc_jax.reporting import leaky
 from wbc_jax.reporting.output_folder import make_output_folder
 from wbc_jax.sweeps.cost import make_estimate
 from wbc_jax.sweeps.definition import Sweep, load_sweep
@@ -23,8 +24,8 @@ from wbc_jax.sweeps.jobs import Jobs
 from wbc_jax.sweeps.plan import Facts, describe_settings, plan_table
 from wbc_jax.sweeps.task import Outcome
 from wbc_jax.sweeps.trials import Trial, make_trials
-from wbc_jax.sweeps.write import write_sweep
-from wbc_jax.training.interruption import listening
+from wbc_jax.sweeps.write import read_finished, write_sweep
+from wbc_jax.training.interruption import Interrupted, listening
 from wbc_jax.training.prepare_data import prepare_data
 
 _LAUNCH = Path(__file__).parents[2] / "launch.py"
@@ -101,12 +102,18 @@ def run_sweep(
     make_output_folder(output)
     try:
         with only_one(output / ".lock"):
-            errors = _train(trials, output, places, executor, options, num_local, seeds_at_once)
+            try:
+                errors = _train(trials, output, places, executor, options, num_local, seeds_at_once)
+            except Interrupted:
+                if any(trial.is_finished() for trial in trials):
+                    _log.info("writing the page of the runs that are finished")
+                    _close(sweep, trials, facts, {}, output)
+                raise
+            return _close(sweep, trials, facts, errors, output)
     except Held as held:
         raise UserError(
             f"workdir={output} is in use by {held}: wait for its end, or name another --workdir"
         ) from held
-    return _close(sweep, trials, facts, errors, output, text)
 
 
 def _plan(text: str, output: Path) -> tuple[Sweep, list[Trial], dict[str, Facts]]:
@@ -129,28 +136,46 @@ def _train(
     """Runs what is missing; returns the errors by the directory of the run."""
     jobs = Jobs(output / "jobs", executor=executor, options=options, num_local=num_local)
     missing = [trial for trial in trials if not trial.is_finished()]
-    by_job: dict[str, list[Trial]] = {}
-    for trial in missing:
-        folder = trial.folder if seeds_at_once else trial.workdir
-        by_job.setdefault(folder.name, []).append(trial)
+    commands = {
+        name: _command(own, places, at_once=seeds_at_once)
+        for name, own in _by_job(missing, jobs.names, seeds_at_once=seeds_at_once).items()
+    }
     errors: dict[Path, str] = {}
     with listening(), tqdm(total=len(missing), unit=" runs", disable=None) as bar:
         try:
-            jobs.submit(
-                {
-                    name: _command(own, places, at_once=seeds_at_once)
-                    for name, own in by_job.items()
-                    if name not in jobs.names
-                }
-            )
+            jobs.submit(commands)
             for name, outcome in jobs.wait():
-                own = by_job.get(name, [])
+                own = [trial for trial in missing if name in _job_names(trial)]
                 bar.update(len(own))
                 errors |= _note(own, outcome)
         except BaseException:
             jobs.stop()
             raise
     return errors
+
+
+def _by_job(
+    trials: Sequence[Trial], queued: Collection[str], *, seeds_at_once: bool
+) -> dict[str, list[Trial]]:
+    """Returns the runs of each job that is to be made, by the job's name.
+
+    Args:
+        trials: what is missing.
+        queued: names of jobs that an earlier start has put into the queue, be it with the other
+            choice of `seeds_at_once`.
+        seeds_at_once: whether a job trains all seeds of a setting.
+    """
+    jobs: dict[str, list[Trial]] = {}
+    for trial in trials:
+        alone, together = _job_names(trial)
+        if alone not in queued and together not in queued:
+            jobs.setdefault(together if seeds_at_once else alone, []).append(trial)
+    return jobs
+
+
+def _job_names(trial: Trial) -> tuple[str, str]:
+    """Returns the names of the job of this run alone and of that of all seeds of its setting."""
+    return trial.workdir.name, trial.folder.name
 
 
 def _note(trials: Sequence[Trial], outcome: Outcome) -> dict[Path, str]:
@@ -191,11 +216,12 @@ def _close(
     facts: Mapping[str, Facts],
     errors: Mapping[Path, str],
     output: Path,
-    text: str,
 ) -> SweepResult:
-    finished = [trial for trial in trials if trial.is_finished()]
-    failed = [trial for trial in trials if not trial.is_finished()]
-    lines = [f"{len(finished)} of {len(trials)} runs are finished"]
+    finished, unreadable = read_finished(trials)
+    errors = {**errors, **unreadable}
+    failed = [trial for trial in trials if trial.workdir not in finished]
+    lines = [leaky.MARK] if any(own.run.is_leaky for own in finished.values()) else []
+    lines.append(f"{len(finished)} of {len(trials)} runs are finished")
     lines += [
         f"failed: {trial.setting.title}, seed {trial.seed}: "
         f"{errors.get(trial.workdir, 'no results').splitlines()[0]:.200}"
@@ -203,5 +229,5 @@ def _close(
     ]
     if not finished:
         raise UserError("no run of the sweep has finished:\n" + "\n".join(lines[1:]))
-    lines.append(str(write_sweep(sweep, trials, facts, errors, output, text=text)))
+    lines.append(str(write_sweep(sweep, trials, finished, facts, errors, output)))
     return SweepResult("\n".join(lines), len(failed))

@@ -4,6 +4,7 @@ for trial in make_trials(sweep, Path("runs/sweeps/layers_cnn")):
     trial.workdir, trial.config, trial.is_finished()
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from wbc_jax.sweeps.definition import Setting, Sweep, load_config
 from wbc_jax.training.run_directory import RunDirectory
 
 _DECIDE_THE_TEST = ("data.protocol", "data.num_classes", "data.fold")
-_LONGEST = 150  # of a folder's name; file systems end at 255, and files in it have names, too
+_LONGEST = 150  # bytes of a folder's name; file systems end at 255, and jobs add to it
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,20 @@ def make_trials(sweep: Sweep, output: Path) -> list[Trial]:
 
     Raises:
         UserError: a config cannot be read, a field is not known or does not take its value, two
-            settings would share a directory, or two that are compared would be tested on different
-            images.
+            settings would share a directory, or one would be tested on other images than the
+            reference.
     """
     trials, owners = [], dict[str, str]()
     for setting in sweep.settings:
         config = changed_config(setting)
         name = _folder_name(setting.title)
-        if name in owners:
+        key = name.casefold()  # some file systems take upper for lower case
+        if key in owners:
             raise UserError(
-                f"the settings {owners[name]!r} and {setting.title!r} would share the directory "
+                f"the settings {owners[key]!r} and {setting.title!r} would share the directory "
                 f"{name}; give one of them another name"
             )
-        owners[name] = setting.title
+        owners[key] = setting.title
         for seed in sweep.seeds:
             own = config.copy_and_resolve_references()
             own.seed = seed
@@ -93,16 +95,19 @@ def make_trials(sweep: Sweep, output: Path) -> list[Trial]:
 
 
 def _require_one_test(sweep: Sweep, configs: Mapping[str, ConfigDict]) -> None:
-    """Raises UserError for a setting that is not tested on the images of its counterpart."""
-    for setting in sweep.settings:
-        against = setting.against or sweep.reference
-        ours, theirs = (flatten(configs[title].to_dict()) for title in (setting.title, against))
+    """Raises UserError for a setting that is not tested on the images of the reference.
+
+    All settings stand in one table, by rank.
+    """
+    theirs = flatten(configs[sweep.reference].to_dict())
+    for title, config in configs.items():
+        ours = flatten(config.to_dict())
         for name in _DECIDE_THE_TEST:
             if ours.get(name) != theirs.get(name):
                 raise UserError(
-                    f"setting {setting.title!r} has {name}={ours.get(name)!r} and {against!r}, "
-                    f"which it is compared with, {theirs.get(name)!r}: they would be tested on "
-                    "different images; compare settings of one test, or name another in `against`"
+                    f"setting {title!r} has {name}={ours.get(name)!r} and the reference "
+                    f"{sweep.reference!r} {theirs.get(name)!r}: they would be tested on different "
+                    "images, and figures of different tests cannot be ranked; make a sweep of each"
                 )
 
 
@@ -147,6 +152,6 @@ def _folder_name(title: str) -> str:
     name = re.sub(r"[^\w.]+", "-", title).strip("-.")
     if not name:
         raise UserError(f"the setting {title!r} has no letter or digit to name a folder by")
-    if len(name) > _LONGEST:
+    if len(os.fsencode(name)) > _LONGEST:
         raise UserError(f"the setting {title!r} is too long for a folder's name; give it a name")
     return name

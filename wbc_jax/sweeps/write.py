@@ -1,63 +1,94 @@
 """What the finished runs of a sweep come to.
 
-path = write_sweep(sweep, trials, facts, errors, output, text=table)           # .../sweep.html
+finished, errors = read_finished(trials)
+path = write_sweep(sweep, trials, finished, facts, errors, output)             # .../sweep.html
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from wbc_jax.errors import UserError
 from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.paired import paired_difference, verdict
 from wbc_jax.evaluation.pool import answers_by_seed, pool_setting, require_same_data
 from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import metric_values
-from wbc_jax.reporting.run_files import Run, read_run
+from wbc_jax.reporting.run_files import Run, read_predictions, read_run
 from wbc_jax.reporting.sweep_page import write_sweep_page
 from wbc_jax.reporting.sweep_tables import METRIC
 from wbc_jax.sweeps.cost import wall_seconds
 from wbc_jax.sweeps.definition import Sweep
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
+from wbc_jax.training.environment import given_command
+
+
+class Finished(NamedTuple):
+    """What a run has left.
+
+    Attributes:
+        run: its files.
+        seconds: what it took.
+    """
+
+    run: Run
+    seconds: float
+
+
+def read_finished(trials: Sequence[Trial]) -> tuple[dict[Path, Finished], dict[Path, str]]:
+    """Reads the runs that have left results, by their directories.
+
+    Returns:
+        Those that can be read, and of the others why not.
+    """
+    finished, unreadable = dict[Path, Finished](), dict[Path, str]()
+    for trial in trials:
+        if trial.is_finished():
+            try:
+                run = read_run(trial.workdir)
+                read_predictions(run)  # for now, to know whether it can be
+                finished[trial.workdir] = Finished(run, wall_seconds(trial))
+            except UserError as error:
+                unreadable[trial.workdir] = str(error)
+    return finished, unreadable
 
 
 def write_sweep(
     sweep: Sweep,
     trials: Sequence[Trial],
+    finished: Mapping[Path, Finished],
     facts: Mapping[str, Facts],
     errors: Mapping[Path, str],
     output: Path,
-    *,
-    text: str,
 ) -> Path:
     """Pools and compares the runs that are finished and writes the sweep's page and tables.
 
     Args:
         sweep: what was run.
-        trials: its runs; one at least is finished.
+        trials: its runs.
+        finished: what they have left, by their directories; that of one at least.
         facts: of its settings.
         errors: of runs that have failed, by their directories.
         output: the sweep's directory.
-        text: how the sweep was named on the command line.
 
     Returns:
         The path of sweep.html.
 
     Raises:
-        UserError: a run's files cannot be read, or runs that are compared saw different images.
+        UserError: the runs saw different images.
     """
     runs: dict[str, list[Run]] = {}
     seconds: dict[str, dict[int, float]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for trial in trials:
-        if trial.is_finished():
-            runs.setdefault(trial.setting.title, []).append(read_run(trial.workdir))
-            seconds.setdefault(trial.setting.title, {})[trial.seed] = wall_seconds(trial)
+        if own := finished.get(trial.workdir):
+            runs.setdefault(trial.setting.title, []).append(own.run)
+            seconds.setdefault(trial.setting.title, {})[trial.seed] = own.seconds
             configs[trial.setting.title] = flatten(trial.config.to_dict())
-    for name in {own[0].results["dataset"] for own in runs.values()}:
-        require_same_data([own[0] for own in runs.values() if own[0].results["dataset"] == name])
+    require_same_data([of_setting[0] for of_setting in runs.values()])
     fields = _fields(sweep, configs)
     answers = {title: answers_by_seed(own) for title, own in runs.items()}
     settings = [
@@ -77,15 +108,15 @@ def write_sweep(
     for rank, one in enumerate(settings, start=1):
         one["rank"] = rank
     content = {
-        "title": Path(text.partition(":")[0]).stem,
+        "title": output.name,
         "question": sweep.question,
-        "command": f"python launch.py --mode=sweep --sweep={text} --workdir={output}",
+        "command": f"python {given_command()}",
         "folder": str(output),
         "reference": sweep.reference,
         "fields": fields,
         "intervals": INTERVALS,
         "settings": settings,
-        "trials": [_state(trial, errors) for trial in trials],
+        "trials": [_state(trial, finished, errors) for trial in trials],
     }
     return write_sweep_page(content, output)
 
@@ -133,14 +164,14 @@ def _value(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _state(trial: Trial, errors: Mapping[Path, str]) -> dict[str, Any]:
-    state = (
-        "finished" if trial.is_finished() else "failed" if trial.workdir in errors else "missing"
-    )
+def _state(
+    trial: Trial, finished: Mapping[Path, Finished], errors: Mapping[Path, str]
+) -> dict[str, Any]:
+    state = "failed" if trial.workdir in errors else "missing"
     return {
         "setting": trial.setting.title,
         "seed": trial.seed,
         "workdir": str(trial.workdir),
-        "state": state,
+        "state": "finished" if trial.workdir in finished else state,
         "error": errors.get(trial.workdir, ""),
     }

@@ -19,7 +19,7 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pil
 def describe_environment() -> dict[str, Any]:
     """Returns versions, devices, commit and command, all plain text, lists of it or numbers."""
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": given_command(),
         "wbc_jax": wbc_jax.__version__,
         "git_commit": _git_commit(),
         "python": platform.python_version(),
@@ -29,6 +29,11 @@ def describe_environment() -> dict[str, Any]:
         "cpu_cores": os.cpu_count() or 0,
         "devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
     }
+
+
+def given_command() -> str:
+    """Returns the program and its arguments as they were given, for a shell."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _git_commit() -> str:
