@@ -80,11 +80,12 @@ def accuracy_against(settings: Settings, *, reference: str, title: str = "") -> 
         axes.set_xlabel(label)
         if cost == "num_layers":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        elif values.max() > 3 * values.min():
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        else:
+            if values.max() > 3 * values.min():
+                axes.set_xscale("log")
+                axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+                axes.xaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-            axes.xaxis.set_minor_locator(NullLocator())
         axes.margins(x=0.1)
         _accuracy_axis(axes)
     of_many = " (the best, the worst and the reference)" if len(settings) > _MOST_RANKS else ""
