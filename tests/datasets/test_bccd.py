@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.datasets.bccd_tree import SIZE, write_annotation, write_bccd_tree
+from wbc_jax.data.annotated import PictureSettings, load_annotated
 from wbc_jax.datasets.bccd.annotations import AnnotationError, parse
 from wbc_jax.datasets.bccd.source import locate
 from wbc_jax.datasets.catalog import CELL_KINDS
@@ -84,6 +85,27 @@ def test_a_box_without_area_is_dropped_and_noted(tree: Path, tmp_path: Path) -> 
     assert len(records[names[0]]["cells"]["kind"]) == 1
     assert records[names[0]]["note"] == "dropped RBC at row 50, column 60: its box has no area"
     assert records[names[1]]["note"] == ""
+
+
+def test_a_corrected_annotation_is_another_set_once_it_is_read_anew(
+    tree: Path, tmp_path: Path
+) -> None:
+    """The photographs are the same: their bytes alone would not tell."""
+    places, settings = Places(tree, tmp_path / "cache"), PictureSettings(60, 80)
+
+    def load() -> tuple[PreparedDataset, int]:
+        prepared = prepare("bccd", places)
+        cells = load_annotated(prepared, "train", settings, cache_dir=places.cache_dir).cells
+        return prepared, int((cells[..., 4] >= 0).sum())
+
+    before, num_before = load()
+    write_annotation(tree, "BloodImage_90000", [("WBC", (1, 1, 40, 40))])
+    assert load() == (before, num_before)  # as the set's page says
+    shutil.rmtree(tmp_path / "cache" / "tfds" / "bccd")
+    after, num_after = load()
+    assert num_after == num_before - 5
+    assert after.splits["train"].digest != before.splits["train"].digest
+    assert after.splits["val"] == before.splits["val"]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_the_digest_notices_content_and_name() -> None:
 def test_examples_come_one_by_one_and_in_the_same_order(prepared: PreparedDataset) -> None:
     reading = prepare.read_split(prepared, "all")
     first = next(reading)
-    assert [type(value) for value in first] == [bytes, int, str, str, str]
+    assert [type(value) for value in first] == [bytes, int, str, str, str, bytes]
     names = [first.filename, *(example.filename for example in reading)]
     assert names == sorted(names)
 

@@ -36,7 +36,7 @@ def load_cached(
 ) -> Examples:
     """Returns what `make` makes of a split, from the cache if it has been made before.
 
-    The cache's key is made of the set's version, the digest of the images and the settings; a
+    The cache's key is made of the set's version, the digest of its content and the settings; a
     damaged file in it is made anew.
 
     Args:

@@ -35,7 +35,7 @@ class SplitInfo:
 
     Attributes:
         num_examples: how many examples it holds.
-        digest: `content_digest` of them, read back after writing.
+        digest: `content_digest` of their images and annotated cells, read back after writing.
     """
 
     num_examples: int
@@ -70,7 +70,7 @@ def content_digest(hashes: Iterable[tuple[str, str]]) -> str:
     """Returns SHA-256 over the lines "<hash>  <filename>", sorted by filename, as hex digits.
 
     Args:
-        hashes: (filename, SHA-256 of the file's bytes as hex digits), in any order.
+        hashes: (filename, SHA-256 of the content as hex digits), in any order.
     """
     lines = (f"{sha256}  {filename}\n" for filename, sha256 in sorted(hashes))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -140,7 +140,8 @@ def check_files(path: Path, record: Record, split: str) -> None:
 def _read_back(path: Path, spec: DatasetSpec, name: str) -> tuple[SplitInfo, dict[str, int]]:
     hashes, labels = [], Counter[str]()
     for example in read_examples(path, name):
-        hashes.append((example.filename, hashlib.sha256(example.image).hexdigest()))
+        content = example.image + example.cells
+        hashes.append((example.filename, hashlib.sha256(content).hexdigest()))
         labels["none" if example.label < 0 else spec.classes[example.label]] += 1
     return SplitInfo(len(hashes), content_digest(hashes)), dict(sorted(labels.items()))
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import absl.logging
 
 _READ_AT_ONCE = 64
+_CELLS = "cells/"  # what a set's feature `cells` is made of
 
 
 class Example(NamedTuple):
@@ -28,6 +29,7 @@ class Example(NamedTuple):
         filename: its name, unique within the set.
         source: the smear it shows; copies of one smear share it, within a set.
         scene: the place it shows, where several smears show one in part; else the smear.
+        cells: what is annotated in it, as stored; empty where the set has no boxes.
     """
 
     image: bytes
@@ -35,6 +37,7 @@ class Example(NamedTuple):
     filename: str
     source: str
     scene: str
+    cells: bytes = b""
 
 
 def read_examples(path: Path, stored_name: str) -> Iterator[Example]:
@@ -55,7 +58,12 @@ def read_examples(path: Path, stored_name: str) -> Iterator[Example]:
         (filename,) = feature["filename"].bytes_list.value
         (source,) = feature["source"].bytes_list.value
         (scene,) = feature["scene"].bytes_list.value if "scene" in feature else (source,)
-        yield Example(image, label, filename.decode(), source.decode(), scene.decode())
+        cells = b"".join(
+            name.encode() + feature[name].SerializeToString(deterministic=True)
+            for name in sorted(feature)
+            if name.startswith(_CELLS)
+        )
+        yield Example(image, label, filename.decode(), source.decode(), scene.decode(), cells)
 
 
 def read_features(path: Path, stored_name: str) -> Iterator[dict[str, Any]]:
