@@ -24,21 +24,21 @@ _STARTED = time.perf_counter()  # before the imports below, which are part of a 
 # Imports and tracing make many objects and drop few: looking for dropped ones took a tenth of it.
 gc.set_threshold(100_000)
 
-import errno
 import logging
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 from wbc_jax.datasets.places import Places
-from wbc_jax.errors import OF_THE_DISK, UserError
+from wbc_jax.errors import UserError, exit_with, of_the_place
 from wbc_jax.flag_mistakes import expanded
+from wbc_jax.mode_flags import require_read
 from wbc_jax.prediction import command_line as predictions
 from wbc_jax.sweeps import command_line as sweeps
 from wbc_jax.training import command_line as processes
@@ -47,7 +47,7 @@ from wbc_jax.training.interruption import Interrupted
 from wbc_jax.training.memory import out_of_memory
 from wbc_jax.training.processes import is_first, leaving_together
 
-_LEAK, _USER_MISTAKE = 1, 2
+_LEAK = 1  # exit code of an audit that finds pairs
 _HOW_TO_GO_ON = "the state is saved: the same command goes on from there"
 flags.adopt_module_key_flags(predictions)
 flags.adopt_module_key_flags(sweeps)
@@ -139,13 +139,7 @@ def _dispatch() -> None:
     data_dir = expanded("data_dir", _DATA_DIR.value) if _DATA_DIR.value else None
     cache_dir = expanded("cache_dir", _CACHE_DIR.value)
     os.environ["WBC_CACHE_DIR"] = str(cache_dir)  # for kernels compiled on this machine
-    if _PROFILE.value and _MODE.value != "train":
-        raise UserError(f"--profile records training: it does not go with --mode={_MODE.value}")
-    if sweeps.seeds() and _MODE.value != "train":
-        raise UserError(
-            f"--seeds names runs to train: it does not go with --mode={_MODE.value}; a sweep's "
-            "seeds stand in its file, one run's is --config.seed"
-        )
+    require_read(_MODE.value, [name for name in flags.FLAGS if flags.FLAGS[name].present])
     places = Places(data_dir, cache_dir, _DOWNLOAD.value, _ON_BAD_IMAGE.value)
     match _MODE.value:
         case "train":
@@ -257,16 +251,15 @@ def _run(argv: list[str]) -> None:
             raise UserError(f"argument {argv[1]!r} is not a flag; see python launch.py --help")
         _dispatch()
     except UserError as error:
-        _exit(str(error))
+        exit_with(str(error))
     except OSError as error:
-        if error.errno not in {errno.ENAMETOOLONG, *OF_THE_DISK}:
+        if (message := of_the_place(error)) is None:
             raise
-        where = error.filename or "writing"
-        _exit(f"{where}: {error.strerror}; make room, or name another file or folder")
+        exit_with(f"{message}; make room, or name another file or folder")
     except (MemoryError, RuntimeError) as error:  # of XLA, too
         if (message := out_of_memory(error)) is None:
             raise
-        _exit(message)
+        exit_with(message)
     except Interrupted as interrupted:
         print(f"stopped by {interrupted}; {_HOW_TO_GO_ON}", file=sys.stderr)
         sys.exit(interrupted.exit_code)
@@ -284,12 +277,7 @@ def _parse(argv: list[str]) -> list[str]:
     except Exception as error:  # a config file is code: it can raise anything
         from wbc_jax.flag_mistakes import describe_mistake
 
-        _exit(describe_mistake(error, argv))
-
-
-def _exit(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(_USER_MISTAKE)
+        exit_with(describe_mistake(error, argv))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from wbc_jax.errors import UserError
+from wbc_jax.errors import USER_MISTAKE, UserError, exit_with
 
-_USER_MISTAKE = 2
 _PLOT_SUFFIXES = ("", ".svg", ".png")
 
 
@@ -24,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """See base class."""
-        self.exit(_USER_MISTAKE, f"error: {message}; see {self.prog} --help\n")
+        self.exit(USER_MISTAKE, f"error: {message}; see {self.prog} --help\n")
 
 
 def create_parser(name: str, description: str | None) -> argparse.ArgumentParser:
@@ -111,8 +110,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     try:
         main(sys.argv[1:])
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(_USER_MISTAKE)
+        exit_with(str(error))
 
 
 def say(message: str) -> None:

@@ -9,10 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wbc_jax.errors import UserError
+from wbc_jax.errors import USER_MISTAKE, UserError
 
 _ROOT = Path(__file__).parents[1]
-_USER_MISTAKE = 2
 
 
 def start(
@@ -41,7 +40,7 @@ def start(
         check=False,
     )
     seconds = time.perf_counter() - begin
-    if done.returncode == _USER_MISTAKE:
+    if done.returncode == USER_MISTAKE:
         raise UserError(done.stderr.strip().rpartition("error: ")[2])
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")

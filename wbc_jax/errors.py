@@ -1,11 +1,15 @@
 """The one exception that means: the user can mend this.
 
-`launch.py` prints its message without a traceback and exits with code 2. Everything else that
-is raised is a fault of ours and keeps its traceback.
+Programs print its message without a traceback and exit with code 2. Everything else that is raised
+is a fault of ours and keeps its traceback.
 """
 
 import errno
+import sys
 from collections.abc import Collection
+from typing import NoReturn
+
+USER_MISTAKE = 2  # exit code
 
 # What a place gives that cannot be written: the user's to mend. Any other is a fault of ours.
 OF_THE_DISK = {
@@ -22,6 +26,19 @@ OF_THE_DISK = {
 
 class UserError(Exception):
     """A mistake in what the user gave: the message names field, value, rule and remedy."""
+
+
+def exit_with(message: str) -> NoReturn:
+    """Says what the user can mend, and ends the program."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(USER_MISTAKE)
+
+
+def of_the_place(error: OSError) -> str | None:
+    """Returns which file or folder gave an error that the user can mend; None for another one."""
+    if error.errno not in {errno.ENAMETOOLONG, *OF_THE_DISK}:
+        return None
+    return f"{error.filename or 'writing'}: {error.strerror}"
 
 
 def require_choice(field: str, value: str, choices: Collection[str]) -> str:

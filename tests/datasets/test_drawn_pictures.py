@@ -5,10 +5,35 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
 from wbc_jax.datasets.catalog import CLASSES
+from wbc_jax.datasets.synthetic_smears.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["folder", "--count=0"], "--count=0 must be at least 1"),
+        (["file"], "file cannot be made (File exists); name another folder"),
+    ],
+)
+def test_a_mistake_is_one_message(
+    flags: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["synthetic_smears", *flags])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_smears_are_drawn_into_a_folder(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The four networks, small and with drawn weights in the place of trained ones, as classifiers.
+"""The networks, small and with drawn weights in the place of trained ones, as classifiers.
 
 make_classifier("cnn", GRAY, flips=False)
 """
@@ -21,6 +21,7 @@ CASES = [
     ("alexnet", WINDOW, True),
     ("resnet50", GRAY, False),
     ("vgg19", WINDOW, False),
+    ("small_resnet", GRAY, False),
 ]
 
 

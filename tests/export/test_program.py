@@ -10,7 +10,12 @@ from wbc_jax.data.preprocessing import Settings, shrink
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.results import softmax
 from wbc_jax.export.program import export_program, flat_weights, input_size
+from wbc_jax.models.registry import MODELS
 from wbc_jax.nn.lowering import portable
+
+
+def test_no_network_is_left_out() -> None:
+    assert {name for name, _, _ in CASES} == MODELS.keys()
 
 
 @pytest.mark.parametrize(("name", "settings", "flips"), CASES)

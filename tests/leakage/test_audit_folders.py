@@ -1,10 +1,12 @@
 """Which files of a folder or zip are compared, which are not, and where the report goes."""
 
+import io
 import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.leakage.smear_files import copy_of, put
 from wbc_jax.errors import UserError
@@ -42,11 +44,19 @@ def test_a_place_without_two_parts(
         assert part in str(mistake.value)
 
 
+def pages_of_tiff() -> bytes:
+    """A TIFF of several pages, as scanners of whole slides write under names of their own."""
+    buffer, page = io.BytesIO(), Image.new("RGB", (8, 8))
+    page.save(buffer, "TIFF", save_all=True, append_images=[page])
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize("in_zip", [False, True])
 def test_what_is_not_compared_is_named(in_zip: bool, clean: Path, tmp_path: Path) -> None:
     put(clean / "train", "README.pdf", b"%PDF-1.4 hello")
     put(clean / "test", "features.h5", b"\x89HDF\r\n\x1a\n")
     put(clean / "train", "photo.heic", b"\0\0\0\x18ftypheic")
+    put(clean / "train", "slide.svs", pages_of_tiff())
     put(clean / "test", "scan.dcm", bytes(128) + b"DICM")
     put(clean / "test", "photo.HEIC", b"\0\0\0\x18ftypheic")
     put(clean, "loose.png", copy_of(0, 0))
@@ -56,8 +66,8 @@ def test_what_is_not_compared_is_named(in_zip: bool, clean: Path, tmp_path: Path
         place = Path(shutil.make_archive(str(tmp_path / "whole"), "zip", clean))
     notes = audit_folder(place).notes
     assert notes == [
-        "3 pictures are in formats not read here, and no part of the comparison: 2 .heic, 1 .dcm. "
-        "Save such pictures as PNG.",
+        "4 pictures are in formats not read here, and no part of the comparison: 2 .heic, 1 .dcm, "
+        "1 .svs. Save such pictures as PNG.",
         "2 files are no pictures and were passed over: 1 .h5, 1 .pdf.",
         "1 picture lies beside the parts, in none of them, and no part of the comparison: "
         "loose.png.",
@@ -82,6 +92,18 @@ def test_a_link_to_the_folder_above_brings_no_other_part_in(clean: Path) -> None
     (clean / "train" / "up").symlink_to("..")
     findings = audit_folder(clean)
     assert (findings.parts, findings.pairs) == ({"test": 4, "train": 4}, [])
+
+
+def test_a_division_within_each_class_is_not_taken_for_a_clean_one(clean: Path) -> None:
+    """The first folders would be the classes, which have nothing in common."""
+    by_class = clean.parent / "by_class"
+    for part in ("train", "test"):
+        for number, name in enumerate(("eos", "neu")):
+            (by_class / name / part).mkdir(parents=True)
+            put(by_class / name / part, "a.jpeg", copy_of(number, 0))
+    with pytest.raises(UserError, match=r"in each of them lie test, train, .* \(test/eos/\.\.\.\)"):
+        audit_folder(by_class)
+    assert audit_folder(by_class, ["eos", "neu"]).pairs == []
 
 
 def test_a_report_is_named_by_the_whole_name_of_its_folder(

@@ -133,6 +133,15 @@ def test_a_dark_picture_keeps_its_content() -> None:
     assert not look_at(rim).content[:29].any()
 
 
+@pytest.mark.parametrize(("common", "agrees"), [(7, False), (24, True)])
+def test_a_narrow_strip_in_common_makes_no_copies(common: int, agrees: bool) -> None:
+    """Of 160 columns; what is the same there is the same to the byte."""
+    picture = draw(0).picture
+    left, right = picture[:, :160], picture[:, 160 - common : 320 - common]
+    shift = np.array([[1.0, 0.0, common - 160.0], [0.0, 1.0, 0.0]])
+    assert (match_agreement(look_at(left), look_at(right), shift) > LEAST_CORRELATION) == agrees
+
+
 @pytest.mark.parametrize("value", [0, 20, 252, 255])
 def test_of_what_is_nothing_but_border_all_is_looked_at(value: int) -> None:
     view = look_at(np.full((20, 30, 3), value, np.uint8))

@@ -181,6 +181,19 @@ def test_layers_that_do_not_fit_are_refused(name: str, fields: dict, message: st
         jax.eval_shape(tiny_model(name, **fields).init, jax.random.key(0), images())
 
 
+def test_without_convolutions_none_of_them_is_missed() -> None:
+    empty: dict[str, Any] = dict.fromkeys(
+        ("conv_features", "kernel_sizes", "pool_after", "norm_after"), ()
+    )
+    model = tiny_model("alexnet", **empty)
+    shape = jax.eval_shape(model.init_with_output, jax.random.key(0), images())[0].shape
+    assert shape[0] == 3
+    with pytest.raises(UserError, match=r"pool_after=\(0,\) must name convolutions 0 to -1"):
+        jax.eval_shape(
+            tiny_model("alexnet", **empty | {"pool_after": (0,)}).init, jax.random.key(0), images()
+        )
+
+
 def test_an_image_too_small_for_the_poolings_is_refused() -> None:
     model = create_model("vgg19", num_classes=4)
     with pytest.raises(UserError, match=r"31x31 pixels is too small .* at least 32"):

@@ -93,7 +93,10 @@ def require_hparams(run: Path) -> None:
         ((), "--mode=sweep needs a sweep: add --sweep=configs/sweeps/"),
         (("--sweep=configs/sweeps/head.py", "--jobs=0"), "--jobs=0 must be at least 1"),
         (("--sweep=configs/sweeps/head.py", "--slurm=a"), "--slurm='a' must read NAME=VALUE"),
-        (("--sweep=configs/sweeps/head.py", "--seeds=0,1"), "--seeds names runs to train"),
+        (
+            ("--sweep=configs/sweeps/head.py", "--seeds=0,1"),
+            "a sweep's seeds stand in its file",
+        ),
     ],
 )
 def test_a_users_mistake_is_one_message(

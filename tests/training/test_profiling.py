@@ -81,4 +81,4 @@ def test_the_second_epoch_is_traced_call_by_call_and_the_results_are_the_same(
 def test_profiling_anything_else_is_refused(launch: Launch) -> None:
     result = launch("--mode=describe", "--config=configs/cnn.py", "--profile")
     assert result.returncode == 2
-    assert result.stderr.startswith("error: --profile records training")
+    assert result.stderr.startswith("error: --profile has no meaning for --mode=describe")

@@ -72,9 +72,10 @@ class Protocol:
         if not 0 <= draw.seed < 2**32:
             raise UserError(f"seed={draw.seed} must lie in [0, 2^32), the range of a random key")
         if not 0 <= draw.fold < self.num_folds:
+            folded = ", ".join(name for name, one in PROTOCOLS.items() if one.num_folds > 1)
             raise UserError(
                 f"data.fold={draw.fold} must lie in [0, {self.num_folds}): {self.name} has "
-                f"{self.num_folds} fold(s); official_dev and crossval have {NUM_FOLDS}"
+                f"{self.num_folds} fold(s); {folded} have {NUM_FOLDS}"
             )
         if not 0 <= draw.validation_share < 1:
             raise UserError(

@@ -9,6 +9,7 @@ pixels = np.asarray(image)              # rows, columns, 3; 0 to 255
 | gray, 1 bit, palette, YCbCr, CMYK, HSV | RGB by Pillow's conversion; colour profiles are ignored |
 | 16 bits a channel | the upper 8 of them |
 | the same, all values below 4,096 | refused: 10 or 12 bits, not scaled; gray all 0 is black |
+| the same in colour PPM and JPEG 2000 | nearly black: Pillow does not tell the values there |
 | transparency (RGBA, LA, a palette's or a colour's) | composited over white, the empty slide |
 | an orientation in its EXIF data | turned upright |
 | several frames or pages | refused: which one is meant is not known; a camera's MPO: the first |

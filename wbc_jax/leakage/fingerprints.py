@@ -17,7 +17,7 @@ from tqdm import tqdm
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets import decoding
 from wbc_jax.datasets.decoding import UndecodableError
-from wbc_jax.datasets.picture_names import is_read
+from wbc_jax.datasets.picture_names import is_meant, is_read
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.keypoints import EFFORTS, Effort, Keypoints, detect
 from wbc_jax.leakage.perceptual_hash import perceptual_hashes
@@ -35,7 +35,7 @@ Pixels = UInt8[np.ndarray, "h w 3"]
 
 
 class NoPictureError(Exception):
-    """A file is no picture that can be read and is not named like one."""
+    """A file is no picture that can be read and is not named like one of a format that is."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def fingerprint(picture: Picture, content: bytes) -> Fingerprint:
 
     Raises:
         UndecodableError: it cannot be decoded.
-        NoPictureError: it is no picture and is not named like one.
+        NoPictureError: it is none of a format that is read, and is not named like one.
     """
     pixels = decode(picture.file, content)
     layout = repr(pixels.shape).encode()
@@ -142,12 +142,13 @@ def decode(file: str, content: bytes) -> Pixels:
 
     Raises:
         UndecodableError: it cannot be decoded.
-        NoPictureError: it is no picture and is not named like one.
+        NoPictureError: it is none of a format that is read, and is not named like one.
     """
     try:
         return np.array(decoding.decode(content))
     except UndecodableError as error:
-        if not error.is_image and not is_read(file):
+        # A scanner's slide is a TIFF under a name of its own, whose pages are no single picture.
+        if not is_read(file) and (is_meant(file) or not error.is_image):
             raise NoPictureError(file) from error
         raise
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, is_there, listed
 from wbc_jax.errors import UserError
 
+_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+
 
 class Picture(NamedTuple):
     """Where a picture is.
@@ -58,8 +60,8 @@ def open_parts(place: Path, wanted: Sequence[str]) -> Parts:
         wanted: names of the parts to take; none: all there are.
 
     Raises:
-        UserError: `place` is not there, a wanted part is not in it, or there are not two, be it
-            of those wanted.
+        UserError: `place` is not there, a wanted part is not in it, there are not two, be it of
+            those wanted, or what looks like the parts lies one level below and none is named.
     """
     tree = _open(place)
     there = tree.folders()
@@ -83,7 +85,22 @@ def open_parts(place: Path, wanted: Sequence[str]) -> Parts:
             f"such as train and test; there is {listed(sorted(parts)) or 'none'}: name the folder "
             "that holds them, in a zip as FILE.zip/FOLDER"
         )
+    if not wanted:
+        _require_outermost(tree, place)
     return Parts(tree, parts, tree.own_files())
+
+
+def _require_outermost(tree: ImageTree, place: Path) -> None:
+    """Raises UserError where every folder is divided once more: the classes come first."""
+    below = {name: tree.below(name).folders() for name in tree.folders()}
+    splits = {split for inner in below.values() for split in inner}
+    if all(below.values()) and {split.lower() for split in splits} <= _SPLITS:
+        raise UserError(
+            f"input={place}: its first folders, {listed(sorted(below))}, would be compared, and in "
+            f"each of them lie {listed(sorted(splits))}, which look like the parts. Put these "
+            f"first ({sorted(splits)[0]}/{min(below)}/...), or name in --parts which of the first "
+            "folders to compare all the same"
+        )
 
 
 def _open(place: Path) -> ImageTree:

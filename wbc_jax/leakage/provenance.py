@@ -6,22 +6,21 @@ python -m wbc_jax.leakage.provenance --data_dir=DIR --nochecks     without the c
 
 DIR holds the images and, beside them, the originals with `labels.csv`. Written to --output:
 sources.tsv, sources_simple.tsv, maps.tsv and overlaps.tsv, which are kept with the builder;
-checks.json; and provenance.png, copies beside their originals. Method: docs/provenance.md.
+checks.json; and provenance.png, copies beside their originals. From recorded maps overlaps.tsv is
+not made anew. Method: docs/provenance.md.
 """
 
-import errno
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from absl import app, flags
 
 from wbc_jax.atomic_files import write_json
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets.blood_cells import sources
-from wbc_jax.errors import OF_THE_DISK, UserError
+from wbc_jax.errors import UserError, exit_with, of_the_place
 from wbc_jax.flag_mistakes import expanded
 from wbc_jax.leakage import originals, overlaps, recovery, tables
 from wbc_jax.leakage.cells import find_nuclei
@@ -30,8 +29,6 @@ from wbc_jax.leakage.provenance_picture import examples, provenance_sheet
 from wbc_jax.leakage.recovery import Recovered
 from wbc_jax.reporting.figure_files import save_figure
 from wbc_jax.reporting.output_folder import make_output_folder
-
-_USER_MISTAKE = 2
 
 
 def provenance(
@@ -108,12 +105,11 @@ def main(argv: list[str]) -> None:
             checks=given.checks,
         )
     except UserError as error:
-        _exit(str(error))
+        exit_with(str(error))
     except OSError as error:
-        if error.errno not in {errno.ENAMETOOLONG, *OF_THE_DISK}:
+        if (message := of_the_place(error)) is None:
             raise
-        where = error.filename or "writing"
-        _exit(f"{where}: {error.strerror}; make room, or name another folder with --output")
+        exit_with(f"{message}; make room, or name another folder with --output")
     for kind, row in counted.get("resolved", {}).items():
         print(f"{kind}: {row['resolved']} of {row['copies']} resolved")
     print(f"written to {given.output}")
@@ -144,12 +140,7 @@ def _parse(argv: list[str]) -> list[str]:
     except SystemExit as help_was_shown:  # with 1, by absl's convention
         raise SystemExit(0) from help_was_shown
     except flags.Error as error:
-        _exit(f"{error}; see --help")
-
-
-def _exit(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(_USER_MISTAKE)
+        exit_with(f"{error}; see --help")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class AlexNet(nn.Module):
                 "have one entry per convolution each; give both the same length"
             )
         for field in ("pool_after", "norm_after"):
-            if max(getattr(self, field), default=0) >= len(self.conv_features):
+            if max(getattr(self, field), default=-1) >= len(self.conv_features):
                 raise UserError(
                     f"{field}={getattr(self, field)} must name convolutions 0 to "
                     f"{len(self.conv_features) - 1}, of which conv_features has "

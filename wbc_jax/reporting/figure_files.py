@@ -1,6 +1,7 @@
 """Writes figures, the same to the byte each time."""
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def save_figure(figure: Figure, folder: Path, name: str, *, alt: str) -> SavedFi
     """
     svg, png = io.BytesIO(), io.BytesIO()
     # The salt and the fonts are looked up while drawing, not when the figure was built.
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        # Names in a script that the font lacks are boxes in the figure; pages and tables have them.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         # Laid out once, so that both files show the same picture; with any engine left in place,
         # "none" included, every file is drawn twice.
         figure.draw_without_rendering()

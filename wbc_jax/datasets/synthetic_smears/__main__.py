@@ -25,7 +25,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="Made where it is missing.")
     parser.add_argument("--count", type=int, default=24, help="Pictures.")
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.count < 1:
+        parser.error(f"--count={options.count} must be at least 1: pictures to draw")
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"{options.folder} cannot be made ({error.strerror}); name another folder")
     for number in range(options.count):
         kind = CLASSES[number % len(CLASSES)]
         smear = drawing.draw_smear(np.random.default_rng([_SEED, number]), kind)
