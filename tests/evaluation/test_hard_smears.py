@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.hard_smears import HardSmear, always_wrong
+from wbc_jax.reporting.run_files import Predictions
 
 # Three images of a, two of b, one of c; a and b are of class 0, c of class 1.
 FILES = np.array([f"{place}.jpeg" for place in range(6)])
@@ -12,10 +12,10 @@ SMEARS = np.array(["a", "a", "a", "b", "b", "c"])
 LABELS = np.array([0, 0, 0, 0, 0, 1])
 
 
-def answers(of_class_0: list[float], rows: slice = slice(None)) -> Answers:
-    """Answers of two classes, by the probability of the first."""
+def answers(of_class_0: list[float], rows: slice = slice(None)) -> Predictions:
+    """Predictions of two classes, by the probability of the first."""
     first = np.array(of_class_0)
-    return Answers(
+    return Predictions(
         FILES[rows], SMEARS[rows], LABELS[rows], np.stack([first, 1 - first], axis=1)[rows]
     )
 
@@ -34,7 +34,7 @@ def test_only_what_no_seed_knows_is_listed() -> None:
 def test_the_label_is_never_the_answer_though_it_may_be_on_top_of_the_mean() -> None:
     """Two seeds are wrong each in a way of its own."""
     seeds = {
-        seed: Answers(FILES[:1], np.array(["a"]), np.array([0]), np.array([row]))
+        seed: Predictions(FILES[:1], np.array(["a"]), np.array([0]), np.array([row]))
         for seed, row in enumerate(([0.45, 0.55, 0.0], [0.45, 0.0, 0.55]))
     }
     (hard,) = always_wrong(seeds)
@@ -55,7 +55,7 @@ def test_a_seed_that_was_not_tested_on_a_smear_has_no_say_in_it() -> None:
 
 def test_the_label_is_part_of_what_a_smear_is() -> None:
     """A cell that carries two labels is hard under the one that it is not called by."""
-    both = Answers(
+    both = Predictions(
         FILES[:2], np.array(["a", "a"]), np.array([0, 1]), np.array([[0.9, 0.1], [0.9, 0.1]])
     )
     assert [(smear.label, smear.answer) for smear in always_wrong({0: both})] == [(1, 0)]

@@ -7,7 +7,8 @@ from tests.evaluation.test_pooled_figures import LABELS, SMEARS, answers
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.paired import paired_difference, verdict
-from wbc_jax.evaluation.pooled_figures import Answers, pooled_figures, seed_widening
+from wbc_jax.evaluation.pooled_figures import pooled_figures, seed_widening
+from wbc_jax.reporting.run_files import Predictions
 
 HARD = tuple(range(6))  # the images of the first two smears
 
@@ -16,9 +17,9 @@ def accuracy(difference):
     return difference["image"]["categorical_accuracy"]
 
 
-def shuffled(own: Answers) -> Answers:
+def shuffled(own: Predictions) -> Predictions:
     order = np.random.default_rng(1).permutation(len(own.labels))
-    return Answers(*(part[order] for part in own))
+    return Predictions(*(part[order] for part in own))
 
 
 def test_the_difference_and_its_interval_by_hand() -> None:
@@ -94,8 +95,8 @@ def test_other_labels_or_smears_of_the_same_images_cannot_be_compared(field: str
 def test_where_nothing_can_be_drawn_anew_there_is_no_verdict() -> None:
     """One smear a class, seeds that agree: the interval has no width, which proves nothing."""
     rows = list(range(6))
-    ours = {seed: Answers(*(part[rows] for part in answers(()))) for seed in range(3)}
-    theirs = {seed: Answers(*(part[rows] for part in answers((0, 1)))) for seed in range(3)}
+    ours = {seed: Predictions(*(part[rows] for part in answers(()))) for seed in range(3)}
+    theirs = {seed: Predictions(*(part[rows] for part in answers((0, 1)))) for seed in range(3)}
     assert set(ours[0].labels.tolist()) == {0, 1}
     difference = paired_difference(ours, theirs)
     low, high = accuracy(difference)["interval"]

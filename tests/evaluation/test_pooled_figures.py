@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.pooled_figures import (
     POOLED,
@@ -12,18 +11,19 @@ from wbc_jax.evaluation.pooled_figures import (
     pooled_figures,
     seed_widening,
 )
+from wbc_jax.reporting.run_files import Predictions
 
 SMEARS = np.repeat([f"s{smear}" for smear in range(8)], 3)
 LABELS = np.repeat(np.arange(8) % 2, 3)
 
 
-def answers(wrong: tuple[int, ...], rows: slice = slice(None)) -> Answers:
-    """Answers of two classes, with these images answered wrongly."""
+def answers(wrong: tuple[int, ...], rows: slice = slice(None)) -> Predictions:
+    """Predictions of two classes, with these images answered wrongly."""
     said = LABELS.copy()
     said[list(wrong)] = 1 - said[list(wrong)]
     probabilities = np.where(np.eye(2)[said] > 0, 0.8, 0.2)
     files = np.array([f"{place}.jpeg" for place in range(24)])
-    return Answers(files[rows], SMEARS[rows], LABELS[rows], probabilities[rows])
+    return Predictions(files[rows], SMEARS[rows], LABELS[rows], probabilities[rows])
 
 
 def test_mean_and_deviation_over_seeds_by_hand() -> None:

@@ -168,7 +168,7 @@ def test_a_run_that_cannot_be_read_costs_its_own_line_only(tmp_path: Path) -> No
     page = check_page((tmp_path / "out" / "sweep.html").read_text(encoding="utf-8"))
     for folder, name in broken.items():
         assert f"{folder / name} " in page.text
-    assert "move the run's folder away, and the same command trains it again" in page.text
+    assert "move the run's folder away and run it again with the same config" in page.text
     content = json.loads((tmp_path / "out" / "sweep.json").read_text(encoding="utf-8"))
     seeds = {one["name"]: one["seeds"] for one in content["settings"]}
     assert seeds["cnn, num_norms=0, num_pools=1"] == [1, 2]

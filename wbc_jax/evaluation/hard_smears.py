@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.smears import group_by_smear, mean_over_copies
+from wbc_jax.reporting.run_files import Predictions
 
 
 class HardSmear(NamedTuple):
@@ -32,7 +32,7 @@ class HardSmear(NamedTuple):
     share: float
 
 
-def always_wrong(seeds: Mapping[int, Answers]) -> list[HardSmear]:
+def always_wrong(seeds: Mapping[int, Predictions]) -> list[HardSmear]:
     """Returns the smears that each seed tested on them answers wrongly, the largest share first.
 
     Args:

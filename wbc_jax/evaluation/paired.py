@@ -15,14 +15,15 @@ import numpy as np
 
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.intervals import percentile_interval
-from wbc_jax.evaluation.pooled_figures import Answers, SeedFigure, over_seeds, resample
+from wbc_jax.evaluation.pooled_figures import SeedFigure, over_seeds, resample
+from wbc_jax.reporting.run_files import Predictions
 
 # From fewer, seeds say nothing of how much a difference hangs on the seed.
 MIN_SEEDS = 3
 
 
 def paired_difference(
-    ours: Mapping[int, Answers], theirs: Mapping[int, Answers]
+    ours: Mapping[int, Predictions], theirs: Mapping[int, Predictions]
 ) -> dict[str, Any] | None:
     """Returns how far each figure of one setting lies above that of another.
 
@@ -61,7 +62,7 @@ def paired_difference(
     return found
 
 
-def _tested(answers: Answers) -> set[tuple[str, str, int]]:
+def _tested(answers: Predictions) -> set[tuple[str, str, int]]:
     rows = (answers.filenames.tolist(), answers.sources.tolist(), answers.labels.tolist())
     return set(zip(*rows, strict=True))
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.hard_smears import always_wrong
 from wbc_jax.evaluation.intervals import cautions
 from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds, pooled_figures
@@ -20,7 +19,7 @@ from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import TRAIN_PARTS, train_test_gap
 from wbc_jax.reporting.output_folder import make_output_folder
 from wbc_jax.reporting.pooled_page import write_pooled
-from wbc_jax.reporting.run_files import Run, read_predictions, read_runs
+from wbc_jax.reporting.run_files import Predictions, Run, read_predictions, read_runs
 
 # Two runs that differ in these alone are of one setting: what is drawn, and what changes no result.
 _NO_SETTING = ("seed", "data.fold", "train.steps_per_call", "eval.batch_size", "eval.train_at_rest")
@@ -169,7 +168,7 @@ def pool_setting(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def answers_by_seed(runs: Sequence[Run]) -> dict[int, Answers]:
+def answers_by_seed(runs: Sequence[Run]) -> dict[int, Predictions]:
     """Returns what the runs of one setting say of their test images, all folds together.
 
     Raises:
@@ -203,14 +202,9 @@ def _folds_by_seed(runs: Sequence[Run]) -> dict[int, dict[int, Run]]:
     return found
 
 
-def _answers(folds: Mapping[int, Run]) -> Answers:
+def _answers(folds: Mapping[int, Run]) -> Predictions:
     parts = [read_predictions(folds[fold]) for fold in sorted(folds)]
-    answers = Answers(
-        np.concatenate([np.array(part.filenames, np.str_) for part in parts]),
-        np.concatenate([np.array(part.sources, np.str_) for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.probabilities for part in parts]),
-    )
+    answers = Predictions(*map(np.concatenate, zip(*parts, strict=True)))
     if len(np.unique(answers.filenames)) < len(answers.filenames):
         paths = ", ".join(str(run.path) for run in folds.values())
         raise UserError(

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 from scipy import stats
 
-from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.intervals import (
     CONFIDENCE,
     METHOD,
@@ -27,6 +26,7 @@ from wbc_jax.evaluation.weighted import (
     nan_mean,
     weighted_confusion,
 )
+from wbc_jax.reporting.run_files import Predictions
 
 POOLED = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
 INTERVALS = {
@@ -54,7 +54,7 @@ class PooledFigures(NamedTuple):
     share_left_out: float
 
 
-def pooled_figures(seeds: Mapping[int, Answers], *, num_classes: int) -> PooledFigures:
+def pooled_figures(seeds: Mapping[int, Predictions], *, num_classes: int) -> PooledFigures:
     """Returns the mean over the seeds of each figure, with its interval over smears.
 
     Smears and seeds are drawn, both with replacement. A smear is drawn for all seeds at once:
@@ -145,7 +145,7 @@ class SeedFigure(NamedTuple):
     resampled: Float[np.ndarray, "r n"]
 
 
-def resample(seeds: Mapping[int, Answers]) -> Resamples:
+def resample(seeds: Mapping[int, Predictions]) -> Resamples:
     """Returns the figures of all resamples; the same smears are drawn wherever they are the same.
 
     Args:
@@ -213,7 +213,7 @@ def _union(
     return known, labels, {seed: np.searchsorted(known, own) for seed, own in keys.items()}
 
 
-def _part(answers: Answers, smears: Smears, level: str) -> SmearPart:
+def _part(answers: Predictions, smears: Smears, level: str) -> SmearPart:
     if level == "image":
         rows = (answers.labels, answers.probabilities, smears.of_image)
     else:

@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int, Shaped
 
 from wbc_jax import run_names
 from wbc_jax.atomic_files import to_json
@@ -51,21 +51,20 @@ class Run:
         return str(self.dataset["dataset"]).split("/")[0].startswith("synthetic")
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What the trained model says of every test image, in the order of the test images.
+class Predictions(NamedTuple):
+    """What is said of every test image: by one run, or by one seed's runs of all folds together.
 
     Attributes:
-        filenames: where each image came from.
+        filenames: where each image came from; all different.
         sources: the smear that each image shows.
         labels: true class indices, in [0, K).
         probabilities: softmax outputs, each row sums to 1.
     """
 
-    filenames: tuple[str, ...]
-    sources: tuple[str, ...]
+    filenames: Shaped[np.ndarray, " n"]
+    sources: Shaped[np.ndarray, " n"]
     labels: Int[np.ndarray, " n"]
-    probabilities: Float32[np.ndarray, "n k"]
+    probabilities: Float[np.ndarray, "n k"]
 
 
 @dataclass(frozen=True)
@@ -184,17 +183,16 @@ def read_predictions(run: Run) -> Predictions:
     """
     path = run.path / run_names.PREDICTIONS
     names = ("filename", "source", "label", "probabilities")
-    filenames, sources, labels, probabilities = read_arrays(path, names)
+    predictions = Predictions(*read_arrays(path, names))
+    shapes = [array.shape for array in predictions]
     shape = (run.results["num_test"], len(run.results["classes"]))
-    one_each = {labels.shape, filenames.shape, sources.shape}
-    if probabilities.shape != shape or one_each != {shape[:1]}:
+    if shapes != [shape[:1]] * 3 + [shape]:
         raise UserError(
-            f"{path} holds {filenames.shape} file names, {sources.shape} sources, {labels.shape} "
-            f"labels and {probabilities.shape} probabilities, but results.json states {shape[0]} "
-            f"test images of {shape[1]} classes; {REPEAT}"
+            f"{path} holds {shapes[0]} file names, {shapes[1]} sources, {shapes[2]} labels and "
+            f"{shapes[3]} probabilities, but results.json states {shape[0]} test images of "
+            f"{shape[1]} classes; {REPEAT}"
         )
-    texts = (tuple(map(str, filenames)), tuple(map(str, sources)))
-    return Predictions(*texts, labels, probabilities)
+    return predictions
 
 
 def read_smear_predictions(run: Run) -> SmearPredictions:

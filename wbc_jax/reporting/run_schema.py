@@ -10,7 +10,7 @@ from typing import Any
 from wbc_jax import run_names
 from wbc_jax.errors import UserError
 
-REPEAT = "move the run's folder away, and the same command trains it again"
+REPEAT = "move the run's folder away and run it again with the same config"
 
 # A schema is a type, {field: schema}, [schema of every item] or {"*": schema of every value}. A
 # field whose name here ends with a question mark may be absent or null. A number may be null,

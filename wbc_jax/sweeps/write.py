@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.answers import Answers
 from wbc_jax.evaluation.paired import paired_difference, verdict
 from wbc_jax.evaluation.pool import answers_by_seed, pool_setting, require_same_data
 from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import metric_values
-from wbc_jax.reporting.run_files import Run, read_predictions, read_run
+from wbc_jax.reporting.run_files import Predictions, Run, read_predictions, read_run
 from wbc_jax.reporting.sweep_page import write_sweep_page
 from wbc_jax.reporting.sweep_tables import METRIC
 from wbc_jax.sweeps.cost import wall_seconds
@@ -138,7 +137,7 @@ def _figures(runs: Sequence[Run], seconds: Mapping[int, float]) -> dict[str, Any
 
 
 def _comparison(
-    title: str, against: str, answers: Mapping[str, Mapping[int, Answers]]
+    title: str, against: str, answers: Mapping[str, Mapping[int, Predictions]]
 ) -> dict[str, Any]:
     """Returns a setting's difference from another, in figures and in words, where there is any."""
     difference, words = None, ""
