@@ -143,7 +143,7 @@ def test_smears_of_another_test_set(make_run, edit_json):
     path = make_run()
     edit_json(path / "results.json", lambda r: r["test"].update(num_smears=19))
     with pytest.raises(
-        UserError, match=r"results\.json states 19 test smears of 4 classes; run it"
+        UserError, match=r"results\.json states 19 test smears of 4 classes; move the run"
     ):
         read_smear_predictions(read_run(path))
 
