@@ -104,6 +104,35 @@ def test_what_is_hardly_in_view_any_more_is_dropped() -> None:
         assert moved[0, :, 4].tolist() == kinds, shift
 
 
+@pytest.mark.parametrize(
+    ("augment", "axes"),
+    [
+        (Augmentation(mirror=True), [(), (1,)]),
+        (Augmentation(flip=True), [(), (0,)]),
+        (Augmentation(mirror=True, flip=True), [(), (1,), (0,), (0, 1)]),
+    ],
+)
+def test_pictures_are_mirrored_only_as_asked(
+    augment: Augmentation, axes: list[tuple[int, ...]]
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (12, 16, 3)).astype(np.uint8)
+    cells = jnp.full((64, 1, 5), NO_CELL, jnp.float32)
+    moved, _ = augment.with_cells(
+        jnp.asarray(picture[None].repeat(64, 0)), cells, jax.random.key(0)
+    )
+    expected = {np.flip(picture, axis).tobytes() for axis in axes}
+    assert {np.asarray(one).round().astype(np.uint8).tobytes() for one in moved} == expected
+
+
+def test_a_shift_mirrors_nothing() -> None:
+    picture = disc_picture(30, 40, 10)
+    images, cells = jnp.asarray(picture[None].repeat(64, 0)), jnp.full((64, 1, 5), NO_CELL)
+    moved, _ = Augmentation(crop_margin=2).with_cells(images, cells, jax.random.key(0))
+    dark = np.asarray(moved)[..., 0] < 120
+    places = [np.argwhere(one).mean(axis=0) for one in dark]
+    np.testing.assert_allclose(places, np.broadcast_to([30, 40], (64, 2)), atol=2.5)
+
+
 def test_without_augmentation_nothing_changes() -> None:
     images = jnp.asarray(disc_picture(50, 60, 10)[None])
     cells = jnp.array([[[50, 60, 10, 10, 0]]], jnp.float32)

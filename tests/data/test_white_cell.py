@@ -217,9 +217,9 @@ def test_the_window_is_resized_once_and_the_whole_is_left_as_it_was() -> None:
     picture = Image.fromarray(drawn("monocyte", 2).picture)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
-    for first_size in (0, 300):
-        settings = Settings(first_size, 50, False, "white_cell")
-        expected = crop_white_cell(picture, SIDE).resize((50, 50), Image.Resampling.BICUBIC)
+    for first_size, side in ((0, SIDE), (300, SIDE), (300, 0.4)):
+        settings = Settings(first_size, 50, False, "white_cell", window_side=side)
+        expected = crop_white_cell(picture, side).resize((50, 50), Image.Resampling.BICUBIC)
         np.testing.assert_array_equal(preprocess(buffer.getvalue(), settings), expected)
     whole = Settings(300, 50, False)
     assert whole.view == "whole"

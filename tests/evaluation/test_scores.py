@@ -12,6 +12,8 @@ from wbc_jax.evaluation.intervals import RESAMPLES, SEED
 from wbc_jax.evaluation.metrics import classification_summary, probability_summary
 from wbc_jax.evaluation.results import PartLogits, mean_metrics
 from wbc_jax.evaluation.scores import Scores, score
+from wbc_jax.evaluation.selective import Confidences, selective_figures
+from wbc_jax.evaluation.smears import group_by_smear
 
 CLASSES = ("a", "b", "c")
 
@@ -79,6 +81,28 @@ def test_the_temperature_comes_from_validation_and_scales_the_test(scores: Score
         expected = expected_calibration_error(probabilities, labels)
         assert scores.figures[part]["ece_scaled"] == pytest.approx(expected, abs=1e-6)
     assert scores.figures["validation"] == mean_metrics(LOGITS.validation, VALIDATION.label)
+
+
+def test_the_least_confidence_is_one_of_scaled_probabilities() -> None:
+    """Those that a prediction compares with it."""
+    examples, rest = draw_examples(60, 2), draw_examples(30, 2)
+    sure = 3 * (draw_logits(rest, 5) + 4 * np.eye(3, dtype=np.float32)[rest.label])
+    logits = PartLogits(sure, 3 * draw_logits(examples, 6))
+    figures = score(logits, Partition(examples, rest, examples), CLASSES).figures
+
+    def confidences(values: np.ndarray, part: Examples) -> Confidences:
+        scaled = scipy.special.softmax(values / figures["test"]["temperature"], axis=-1)
+        return Confidences(scaled.max(axis=1), scaled.argmax(axis=1) == part.label)
+
+    expected = selective_figures(
+        confidences(logits.validation, rest),
+        group_by_smear(rest.source, rest.label, rest.filename),
+        confidences(logits.test, examples),
+    )
+    assert expected["threshold"] is not None
+    assert not 0.8 < figures["test"]["temperature"] < 1.25
+    assert figures["selective"]["threshold"] == pytest.approx(expected["threshold"], rel=1e-5)
+    assert figures["selective"]["test"]["coverage"] == expected["test"]["coverage"]
 
 
 def test_without_validation_nothing_is_scaled(scores: Scores, unvalidated: Scores) -> None:

@@ -73,6 +73,24 @@ def test_copies_of_few_smears_promise_less_than_as_many_smears() -> None:
     assert copies is None or copies > alone  # equal where copies are counted as smears
 
 
+@pytest.mark.parametrize(("wrong_smears", "expected"), [(1, None), (4, 0.9)])
+def test_the_risk_is_kept_in_most_drawings_and_not_on_average(
+    wrong_smears: int, expected: float | None
+) -> None:
+    """Of 200 images four are wrong: copies of one smear, which may be drawn thrice, or of four."""
+    names = np.array([f"s{i // 10:02d}" for i in range(200)])
+    is_right = np.ones(200, bool)
+    is_right[np.arange(4) * (10 if wrong_smears == 4 else 1)] = False
+    smears = group_by_smear(names, np.zeros(200, int), np.array([f"f{i:03d}" for i in range(200)]))
+    assert choose_threshold(Confidences(np.full(200, 0.9), is_right), smears) == expected
+
+
+def test_a_threshold_does_not_divide_images_of_equal_confidence() -> None:
+    confidence = np.repeat([0.9, 0.5], 50)
+    is_right = np.arange(100) < 60  # the first ten of the second half, too
+    assert choose_threshold(Confidences(confidence, is_right), one_smear_each(100)) == 0.9
+
+
 def test_no_confidence_suffices_where_answers_are_guesses() -> None:
     random = np.random.default_rng(0)
     answers = Confidences(random.uniform(0.25, 1, 300), random.random(300) < 0.5)

@@ -65,6 +65,24 @@ def test_a_map_sees_far_and_every_weight_has_an_effect() -> None:
     assert np.asarray(reach).any(axis=(0, 3)).all()
 
 
+def test_what_is_seen_at_a_quarter_goes_past_the_coarser_stages() -> None:
+    """Without what comes up from below, the maps still tell places apart."""
+    model = HeatMapNet(3, **TINY)
+    image = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
+    variables = model.init(jax.random.key(1), image)
+    kernels = [
+        path
+        for path, leaf in jax.tree_util.tree_leaves_with_path(variables["params"])
+        if leaf.shape[:2] == (1, 1) and "logits" not in jax.tree_util.keystr(path)
+    ]
+    assert len(kernels) == 1  # of the way up
+    cut = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: 0 * leaf if path in kernels else leaf, variables["params"]
+    )
+    maps = np.asarray(model.apply(variables | {"params": cut}, image))
+    assert np.ptp(maps, axis=(1, 2)).max() > 0
+
+
 @pytest.mark.parametrize(
     ("shape", "changes", "message"),
     [

@@ -14,6 +14,7 @@ from wbc_jax.errors import UserError
 from wbc_jax.models import MODELS, create_model
 from wbc_jax.models.describe import count_kinds, list_layers
 from wbc_jax.models.resnet import BottleneckBlock
+from wbc_jax.models.small_resnet import BasicBlock
 from wbc_jax.nn.native import library
 
 
@@ -129,6 +130,43 @@ def test_local_response_takes_the_place_of_batch_norm(name: str) -> None:
 def test_the_heads_norm_can_be_local_response() -> None:
     model = tiny_model("vgg19", head=HEAD | {"norm": "local_response"})
     assert "batch_stats" not in jax.eval_shape(model.init, jax.random.key(0), images())
+
+
+def convolved(x: jax.Array, weights: Any) -> jax.Array:
+    form, kernel = ("NHWC", "HWIO", "NHWC"), weights["kernel"]
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=form)
+
+
+def normalized(x: jax.Array, weights: Any, statistics: Any) -> jax.Array:
+    scale = weights["scale"] / jnp.sqrt(statistics["var"] + 1e-5)
+    return (x - statistics["mean"]) * scale + weights["bias"]
+
+
+@pytest.mark.parametrize(
+    ("block", "num_convolutions"), [(BottleneckBlock(2), 3), (BasicBlock(8), 2)]
+)
+def test_a_residual_block_is_that_of_its_paper(block: nn.Module, num_convolutions: int) -> None:
+    """Convolution, norm and ReLU, the last ReLU after the shortcut was added; by plain JAX."""
+    x = jax.random.normal(jax.random.key(3), (2, 5, 6, 8))
+    shapes = jax.eval_shape(block.init, jax.random.key(0), x)
+    random = np.random.default_rng(0)
+
+    def draw(leaf: jax.ShapeDtypeStruct) -> jax.Array:  # no weight near zero, and no variance
+        return jnp.asarray(random.uniform(0.5, 1.5, leaf.shape), jnp.float32)
+
+    def draw_signed(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        return draw(leaf) * random.choice([-1.0, 1.0], leaf.shape).astype(np.float32)
+
+    weights = jax.tree.map(draw_signed, shapes["params"])
+    statistics = jax.tree.map(draw, shapes["batch_stats"])
+    y = x
+    for place in range(num_convolutions):
+        norm = f"BatchNorm_{place}"
+        y = normalized(convolved(y, weights[f"Conv_{place}"]), weights[norm], statistics[norm])
+        is_last = place == num_convolutions - 1
+        y = jax.nn.relu(y + x if is_last else y)
+    got = block.apply({"params": weights, "batch_stats": statistics}, x)
+    np.testing.assert_allclose(got, y, rtol=1e-4, atol=1e-3)
 
 
 def test_a_resnet_block_starts_as_the_identity() -> None:

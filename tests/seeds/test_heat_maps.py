@@ -38,6 +38,28 @@ def test_a_hill_is_one_at_its_cell_and_falls_by_its_radius() -> None:
     assert red.min() >= 0
 
 
+def test_where_hills_overlap_the_higher_one_counts() -> None:
+    """A sum would be above 1, and the loss takes that for a cell's centre."""
+    cells = np.array([[20, 30, 10, 10, 0], [20, 34, 10, 10, 0]], np.float32)
+    alone = [maps(cells[place : place + 1]) for place in range(2)]
+    np.testing.assert_array_equal(maps(cells), np.maximum(*alone))
+    assert maps(cells).max() == 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param([20, 30, 10, 20, 0], id="by the shorter side"),
+        pytest.param([8, 30, 4, 4, 2], id="never narrower than a pixel"),
+    ],
+)
+def test_how_wide_a_hill_is(cell: list[float]) -> None:
+    """One pixel of the map is one standard deviation of either."""
+    own = maps(np.array([cell], np.float32))[..., int(cell[4])]
+    row, column = np.unravel_index(own.argmax(), own.shape)
+    assert own[row + 1, column] == pytest.approx(np.exp(-0.5), rel=1e-5)
+
+
 def test_rows_that_fill_up_draw_nothing() -> None:
     np.testing.assert_array_equal(maps(CELLS[:4]), maps())
     assert not maps(CELLS[4:]).any()

@@ -6,8 +6,10 @@ import numpy as np
 import optax
 import pytest
 
+from configs.cnn import get_config
 from wbc_jax.errors import UserError
 from wbc_jax.training.optimizers import create_optimizer, create_schedule
+from wbc_jax.training.step_parts import build_schedule
 
 GRADIENTS = [np.array([1.0, -2.0, 0.5]), np.array([0.5, 1.0, -3.0])]
 
@@ -19,6 +21,15 @@ def updates_of(tx: optax.GradientTransformation) -> list[np.ndarray]:
         update, state = tx.update({"w": jnp.asarray(gradient, jnp.float32)}, state, params)
         updates.append(np.asarray(update["w"]))
     return updates
+
+
+def test_a_configs_epochs_are_so_many_steps() -> None:
+    config = get_config("smoke")
+    config.train.num_epochs = 4
+    config.optim.update(schedule="cosine", learning_rate=0.2, warmup_epochs=1.5)
+    schedule = build_schedule(config, steps_per_epoch=10)
+    rates = [float(schedule(step)) for step in (0, 3, 15, 40)]
+    assert rates == pytest.approx([0.0, 0.04, 0.2, 0.0], abs=1e-7)
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.5])

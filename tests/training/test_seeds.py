@@ -17,15 +17,17 @@ import pytest
 from ml_collections import ConfigDict
 
 from benchmarks.run_differences import read_leaves
+from wbc_jax.data.input_pipeline import epoch_order, sampling_shares
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.pool import pool
 from wbc_jax.training import seeds as seeds_module
 from wbc_jax.training.checkpointing import Checkpoints
-from wbc_jax.training.experiment import build_experiment
+from wbc_jax.training.experiment import build_experiment, make_predict_part
 from wbc_jax.training.finite import NotFinite
 from wbc_jax.training.interruption import Interrupted
 from wbc_jax.training.open_run import open_run
+from wbc_jax.training.rngs import named_key
 from wbc_jax.training.seed_steps import SeedSteps, stack
 from wbc_jax.training.seed_timing import SeedTiming, time_both_ways
 from wbc_jax.training.seeds import train_seeds
@@ -43,6 +45,7 @@ PLAIN = {
     **{"augment.mirror": False, "augment.flip": False, "augment.crop_margin": 0},
     **{"data.balance": "none", "train.mixup": 0.0, "optim.name": "sgd"},
     "data.validation_share": 0.3,  # each seed holds out smears of its own
+    **{"eval.test_time_flips": True, "eval.train_at_rest": True},
     "data.image_size": 8,
     "model.conv_features": (4,),
     "train.batch_size": 8,
@@ -94,7 +97,7 @@ def require_same(ours: Path, theirs: Path) -> None:
     ]
     assert len(histories[0]) == len(histories[1]) == 2
     for one, other in zip(*histories, strict=True):
-        for part in ("train", "validation", "test"):
+        for part in ("train", "validation", "test", "train_at_rest"):
             assert one[part] == pytest.approx(other[part], rel=1e-4, abs=1e-6), part
 
 
@@ -192,6 +195,50 @@ def test_a_seed_with_fewer_steps_waits_for_the_others(
         assert float(sums["softmax_cross_entropy"][place]) == pytest.approx(
             float(progress.sums["softmax_cross_entropy"]), rel=1e-4
         )
+
+
+def test_a_balanced_set_is_drawn_as_asked(
+    tiny_config: Callable[..., ConfigDict], cache_dir: Path
+) -> None:
+    """By the trainer of one seed and by that of several."""
+    config = tiny_config(changes=PLAIN | {"data.balance": "smears"})
+    experiment = build_experiment(config, Places(None, cache_dir))
+    examples = experiment.data.partition.train
+
+    def draw(shares: np.ndarray | None) -> np.ndarray:
+        key, count = named_key(config.seed, "order"), len(examples.label)
+        return np.asarray(epoch_order(key, 1, num_examples=count, batch_size=8, shares=shares))
+
+    order = draw(sampling_shares(examples, "smears"))
+    assert (order != draw(None)).any()
+    np.testing.assert_array_equal(SeedSteps(config, [experiment])._draw_order(1)[0], order)
+    trainer = Trainer(config, experiment, Progress(experiment.initial_state(), zero_sums()))
+    for step, rows in enumerate(order):
+        batch, _ = trainer.inputs(step)
+        np.testing.assert_array_equal(batch["label"], examples.label[rows])
+        np.testing.assert_array_equal(batch["image"], examples.image[rows])
+
+
+def test_each_seed_has_random_keys_of_its_own(configs: list[ConfigDict], cache_dir: Path) -> None:
+    experiments = [build_experiment(config, Places(None, cache_dir)) for config in configs]
+    keys = SeedSteps(configs[0], experiments)._keys
+    for name in ("dropout", "augment"):
+        for key, seed in zip(keys[name], SEEDS, strict=True):
+            assert (jax.random.key_data(key) == jax.random.key_data(named_key(seed, name))).all()
+
+
+def test_the_training_images_at_rest_are_measured_as_the_test_is(
+    configs: list[ConfigDict], solo: dict[int, Path], cache_dir: Path
+) -> None:
+    experiment = build_experiment(configs[0], Places(None, cache_dir))
+    examples = experiment.data.partition.train
+    with Checkpoints(solo[0] / "checkpoints") as checkpoints:
+        saved = checkpoints.restore_latest(Progress(experiment.initial_state(), zero_sums()))
+    assert saved is not None
+    predict = make_predict_part(configs[0], experiment, examples)
+    expected = experiment.task.mean_metrics(predict(saved.progress.state.variables), examples)
+    last = json.loads((solo[0] / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["train_at_rest"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.fixture

@@ -217,6 +217,17 @@ def run_steps(step_and_state: tuple[TrainStep, TrainState]) -> Callable[..., Any
     return without_donation
 
 
+@pytest.mark.parametrize(
+    "fields", [{}, {"augmented": True, "dropout_rate": 0.0}, {"mixup": 1.0, "dropout_rate": 0.0}]
+)
+def test_each_kind_of_chance_is_drawn_anew_at_every_step(fields: dict[str, Any]) -> None:
+    """Dropout alone, mirror images and shifts alone, mixed pairs alone."""
+    step, state = make_step(**fields)
+    run = jax.jit(step)
+    sums = [run(state.replace(step=number), first_batch(), make_keys())[1] for number in (0, 1)]
+    assert differs(*sums)
+
+
 def test_many_steps_in_one_call_are_the_single_ones(
     step_and_state: tuple[TrainStep, TrainState], run_steps: Callable[..., Any]
 ) -> None:
