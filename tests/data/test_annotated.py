@@ -126,7 +126,7 @@ def test_pictures_are_mirrored_only_as_asked(
 
 def test_a_shift_mirrors_nothing() -> None:
     picture = disc_picture(30, 40, 10)
-    images, cells = jnp.asarray(picture[None].repeat(64, 0)), jnp.full((64, 1, 5), NO_CELL)
+    images, cells = jnp.asarray(picture[None].repeat(64, 0)), jnp.full((64, 1, 5), float(NO_CELL))
     moved, _ = Augmentation(crop_margin=2).with_cells(images, cells, jax.random.key(0))
     dark = np.asarray(moved)[..., 0] < 120
     places = [np.argwhere(one).mean(axis=0) for one in dark]
