@@ -212,7 +212,9 @@ class Loop:
         """
         progress = start_or_resume(self._experiment, self._checkpoints).progress
         step = int(progress.state.step)
-        good = f"the checkpoint of step {step}" if step else "nothing is saved: step 0"
+        good = f"The last good state is the checkpoint of step {step}"
+        if not step:
+            good = "No good state was saved before"
         _log.warning("%s is no finite number: repeating from step %d to find where", found, step)
         first = find_first(
             self._trainer,
@@ -228,7 +230,7 @@ class Loop:
                 f"{first.what} is the first value that is none"
             )
         return UserError(
-            f"{where}. The last good state is {good}. Lower optim.learning_rate="
+            f"{where}. {good}. Lower optim.learning_rate="
             f"{self._config.optim.learning_rate}, or warm up with optim.warmup_epochs, in a new "
             "--workdir"
         )
