@@ -137,7 +137,8 @@ def pool_setting(runs: Sequence[Run]) -> dict[str, Any]:
     """
     first = runs[0]
     require_same_data(runs)
-    folds, answers = _folds_by_seed(runs), answers_by_seed(runs)
+    folds = _folds_by_seed(runs)
+    answers = {seed: _answers(own) for seed, own in folds.items()}
     classes = first.results["classes"]
     figures = pooled_figures(answers, num_classes=len(classes))
     per_class = dict(zip(classes, figures.smears_per_class.tolist(), strict=True))
@@ -166,15 +167,6 @@ def pool_setting(runs: Sequence[Run]) -> dict[str, Any]:
             share_left_out=figures.share_left_out,
         ),
     }
-
-
-def answers_by_seed(runs: Sequence[Run]) -> dict[int, Predictions]:
-    """Returns what the runs of one setting say of their test images, all folds together.
-
-    Raises:
-        UserError: a run is there twice, or its predictions cannot be read.
-    """
-    return {seed: _answers(own) for seed, own in _folds_by_seed(runs).items()}
 
 
 def require_same_data(runs: Sequence[Run]) -> None:

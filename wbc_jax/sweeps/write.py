@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.paired import paired_difference, verdict
-from wbc_jax.evaluation.pool import answers_by_seed, pool_setting, require_same_data
+from wbc_jax.evaluation.pool import pool_setting, require_same_data
 from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import metric_values
@@ -30,10 +30,12 @@ class Finished(NamedTuple):
 
     Attributes:
         run: its files.
+        predictions: of its test images.
         seconds: what it took.
     """
 
     run: Run
+    predictions: Predictions
     seconds: float
 
 
@@ -48,8 +50,8 @@ def read_finished(trials: Sequence[Trial]) -> tuple[dict[Path, Finished], dict[P
         if trial.is_finished():
             try:
                 run = read_run(trial.workdir)
-                read_predictions(run)  # for now, to know whether it can be
-                finished[trial.workdir] = Finished(run, wall_seconds(trial))
+                left = Finished(run, read_predictions(run), wall_seconds(trial))
+                finished[trial.workdir] = left
             except UserError as error:
                 unreadable[trial.workdir] = str(error)
     return finished, unreadable
@@ -80,16 +82,17 @@ def write_sweep(
         UserError: the runs saw different images.
     """
     runs: dict[str, list[Run]] = {}
+    answers: dict[str, dict[int, Predictions]] = {}
     seconds: dict[str, dict[int, float]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for trial in trials:
         if own := finished.get(trial.workdir):
             runs.setdefault(trial.setting.title, []).append(own.run)
+            answers.setdefault(trial.setting.title, {})[trial.seed] = own.predictions
             seconds.setdefault(trial.setting.title, {})[trial.seed] = own.seconds
             configs[trial.setting.title] = flatten(trial.config.to_dict())
     require_same_data([of_setting[0] for of_setting in runs.values()])
     fields = _fields(sweep, configs)
-    answers = {title: answers_by_seed(own) for title, own in runs.items()}
     settings = [
         _figures(runs[setting.title], seconds[setting.title])
         | asdict(facts[setting.title])
