@@ -20,9 +20,8 @@ from wbc_jax.atomic_files import write_json
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.detection_scores import score_detections, sweep_thresholds
 from wbc_jax.evaluation.detections import read_detections
-from wbc_jax.evaluation.finish_detection import above
 from wbc_jax.reporting.run_files import read_detector_run
-from wbc_jax.seeds.seed_points import KINDS
+from wbc_jax.seeds.seed_points import KINDS, above
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,5 +1,8 @@
 """Differences of two settings, on a handful of smears."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,10 +10,22 @@ from tests.evaluation.test_pooled_figures import LABELS, SMEARS, answers
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.paired import paired_difference, verdict
-from wbc_jax.evaluation.pooled_figures import pooled_figures, seed_widening
+from wbc_jax.evaluation.pooled_figures import pooled_figures, resample
+from wbc_jax.evaluation.seed_resamples import seed_widening
 from wbc_jax.reporting.run_files import Predictions
+from wbc_jax.reporting.sweep_measures import MEASURES
 
 HARD = tuple(range(6))  # the images of the first two smears
+
+
+def compare(
+    ours: Mapping[int, Predictions], theirs: Mapping[int, Predictions]
+) -> dict[str, Any] | None:
+    return paired_difference(ours, theirs, resample)
+
+
+def in_words(difference: Mapping[str, Any] | None) -> str:
+    return verdict(difference, "A", "B", MEASURES["classification"])
 
 
 def accuracy(difference):
@@ -25,7 +40,7 @@ def shuffled(own: Predictions) -> Predictions:
 def test_the_difference_and_its_interval_by_hand() -> None:
     ours = {0: answers(()), 1: answers((0,)), 2: answers((3, 9))}
     theirs = {0: answers((0, 1)), 1: answers((0, 4, 5)), 2: shuffled(answers((3, 9, 12)))}
-    difference = paired_difference(ours, theirs)
+    difference = compare(ours, theirs)
     assert difference["seeds"] == [0, 1, 2]
     assert difference["num_smears"] == 8
     figure = accuracy(difference)
@@ -55,7 +70,7 @@ def test_what_is_hard_for_both_does_not_widen_the_interval() -> None:
     """The settings' own intervals overlap widely; the difference is known exactly."""
     ours = {seed: answers(HARD) for seed in range(3)}
     theirs = {seed: answers((*HARD, *range(6, 24, 3))) for seed in range(3)}
-    low, high = accuracy(paired_difference(ours, theirs))["interval"]
+    low, high = accuracy(compare(ours, theirs))["interval"]
     own = [pooled_figures(x, num_classes=2).levels for x in (ours, theirs)]
     overlap = [accuracy(levels)["interval"] for levels in own]
     assert overlap[0][0] < overlap[1][1]
@@ -65,22 +80,22 @@ def test_what_is_hard_for_both_does_not_widen_the_interval() -> None:
 
 def test_a_setting_does_not_differ_from_itself() -> None:
     own = {seed: answers((seed, seed + 5)) for seed in range(3)}
-    figure = accuracy(paired_difference(own, own))
+    figure = accuracy(compare(own, own))
     assert (figure["mean"], figure["interval"]) == (0, [0, 0])
 
 
 def test_only_seeds_that_both_have_are_compared() -> None:
     ours = {0: answers(()), 1: answers(()), 5: answers((1,))}
     theirs = {1: answers((0,)), 2: answers(()), 5: answers((1, 2, 3))}
-    difference = paired_difference(ours, theirs)
+    difference = compare(ours, theirs)
     assert difference["seeds"] == [1, 5]
     assert accuracy(difference)["per_seed"] == pytest.approx({"1": 1 / 24, "5": 2 / 24})
-    assert paired_difference({0: answers(())}, {1: answers(())}) is None
+    assert compare({0: answers(())}, {1: answers(())}) is None
 
 
 def test_other_test_images_cannot_be_compared() -> None:
     with pytest.raises(UserError, match="seed 0 were tested on different images"):
-        paired_difference({0: answers((), slice(0, 12))}, {0: answers((), slice(6, 24))})
+        compare({0: answers((), slice(0, 12))}, {0: answers((), slice(6, 24))})
 
 
 @pytest.mark.parametrize("field", ["labels", "sources"])
@@ -89,7 +104,7 @@ def test_other_labels_or_smears_of_the_same_images_cannot_be_compared(field: str
     changed = getattr(own, field).copy()
     changed[0] = {"labels": 1, "sources": "s7"}[field]
     with pytest.raises(UserError, match="different images, smears or labels"):
-        paired_difference({0: own}, {0: own._replace(**{field: changed})})
+        compare({0: own}, {0: own._replace(**{field: changed})})
 
 
 def test_where_nothing_can_be_drawn_anew_there_is_no_verdict() -> None:
@@ -98,16 +113,16 @@ def test_where_nothing_can_be_drawn_anew_there_is_no_verdict() -> None:
     ours = {seed: Predictions(*(part[rows] for part in answers(()))) for seed in range(3)}
     theirs = {seed: Predictions(*(part[rows] for part in answers((0, 1)))) for seed in range(3)}
     assert set(ours[0].labels.tolist()) == {0, 1}
-    difference = paired_difference(ours, theirs)
+    difference = compare(ours, theirs)
     low, high = accuracy(difference)["interval"]
     assert low == high > 0
-    assert verdict(difference, "A", "B").startswith("A against B: no interval can be given (+33.3")
+    assert in_words(difference).startswith("A against B: no interval can be given (+33.3")
 
 
 def test_a_difference_lies_within_what_shares_can_differ_by() -> None:
     ours = {0: answers(()), 1: answers(range(24)), 2: answers(())}
     theirs = {0: answers(range(24)), 1: answers(()), 2: answers(())}
-    assert accuracy(paired_difference(ours, theirs))["interval"] == [-1, 1]
+    assert accuracy(compare(ours, theirs))["interval"] == [-1, 1]
 
 
 @pytest.mark.parametrize(
@@ -123,10 +138,10 @@ def test_a_difference_lies_within_what_shares_can_differ_by() -> None:
 def test_the_verdict_in_words(wrong: tuple[int, ...], num_seeds: int, said: str) -> None:
     theirs = {seed: answers(tuple(range(6, 24, 3))) for seed in range(num_seeds)}
     ours = {seed: answers(wrong) for seed in range(num_seeds)}
-    text = verdict(paired_difference(ours, theirs), "A", "B")
+    text = in_words(compare(ours, theirs))
     assert text.startswith(said), text
     assert f"{num_seeds} seed{'s' * (num_seeds > 1)}, 8 smears" in text
 
 
 def test_without_a_common_seed_nothing_is_said() -> None:
-    assert verdict(None, "A", "B") == "A and B have no seed in common: nothing can be said."
+    assert in_words(None) == "A and B have no seed in common: nothing can be said."

@@ -176,3 +176,15 @@ def test_so_are_settings_that_are_compared_among_themselves(tmp_path: Path) -> N
     )
     with pytest.raises(UserError, match=r"'b' has data\.protocol='paper' and the reference 'a'"):
         make_trials(Sweep("?", settings, reference="a"), tmp_path)
+
+
+def test_classifiers_and_detectors_are_not_ranked_together(tmp_path: Path) -> None:
+    """Their protocols may even have the same name."""
+    settings = (
+        Setting("configs/cnn.py:smoke", {}, "a"),
+        Setting("configs/detector.py:smoke", {}, "b"),
+    )
+    with pytest.raises(
+        UserError, match="'b' has task='detection' and the reference 'a' 'classification'"
+    ):
+        make_trials(Sweep("?", settings, reference="a"), tmp_path)

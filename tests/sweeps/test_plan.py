@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from configs import detector
 from configs.base import PRESETS
 from tests.sweeps.sweep_file import write_sweep_file
 from wbc_jax.errors import UserError
@@ -89,11 +90,20 @@ def test_everything_that_cannot_be_run_is_refused_at_once(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_a_sweep_over_detectors_is_refused(tmp_path: Path) -> None:
+def test_a_detector_costs_what_its_convolutions_do(tmp_path: Path) -> None:
+    changes = {
+        "data.picture_size": (16, 32),
+        "model.stage_features": (4, 8, 8),
+        "model.stage_sizes": (1, 1, 1),
+        "model.num_up": 1,
+    }
+    settings = {"a": {}, "larger": {"data.picture_size": (32, 64)}}
     config = "configs/detector.py:smoke"
-    file = write_sweep_file(tmp_path / "s.py", {}, {"a": {}}, reference="a", config=config)
-    with pytest.raises(UserError, match=r"detector\.py:smoke is of the task 'detection'"):
-        describe_settings(make_trials(load_sweep(str(file)), tmp_path / "out"))
+    file = write_sweep_file(tmp_path / "s.py", changes, settings, reference="a", config=config)
+    facts = describe_settings(make_trials(load_sweep(str(file)), tmp_path / "out"))
+    assert facts["a"].num_params == facts["larger"].num_params
+    assert 4 * facts["a"].multiply_adds == facts["larger"].multiply_adds
+    assert facts["a"].multiply_adds > 16 * 32 * 9 * 3 * 4  # of the first convolution alone
 
 
 def test_seeds_that_were_trained_together_share_their_seconds(trials: list[Trial]) -> None:
@@ -125,10 +135,12 @@ def test_a_directory_of_another_config_is_refused(trials: list[Trial]) -> None:
 def test_every_sweep_of_the_repository_can_be_run(name: str, tmp_path: Path) -> None:
     text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
     assert f"python launch.py --mode=sweep --sweep=configs/sweeps/{name}.py" in text
-    for preset in PRESETS:  # that it exists under each; the networks are the same
+    # What it is meant for, and all it can be run with.
+    real, presets = ("bccd", detector.PRESETS) if name == "detector" else ("official", PRESETS)
+    for preset in presets:  # that it exists under each; the networks are the same
         sweep = load_sweep(f"{FOLDER}/{name}.py:{preset}")
         assert len(sweep.seeds) >= 3
-    trials = make_trials(load_sweep(f"{FOLDER}/{name}.py:official"), tmp_path)
+    trials = make_trials(load_sweep(f"{FOLDER}/{name}.py:{real}"), tmp_path)
     facts = describe_settings(trials)
     titles = {setting.title: setting for setting in sweep.settings}
     assert facts.keys() == titles.keys()

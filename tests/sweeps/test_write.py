@@ -24,6 +24,7 @@ from tests.sweeps.finished_sweep import (
 from wbc_jax.errors import UserError
 from wbc_jax.reporting import sweep_page
 from wbc_jax.reporting.figure_files import SavedFigure
+from wbc_jax.reporting.sweep_measures import MEASURES
 from wbc_jax.reporting.sweep_tables import latex, to_latex
 from wbc_jax.sweeps.definition import Setting, Sweep
 from wbc_jax.sweeps.plan import Facts
@@ -75,7 +76,7 @@ def test_the_page_has_a_row_per_setting_and_an_order_per_cost(tmp_path: Path) ->
         assert values == sorted(values)
         assert len(set(values)) >= 6
     figures = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
-    names = ("accuracy", "curves", "differences", "parallel")
+    names = ("costs", "curves", "differences", "parallel")
     assert figures == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
 
 
@@ -192,7 +193,7 @@ def test_latex_does_not_take_a_name_for_an_option_of_the_line_before(tmp_path: P
     content = json.loads((tmp_path / "out" / "sweep.json").read_text(encoding="utf-8"))
     content["settings"][1]["name"] = "[b] second"
     content["settings"][2]["name"] = "* third"
-    text = to_latex(content["settings"], caption="")
+    text = to_latex(content["settings"], MEASURES["classification"], caption="")
     assert "\n{}[b] second & " in text
     assert "\n{}* third & " in text
 
@@ -251,7 +252,7 @@ def test_every_figure_of_a_leaky_protocol_is_marked(
     is_leaky: bool, unsaved: dict[str, Figure], tmp_path: Path
 ) -> None:
     page = write(write_all(tmp_path, is_leaky=is_leaky), tmp_path)
-    assert set(unsaved) == {"accuracy", "curves", "differences", "parallel"}
+    assert set(unsaved) == {"costs", "curves", "differences", "parallel"}
     for figure in unsaved.values():
         texts = [text.get_text() for text in figure.findobj(Text)]
         assert any("LEAKY PROTOCOL" in text for text in texts) == is_leaky

@@ -44,8 +44,8 @@ def score_detections(
         `radius_curve` with `radii`, and `intervals`. F1 of a kind that is nowhere is NaN.
     """
     outcomes = outcomes_of(seeds, cells)
-    plain = _figures(outcomes, np.ones((1, len(outcomes))))
-    drawn = _figures(outcomes, _draw_pictures(scenes))
+    plain = outcome_figures(outcomes, np.ones((1, len(outcomes))))
+    drawn = outcome_figures(outcomes, _draw_pictures(scenes))
     true, found = _counts(outcomes)
     errors = (found - true).astype(np.float64)
     limits = errors.mean(axis=0) + 1.96 * np.outer((-1, 1), errors.std(axis=0, ddof=1))
@@ -109,7 +109,7 @@ def sweep_thresholds(
 def mean_figures(seeds: Sequence[Seeds], cells: Sequence[Cells]) -> dict[str, dict[str, float]]:
     """Returns the figures of `FIGURES` alone, by kind."""
     outcomes = outcomes_of(seeds, cells)
-    figures = _figures(outcomes, np.ones((1, len(outcomes))))
+    figures = outcome_figures(outcomes, np.ones((1, len(outcomes))))
     return {
         kind: {name: float(values[0, i]) for name, values in figures.items()}
         for i, kind in enumerate(KINDS)
@@ -122,10 +122,15 @@ def _counts(outcomes: Int[np.ndarray, "n k 3"]) -> tuple[np.ndarray, np.ndarray]
     return hits + missed, hits + false
 
 
-def _figures(
+def outcome_figures(
     outcomes: Int[np.ndarray, "n k 3"], weights: Float[np.ndarray, "r n"]
 ) -> dict[str, Float[np.ndarray, "r k"]]:
-    """Returns the figures for each row of weights of the pictures."""
+    """Returns the figures of `FIGURES`, by kind, for each row of weights of the pictures.
+
+    Args:
+        outcomes: of each picture and kind: cells found, seeds false, cells missed.
+        weights: of each picture, not negative.
+    """
     hits, false, missed = np.einsum("rn,nko->ork", weights, outcomes)
     true, found = _counts(outcomes)
     pictures = weights.sum(axis=1, keepdims=True)
@@ -149,7 +154,7 @@ def _radius_curve(seeds: Sequence[Seeds], cells: Sequence[Cells]) -> dict[str, l
     curves: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for reach in RADII:
         outcomes = outcomes_of(seeds, cells, reach=reach)
-        f1 = _figures(outcomes, np.ones((1, len(outcomes))))["f1"][0]
+        f1 = outcome_figures(outcomes, np.ones((1, len(outcomes))))["f1"][0]
         for kind, value in zip(KINDS, f1.tolist(), strict=True):
             curves[kind].append(value)
     return curves

@@ -6,7 +6,6 @@ results, headline = finish_detection(config, experiment, workdir, facts, maps)
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from wbc_jax import run_names
@@ -24,7 +23,7 @@ from wbc_jax.reporting.detection_report import write_detection_report
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.heat_maps import SeedReader
 from wbc_jax.seeds.matching import Cells, cells_of_pictures
-from wbc_jax.seeds.seed_points import KINDS, Seeds
+from wbc_jax.seeds.seed_points import KINDS, Seeds, above
 from wbc_jax.training.detection import seed_reader
 from wbc_jax.training.experiment import Experiment
 
@@ -107,9 +106,3 @@ def _with_red_cells(seeds: list[Seeds], cells: list[Cells]) -> dict[str, Any]:
         if chosen
         else None,
     }
-
-
-def above(seeds: Seeds, thresholds: tuple[float, ...]) -> Seeds:
-    """Returns the seeds whose score reaches their kind's threshold."""
-    kept = seeds.scores >= np.array(thresholds, np.float32)[seeds.kinds]
-    return Seeds(*(values[kept] for values in seeds))

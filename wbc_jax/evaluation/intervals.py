@@ -102,9 +102,7 @@ def cautions(
     """
     found = []
     if num_seeds == 1:
-        found.append(
-            "One seed: the intervals are over smears alone, and another seed may well lie outside."
-        )
+        found.append(one_seed_caution("smears"))
     if share_left_out > 0:
         found.append(
             "Seeds test on different smears, and some on very few of a class: "
@@ -124,6 +122,17 @@ def cautions(
             f"up to about 3 / n, here {most:.1f} %, is still within 95 %."
         )
     return found
+
+
+def one_seed_caution(counted: str) -> str:
+    """Returns what must be known of intervals from a single seed.
+
+    Args:
+        counted: what was drawn anew, in the plural.
+    """
+    return (
+        f"One seed: the intervals are over {counted} alone, and another seed may well lie outside."
+    )
 
 
 def _few_smears(smears_per_class: Mapping[str, int]) -> list[str]:

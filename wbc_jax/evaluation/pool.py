@@ -14,7 +14,8 @@ from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.hard_smears import always_wrong
 from wbc_jax.evaluation.intervals import cautions
-from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds, pooled_figures
+from wbc_jax.evaluation.pooled_figures import INTERVALS, pooled_figures
+from wbc_jax.evaluation.seed_resamples import over_seeds
 from wbc_jax.nested import flatten
 from wbc_jax.reporting.epochs import TRAIN_PARTS, train_test_gap
 from wbc_jax.reporting.output_folder import make_output_folder
@@ -49,7 +50,7 @@ def pool(runs: Sequence[Path], output: Path) -> Path:
     settings = [_settings(group[0]) for group in groups]
     differing = _differing(settings)
     pooled = [
-        pool_setting(group)
+        pool_setting(group, answers_by_seed(group))
         | {"recipe": recipe, "settings": {name: own.get(name) for name in differing}}
         for group, recipe, own in zip(groups, _recipes(settings), settings, strict=True)
     ]
@@ -126,31 +127,30 @@ def _recipe_key(settings: Mapping[str, Any], leave_out: Sequence[str]) -> str:
     return _key({name: value for name, value in settings.items() if name not in leave_out})
 
 
-def pool_setting(runs: Sequence[Run]) -> dict[str, Any]:
-    """Returns the figures of one setting, as they stand in pooled.json.
-
-    Args:
-        runs: of the setting, at least one; they differ in seed and fold only.
+def answers_by_seed(runs: Sequence[Run]) -> dict[int, Predictions]:
+    """Returns the answers of one setting's runs, the folds of a seed put together.
 
     Raises:
         UserError: the runs do not go together, or their predictions cannot be read.
     """
-    first = runs[0]
-    require_same_data(runs)
-    folds = _folds_by_seed(runs)
-    answers = {seed: _answers(own) for seed, own in folds.items()}
+    return {seed: _answers(own) for seed, own in _folds_by_seed(runs).items()}
+
+
+def pool_setting(runs: Sequence[Run], answers: Mapping[int, Predictions]) -> dict[str, Any]:
+    """Returns the figures of one setting, as they stand in pooled.json.
+
+    Args:
+        runs: of the setting, at least one; they differ in seed and fold only.
+        answers: theirs, by seed.
+
+    Raises:
+        UserError: the runs do not go together.
+    """
+    first, folds = runs[0], _folds_by_seed(runs)
     classes = first.results["classes"]
     figures = pooled_figures(answers, num_classes=len(classes))
     per_class = dict(zip(classes, figures.smears_per_class.tolist(), strict=True))
-    return {
-        "model": first.results["model"],
-        "dataset": first.results["dataset"],
-        "protocol": first.results["protocol"],
-        "is_leaky": first.is_leaky,
-        "is_synthetic": first.is_synthetic,
-        "classes": classes,
-        "warnings": list(dict.fromkeys(text for run in runs for text in run.results["warnings"])),
-        "runs": [str(run.path) for run in runs],
+    return setting_facts(runs) | {
         "seeds": list(folds),
         "folds": sorted({fold for own in folds.values() for fold in own}),
         "num_images": [len(own.labels) for own in answers.values()],
@@ -166,6 +166,26 @@ def pool_setting(runs: Sequence[Run]) -> dict[str, Any]:
             num_seeds=len(folds),
             share_left_out=figures.share_left_out,
         ),
+    }
+
+
+def setting_facts(runs: Sequence[Run]) -> dict[str, Any]:
+    """Returns what is known of the runs of one setting without their answers, whatever their task.
+
+    Raises:
+        UserError: they saw different images.
+    """
+    require_same_data(runs)
+    first = runs[0]
+    return {
+        "model": first.results["model"],
+        "dataset": first.results["dataset"],
+        "protocol": first.results["protocol"],
+        "is_leaky": first.is_leaky,
+        "is_synthetic": first.is_synthetic,
+        "classes": first.results["classes"],
+        "warnings": list(dict.fromkeys(text for run in runs for text in run.results["warnings"])),
+        "runs": [str(run.path) for run in runs],
     }
 
 

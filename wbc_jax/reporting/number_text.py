@@ -39,11 +39,19 @@ def grouped(value: float | None) -> str:
     return NO_VALUE if value is None or math.isnan(value) else f"{round(value):,}"
 
 
-def interval(ends: Sequence[float | None] | None, *, is_share: bool) -> str:
-    """Returns "[80.2, 90.1]", in per cent where it is a share; a dash where it is not defined."""
+def interval(
+    ends: Sequence[float | None] | None, *, is_share: bool, decimals: int | None = None
+) -> str:
+    """Returns "[80.2, 90.1]", in per cent where it is a share; a dash where it is not defined.
+
+    Args:
+        ends: lower and upper.
+        is_share: of 1.
+        decimals: as usual, one of a share and three of another number, where there is none.
+    """
     known = [end for end in ends or () if end is not None and not math.isnan(end)]
     if len(known) != 2:
         return NO_VALUE
     low, high = (100 * end if is_share else end for end in known)
-    decimals = 1 if is_share else 3
+    decimals = (1 if is_share else 3) if decimals is None else decimals
     return f"[{low:.{decimals}f}, {high:.{decimals}f}]"

@@ -6,7 +6,7 @@ figure_text({"mean": 0.84, "sd": 0.06, "interval": [0.76, 0.9]})     # "84.0 ± 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wbc_jax.reporting.number_text import NO_VALUE, interval, percent
+from wbc_jax.reporting.number_text import NO_VALUE, interval, number, percent
 
 ACCURACY = (
     "Accuracy is categorical accuracy, the share whose most probable class is the true one; "
@@ -19,9 +19,12 @@ INTERVAL = (
 )
 
 
-def figure_text(summary: Mapping[str, Any]) -> str:
-    """Returns mean, deviation where there is one, and interval of a share."""
-    ends = interval(summary["interval"], is_share=True)
+def figure_text(summary: Mapping[str, Any], *, is_share: bool = True) -> str:
+    """Returns mean, deviation where there is one, and interval of a share or of another number."""
+    ends = interval(summary["interval"], is_share=is_share, decimals=1 if is_share else 2)
+    if not is_share:
+        spread = "" if summary["sd"] is None else f" ± {number(summary['sd'], 2)}"
+        return f"{number(summary['mean'], 2)}{spread} {ends}"
     if summary["sd"] is None:
         return f"{percent(summary['mean'])} {ends}"
     return f"{100 * summary['mean']:.1f} ± {100 * summary['sd']:.1f} % {ends}"

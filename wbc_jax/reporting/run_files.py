@@ -66,6 +66,11 @@ class Predictions(NamedTuple):
     labels: Int[np.ndarray, " n"]
     probabilities: Float[np.ndarray, "n k"]
 
+    def tested(self) -> frozenset[tuple[Any, ...]]:
+        """Returns every image with its smear and its class."""
+        rows = (self.filenames.tolist(), self.sources.tolist(), self.labels.tolist())
+        return frozenset(zip(*rows, strict=True))
+
 
 @dataclass(frozen=True)
 class SmearPredictions:

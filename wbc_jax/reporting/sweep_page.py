@@ -13,22 +13,14 @@ from wbc_jax.reporting import leaky, pages, sweep_plots
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
 from wbc_jax.reporting.notes import each_once
 from wbc_jax.reporting.number_text import duration, grouped
-from wbc_jax.reporting.pooled_text import (
-    ACCURACY,
-    INTERVAL,
-    figure_text,
-    images_text,
-    points_text,
-    unbroken,
-)
-from wbc_jax.reporting.sweep_tables import METRIC, reference_name, to_csv, to_latex
+from wbc_jax.reporting.pooled_text import images_text, points_text, unbroken
+from wbc_jax.reporting.sweep_measures import MEASURES, Measures
+from wbc_jax.reporting.sweep_tables import reference_name, to_csv, to_latex
 
 _FEW = 6  # settings from which on parallel coordinates show more than the table
-DEFINITIONS = (
-    ACCURACY,
-    f"Mean ± standard deviation over the seeds. {INTERVAL}",
+_DEFINITIONS = (
     "Against the reference: the difference seed by seed, in percentage points. Both are tested on "
-    "the same smears, which are drawn for both at once; so this interval, and not whether the two "
+    "the same images, which are drawn for both at once; so this interval, and not whether the two "
     "others overlap, says whether they differ.",
     "Layers are convolutions and dense layers; multiply-adds are those of one image forward. Wall "
     "time is that of a run on the machine it was trained on, to the end of its last epoch.",
@@ -52,31 +44,33 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
     """Writes sweep.json, sweep.csv, sweep.tex, sweep.html and figures/ into `output`.
 
     Args:
-        content: `title`, `question`, `command`, `folder`, `reference`, `fields` (names of those
-            that differ), `settings` (best first; all of one test) and `trials`.
+        content: `title`, `question`, `command`, `folder`, `task`, `reference`, `fields` (names of
+            those that differ), `settings` (best first; all of one test) and `trials`.
         output: a directory that exists.
 
     Returns:
         The path of sweep.html.
     """
-    settings, reference = content["settings"], content["reference"]
+    settings, fields = content["settings"], content["fields"]
+    measures = MEASURES[content["task"]]
     write_json(output / "sweep.json", content)
-    write_text(output / "sweep.csv", to_csv(settings, content["fields"]))
-    write_text(output / "sweep.tex", to_latex(settings, caption=_caption(content)))
+    write_text(output / "sweep.csv", to_csv(settings, fields, measures))
+    write_text(output / "sweep.tex", to_latex(settings, measures, caption=_caption(content)))
     page = pages.render(
         "sweep.html",
         content=content,
         settings=settings,
+        measures=measures,
         leaky_protocols=[settings[0]["protocol"]] if settings[0]["is_leaky"] else [],
         leaky_words=leaky.WORDS,
-        tested_on=_tested_on(settings),
+        tested_on=_tested_on(settings, measures),
         against=reference_name(settings) or "its reference",
         remarks=_remarks(content),
-        definitions=DEFINITIONS,
-        headings=_headings(content["fields"]),
-        rows=[_row(one, content["fields"]) for one in settings],
-        orders=_orders(settings),
-        figures=_save_figures(settings, reference, content["fields"], output / "figures"),
+        definitions=(*measures.definitions, *_DEFINITIONS),
+        headings=_headings(fields, measures),
+        rows=[_row(one, fields, measures) for one in settings],
+        orders=_orders(settings, measures),
+        figures=_save_figures(content, measures, output / "figures"),
         failed=[trial for trial in content["trials"] if trial["state"] != "finished"],
     )
     path = output / "sweep.html"
@@ -85,22 +79,27 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
 
 
 def _caption(content: Mapping[str, Any]) -> str:
-    settings = content["settings"]
+    settings, measures = content["settings"], MEASURES[content["task"]]
     seeds = sorted({seed for one in settings for seed in one["seeds"]})
     return (
-        f"{content['question']} {_tested_on(settings)}; seeds {', '.join(map(str, seeds))}. Mean ± "
-        "deviation over the seeds [95 % interval over smears and seeds]; differences from "
-        f"{reference_name(settings) or 'the setting that is named'} in percentage points."
+        f"{content['question']} {_tested_on(settings, measures)}; seeds "
+        f"{', '.join(map(str, seeds))}. Mean ± deviation over the seeds [95 % interval over "
+        f"{measures.counted} and seeds]; differences from "
+        f"{reference_name(settings) or 'the setting that is named'} in percentage points of "
+        f"{measures.main_in_words}."
     )
 
 
-def _tested_on(settings: Sequence[Mapping[str, Any]]) -> str:
+def _tested_on(settings: Sequence[Mapping[str, Any]], measures: Measures) -> str:
     """Returns data set, protocol and size of the test, which is one for all settings."""
     first = settings[0]
     images = images_text(count for one in settings for count in one["num_images"])
-    smears = max(one["num_smears"] for one in settings)  # of all seeds together
+    units = max(one[f"num_{measures.counted}"] for one in settings)  # of all seeds together
     protocol = leaky.name(first["protocol"], is_leaky=first["is_leaky"])
-    return f"{first['dataset']}, protocol {protocol}, {images} test images of {smears:,} smears"
+    return (
+        f"{first['dataset']}, protocol {protocol}, {images} test {measures.pictured} of {units:,} "
+        f"{measures.counted}"
+    )
 
 
 def _remarks(content: Mapping[str, Any]) -> list[str]:
@@ -132,7 +131,7 @@ def _with_what(settings: Sequence[Mapping[str, Any]]) -> str:
     return "others" if reference_name(settings) is None else "one"
 
 
-def _headings(fields: Sequence[str]) -> list[str]:
+def _headings(fields: Sequence[str], measures: Measures) -> list[str]:
     return [
         "",
         "Setting",
@@ -142,13 +141,12 @@ def _headings(fields: Sequence[str]) -> list[str]:
         "Parameters",
         "Multiply-adds",
         "Wall time",
-        "Accuracy, images",
-        "Accuracy, smears",
+        *(measure.title for measure in measures.shown),
         "Against the reference",
     ]
 
 
-def _row(one: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
+def _row(one: Mapping[str, Any], fields: Sequence[str], measures: Measures) -> list[str]:
     cells = [
         str(one["rank"]),
         one["name"],
@@ -158,55 +156,55 @@ def _row(one: Mapping[str, Any], fields: Sequence[str]) -> list[str]:
         grouped(one["num_params"]),
         grouped(one["multiply_adds"]),
         duration(one["wall_seconds"]["mean"]),
-        *(figure_text(one[level][METRIC]) for level in ("image", "smear")),
-        points_text(one["difference"] and one["difference"]["image"][METRIC]),
+        *(measure.text(one) for measure in measures.shown),
+        points_text(one["difference"] and measures.main.of(one["difference"])),
     ]
     return [*cells[:2], *map(unbroken, cells[2:])]
 
 
-def _orders(settings: Sequence[Mapping[str, Any]]) -> list[Order]:
+def _orders(settings: Sequence[Mapping[str, Any]], measures: Measures) -> list[Order]:
     def order(title: str, values: list[float]) -> Order:
         ranked = sorted(range(len(values)), key=lambda place: values[place])
         return Order(title, [ranked.index(place) for place in range(len(values))])
 
     return [
-        order("accuracy, images", [-one["image"][METRIC]["mean"] for one in settings]),
-        order("accuracy, smears", [-one["smear"][METRIC]["mean"] for one in settings]),
-        order("fewest layers", [one["num_layers"] for one in settings]),
-        order("fewest parameters", [one["num_params"] for one in settings]),
-        order("fewest multiply-adds", [one["multiply_adds"] for one in settings]),
-        order("least wall time", [one["wall_seconds"]["mean"] for one in settings]),
-        order("as in the sweep's file", [one["place"] for one in settings]),
+        *(order(one.title, list(map(one.place_key, settings))) for one in measures.shown),
+        order("Fewest layers", [one["num_layers"] for one in settings]),
+        order("Fewest parameters", [one["num_params"] for one in settings]),
+        order("Fewest multiply-adds", [one["multiply_adds"] for one in settings]),
+        order("Least wall time", [one["wall_seconds"]["mean"] for one in settings]),
+        order("As in the sweep's file", [one["place"] for one in settings]),
     ]
 
 
 def _save_figures(
-    settings: Sequence[Mapping[str, Any]], reference: str, fields: Sequence[str], folder: Path
+    content: Mapping[str, Any], measures: Measures, folder: Path
 ) -> dict[str, SavedFigure]:
+    settings, fields, reference = (content[name] for name in ("settings", "fields", "reference"))
     listed = "; ".join(
-        f"{one['rank']}: {one['name']}, {figure_text(one['image'][METRIC])}" for one in settings
+        f"{one['rank']}: {one['name']}, {measures.main.text(one)}" for one in settings
     )
-    title = leaky.mark_several([one["is_leaky"] for one in settings])
+    noun, title = measures.noun, leaky.mark_several([one["is_leaky"] for one in settings])
     drawn = {
-        "accuracy": (
-            sweep_plots.accuracy_against(settings, reference=reference, title=title),
-            "Test accuracy against layers, parameters, multiply-adds and wall time.",
+        "costs": (
+            sweep_plots.costs(settings, measures, reference=reference, title=title),
+            f"Test {noun} against layers, parameters, multiply-adds and wall time.",
         ),
         "curves": (
-            sweep_plots.learning_curves(settings, reference=reference, title=title),
-            "Test accuracy after each epoch, a line per setting.",
+            sweep_plots.learning_curves(settings, measures, reference=reference, title=title),
+            f"Test {noun} after each epoch, a line per setting.",
         ),
     }
     if any(one["difference"] for one in settings):
         drawn["differences"] = (
-            sweep_plots.differences(settings, title=title),
-            f"Test accuracy less that of {reference_name(settings) or 'its reference'}, with "
+            sweep_plots.differences(settings, measures, title=title),
+            f"Test {noun} less that of {reference_name(settings) or 'its reference'}, with "
             "intervals.",
         )
     if len(fields) > 1 and len(settings) >= _FEW:
         drawn["parallel"] = (
-            sweep_plots.parallel_coordinates(settings, fields, title=title),
-            "Parallel coordinates: the fields that differ, and accuracy.",
+            sweep_plots.parallel_coordinates(settings, fields, measures, title=title),
+            f"Parallel coordinates: the fields that differ, and {noun}.",
         )
     return {
         name: save_figure(figure, folder, name, alt=f"{title} {text} {listed}.".strip())

@@ -1,6 +1,6 @@
 """The figures of a sweep: what accuracy costs, how it grows, which fields it hangs on.
 
-    figure = accuracy_against(settings, reference="cnn")
+    figure = costs(settings, MEASURES["classification"], reference="cnn")
 
 Plain dicts in, matplotlib Figures out, as in `plots`. A setting's number is its place in the table.
 """
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -36,7 +35,8 @@ from wbc_jax.reporting.figure_style import (
     plain_text,
     styled,
 )
-from wbc_jax.reporting.sweep_tables import METRIC, reference_name
+from wbc_jax.reporting.sweep_measures import Measures
+from wbc_jax.reporting.sweep_tables import reference_name
 
 COSTS = {
     "num_layers": "Layers (convolutions and dense)",
@@ -50,16 +50,17 @@ Settings = Sequence[Mapping[str, Any]]
 
 
 @styled
-def accuracy_against(settings: Settings, *, reference: str, title: str = "") -> Figure:
+def costs(settings: Settings, measures: Measures, *, reference: str, title: str = "") -> Figure:
     """Draws test accuracy against each cost, with 95 % intervals; the reference stands out.
 
     Args:
-        settings: as in sweep.json: `rank`, `name`, `image`, and the costs.
+        settings: as in sweep.json: `rank`, `name`, the figures, and the costs.
+        measures: of the sweep's task; what is accuracy here is the first of them.
         reference: name of the setting that the others are compared with.
         title: a heading; empty for none.
     """
     figure = new_figure(7.2, 6.4)
-    accuracies = [one["image"][METRIC] for one in settings]
+    accuracies = [measures.main.of(one) for one in settings]
     for axes, (cost, label) in zip(figure.subplots(2, 2).ravel(), COSTS.items(), strict=True):
         values = np.array([_cost(one, cost) for one in settings], np.float64)
         looks = [VERMILLION if one["name"] == reference else BLUE for one in settings]
@@ -83,11 +84,15 @@ def accuracy_against(settings: Settings, *, reference: str, title: str = "") -> 
         else:
             if values.max() > 3 * values.min():
                 axes.set_xscale("log")
-                axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+                # Within a decade more of them, or there would be one and matplotlib places its own.
+                is_short = values.max() < 10 * values.min()
+                subs = (1.0, 2.0, 3.0, 5.0) if is_short else (1.0, 3.0)
+                axes.xaxis.set_major_locator(LogLocator(subs=subs))
                 axes.xaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.margins(x=0.1)
-        _accuracy_axis(axes)
+        axes.set_ylabel(f"{measures.axis}, test (%)")
+        in_percent(axes.yaxis)
     of_many = " (the best, the worst and the reference)" if len(settings) > _MOST_RANKS else ""
     note = f"Numbers: places in the table{of_many}. Square: the reference"
     figure.suptitle(f"{title}\n{note}".strip(), fontsize=8)
@@ -100,13 +105,16 @@ def _is_named(one: Mapping[str, Any], settings: Settings, reference: str) -> boo
 
 
 @styled
-def learning_curves(settings: Settings, *, reference: str, title: str = "") -> Figure:
+def learning_curves(
+    settings: Settings, measures: Measures, *, reference: str, title: str = ""
+) -> Figure:
     """Draws test accuracy per epoch: the mean over the seeds, and from least to most.
 
     Of many settings the best are drawn in colour, with the reference; the others in grey.
 
     Args:
         settings: the same, with `curves`: the accuracy of each epoch, by seed.
+        measures: of the sweep's task.
         reference: name of the setting that the others are compared with.
         title: a heading; empty for none.
     """
@@ -132,24 +140,27 @@ def learning_curves(settings: Settings, *, reference: str, title: str = "") -> F
             label=plain_text(f"{one['rank']}  {one['name']}"),
             clip_on=False,
         )
-    epoch_axis(axes, "Categorical accuracy, test", is_accuracy=True)
+    epoch_axis(axes, f"{measures.axis}, test", is_accuracy=True)
     axes.set_title(title)
     figure.legend(loc="outside lower center", ncols=1 if max(map(len, shown)) > 40 else 2)
     return figure
 
 
 @styled
-def parallel_coordinates(settings: Settings, fields: Sequence[str], *, title: str = "") -> Figure:
+def parallel_coordinates(
+    settings: Settings, fields: Sequence[str], measures: Measures, *, title: str = ""
+) -> Figure:
     """Draws every setting as a line through its values, coloured by its accuracy.
 
     Args:
         settings: the same, with `fields`: values of the fields that differ, as text.
         fields: names of these.
+        measures: of the sweep's task.
         title: a heading; empty for none.
     """
     figure = new_figure(max(6.0, 1.7 * (len(fields) + 1)), 4.2)
     axes = figure.add_subplot()
-    accuracies = np.array([one["image"][METRIC]["mean"] for one in settings])
+    accuracies = np.array([measures.main.of(one)["mean"] for one in settings])
     norm = Normalize(accuracies.min(), max(accuracies.max(), accuracies.min() + 1e-3))
     colours = colormaps["cividis"]
     heights = []
@@ -176,30 +187,31 @@ def parallel_coordinates(settings: Settings, fields: Sequence[str], *, title: st
         axes.plot(range(len(fields) + 1), line, color=colours(norm(accuracies[one])), lw=1.3)
     axes.vlines(range(len(fields) + 1), 0, 1, color=BLACK, linewidth=0.8)
     names = [plain_text(name.rpartition(".")[2]) for name in fields]
-    axes.set_xticks(range(len(fields) + 1), [*names, "accuracy"])
+    axes.set_xticks(range(len(fields) + 1), [*names, measures.noun])
     axes.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.15, len(fields) + 0.15))
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.set_title(title)
     bar = figure.colorbar(ScalarMappable(norm, colours), ax=axes)
-    bar.set_label("Categorical accuracy, test, mean over the seeds (%)")
+    bar.set_label(f"{measures.axis}, test, mean over the seeds (%)")
     in_percent(bar.ax.yaxis)
     return figure
 
 
 @styled
-def differences(settings: Settings, *, title: str = "") -> Figure:
+def differences(settings: Settings, measures: Measures, *, title: str = "") -> Figure:
     """Draws how far each setting lies above its reference, seed by seed, with 95 % intervals.
 
     Args:
         settings: the same, with `difference` from the setting `against`; None for a reference.
+        measures: of the sweep's task.
         title: a heading; empty for none.
     """
     others = [one for one in settings if one["difference"] is not None]
     figure = new_figure(7.2, 1.3 + 0.28 * len(others))
     axes = figure.add_subplot()
     for place, one in enumerate(others):
-        summary = one["difference"]["image"][METRIC]
+        summary = measures.main.of(one["difference"])
         axes.hlines(place, *summary["interval"], color=BLUE, linewidth=1.4)
         axes.plot(summary["mean"], place, "o", color=BLUE, ms=5)
         seeds = list(summary["per_seed"].values())
@@ -213,7 +225,7 @@ def differences(settings: Settings, *, title: str = "") -> Figure:
     axes.set_title(title)
     other = reference_name(others) or "its reference"
     figure.supxlabel(
-        plain_text(f"Test accuracy less that of {other} (percentage points)"), fontsize=9
+        plain_text(f"Test {measures.noun} less that of {other} (percentage points)"), fontsize=9
     )
     return figure
 
@@ -232,11 +244,6 @@ def _cost(setting: Mapping[str, Any], name: str) -> float:
 def _mean_curve(setting: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     curves = np.array(list(setting["curves"].values()), np.float64)
     return np.arange(1, curves.shape[1] + 1), curves.mean(axis=0)
-
-
-def _accuracy_axis(axes: Axes) -> None:
-    axes.set_ylabel("Categorical accuracy, test (%)")
-    in_percent(axes.yaxis)
 
 
 def _order(text: str) -> tuple[int, float, str]:

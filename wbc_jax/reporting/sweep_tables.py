@@ -1,7 +1,7 @@
 """A sweep's table for spreadsheets and for papers.
 
-write_text(path, to_csv(settings, fields))
-write_text(path, to_latex(settings, caption="..."))
+write_text(path, to_csv(settings, fields, measures))
+write_text(path, to_latex(settings, measures, caption="..."))
 """
 
 import re
@@ -10,10 +10,9 @@ from typing import Any
 
 from wbc_jax.reporting.csv_text import csv_text
 from wbc_jax.reporting.number_text import grouped
-from wbc_jax.reporting.pooled_text import figure_text, points_text
+from wbc_jax.reporting.pooled_text import points_text
+from wbc_jax.reporting.sweep_measures import Measures
 
-METRIC = "categorical_accuracy"  # the one that settings are sorted, drawn and judged by
-_METRICS = (METRIC, "balanced_accuracy", "macro_f1")
 _COSTS = ("num_layers", "num_params", "multiply_adds")
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -24,29 +23,31 @@ _SPECIAL = {
 }
 
 
-def to_csv(settings: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> str:
+def to_csv(settings: Sequence[Mapping[str, Any]], fields: Sequence[str], measures: Measures) -> str:
     """Returns one line per setting, unrounded; shares in [0, 1], seconds.
 
     Args:
         settings: as in sweep.json.
         fields: names of the config's fields that differ.
+        measures: of the sweep's task.
     """
-    return csv_text([_csv_row(one, fields) for one in settings])
+    return csv_text([_csv_row(one, fields, measures) for one in settings])
 
 
-def _csv_row(one: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+def _csv_row(one: Mapping[str, Any], fields: Sequence[str], measures: Measures) -> dict[str, Any]:
+    units = f"num_{measures.counted}"
     row = {"setting": one["name"], "config": one["config"], "model": one["model"]}
     row |= {"dataset": one["dataset"], "protocol": one["protocol"], "is_leaky": one["is_leaky"]}
     row |= {name: one["fields"][name] for name in fields}
-    row |= {"seeds": " ".join(map(str, one["seeds"])), "num_smears": one["num_smears"]}
+    row |= {"seeds": " ".join(map(str, one["seeds"])), units: one[units]}
     row |= {name: one[name] for name in _COSTS}
     row["wall_seconds"] = one["wall_seconds"]["mean"]
-    for level in ("image", "smear"):
-        for name in _METRICS:
+    for level, names in measures.listed.items():
+        for name in names:
             row |= _columns(f"{level}_{name}", one[level][name])
     difference = one["difference"]
     row["against"] = "" if difference is None else one["against"]
-    row |= _columns("difference", difference and difference["image"][METRIC])
+    row |= _columns("difference", difference and measures.main.of(difference))
     return row
 
 
@@ -59,22 +60,24 @@ def _columns(name: str, summary: Mapping[str, Any] | None) -> dict[str, Any]:
     )
 
 
-def to_latex(settings: Sequence[Mapping[str, Any]], *, caption: str) -> str:
+def to_latex(settings: Sequence[Mapping[str, Any]], measures: Measures, *, caption: str) -> str:
     """Returns a table for a paper, with the rules of the package booktabs.
 
     Args:
         settings: as in sweep.json.
+        measures: of the sweep's task.
         caption: what was trained on what, in plain text.
     """
-    heading = "Setting & Parameters & Accuracy, images & Accuracy, smears & Difference"
+    titles = [measure.title for measure in measures.shown]
+    heading = " & ".join(["Setting", "Parameters", *map(latex, titles), "Difference"])
     has_one = reference_name(settings) is not None
     rows = [
         " & ".join(
             [
                 latex(one["name"]),
                 grouped(one["num_params"]),
-                *(latex(figure_text(one[level][METRIC])) for level in ("image", "smear")),
-                latex(_difference(one, is_named=not has_one)),
+                *(latex(measure.text(one)) for measure in measures.shown),
+                latex(_difference(one, measures, is_named=not has_one)),
             ]
         )
         for one in settings
@@ -84,7 +87,7 @@ def to_latex(settings: Sequence[Mapping[str, Any]], *, caption: str) -> str:
         r"\begin{table}",
         r"\centering",
         f"\\caption{{{latex(caption)}}}",
-        r"\begin{tabular}{lrlll}",
+        rf"\begin{{tabular}}{{lr{'l' * len(titles)}l}}",
         r"\toprule",
         rf"{heading} \\",
         r"\midrule",
@@ -104,10 +107,10 @@ def reference_name(settings: Sequence[Mapping[str, Any]]) -> str | None:
     return str(names.pop()) if len(names) == 1 else None
 
 
-def _difference(one: Mapping[str, Any], *, is_named: bool) -> str:
+def _difference(one: Mapping[str, Any], measures: Measures, *, is_named: bool) -> str:
     if one["difference"] is None:
         return points_text(None)
-    text = points_text(one["difference"]["image"][METRIC])
+    text = points_text(measures.main.of(one["difference"]))
     return f"{text} from {one['against']}" if is_named else text
 
 

@@ -4,7 +4,7 @@ seeds = Seeds(rows, columns, kinds, scores)
 KINDS[seeds.kinds[0]]       # "WBC"
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,12 @@ class Seeds(NamedTuple):
     columns: Float32[np.ndarray, " n"]
     kinds: Int32[np.ndarray, " n"]
     scores: Float32[np.ndarray, " n"]
+
+
+def above(seeds: Seeds, thresholds: Sequence[float]) -> Seeds:
+    """Returns the seeds whose score reaches their kind's threshold."""
+    kept = seeds.scores >= np.array(thresholds, np.float32)[seeds.kinds]
+    return Seeds(*(values[kept] for values in seeds))
 
 
 def to_own_pixels(seeds: Seeds, size: tuple[int, int], own: tuple[int, int]) -> Seeds:

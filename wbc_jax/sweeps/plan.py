@@ -13,7 +13,7 @@ from wbc_jax.reporting.number_text import duration, grouped
 from wbc_jax.sweeps.trials import Trial
 from wbc_jax.training.config_rules import require_valid
 from wbc_jax.training.describe_model import layers_of
-from wbc_jax.training.prepare_data import task_name
+from wbc_jax.training.prepare_data import classes_and_input
 
 _MOST_SHOWN = 10
 _WEIGHTED = ("convolution", "dense")
@@ -65,14 +65,8 @@ def describe_settings(trials: Sequence[Trial]) -> dict[str, Facts]:
 
 def _describe(trial: Trial, known: dict[str, Facts]) -> Facts:
     config = trial.config
-    if task_name(config) != "classification":
-        raise UserError(
-            f"{trial.setting.config} is of the task {task_name(config)!r} and a sweep compares "
-            "classifiers; train its runs one by one"
-        )
     require_valid(config)
-    seen = (config.data.protocol, config.data.num_classes, config.data.image_size)
-    key = repr((config.model.to_dict(), *seen))
+    key = repr((config.model.to_dict(), classes_and_input(config)))
     if key not in known:
         layers = layers_of(config)
         kinds = count_kinds(layers)

@@ -17,9 +17,10 @@ from wbc_jax import run_names
 from wbc_jax.errors import UserError
 from wbc_jax.nested import flatten
 from wbc_jax.sweeps.definition import Setting, Sweep, load_config
+from wbc_jax.training.prepare_data import task_name
 from wbc_jax.training.run_directory import RunDirectory
 
-_DECIDE_THE_TEST = ("data.protocol", "data.num_classes", "data.fold")
+_DECIDE_THE_TEST = ("task", "data.protocol", "data.num_classes", "data.fold")
 _LONGEST = 150  # bytes of a folder's name; file systems end at 255, and jobs add to it
 
 
@@ -99,9 +100,12 @@ def _require_one_test(sweep: Sweep, configs: Mapping[str, ConfigDict]) -> None:
 
     All settings stand in one table, by rank.
     """
-    theirs = flatten(configs[sweep.reference].to_dict())
-    for title, config in configs.items():
-        ours = flatten(config.to_dict())
+    fields = {
+        title: flatten(config.to_dict()) | {"task": task_name(config)}
+        for title, config in configs.items()
+    }
+    theirs = fields[sweep.reference]
+    for title, ours in fields.items():
         for name in _DECIDE_THE_TEST:
             if ours.get(name) != theirs.get(name):
                 raise UserError(

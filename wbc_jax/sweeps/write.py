@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.paired import paired_difference, verdict
-from wbc_jax.evaluation.pool import pool_setting, require_same_data
-from wbc_jax.evaluation.pooled_figures import INTERVALS, over_seeds
+from wbc_jax.evaluation.paired import Answers, paired_difference, verdict
+from wbc_jax.evaluation.pool import require_same_data
+from wbc_jax.evaluation.seed_resamples import over_seeds
 from wbc_jax.nested import flatten
-from wbc_jax.reporting.epochs import metric_values
-from wbc_jax.reporting.run_files import Predictions, Run, read_predictions, read_run
+from wbc_jax.reporting.run_files import Run
+from wbc_jax.reporting.sweep_measures import MEASURES
 from wbc_jax.reporting.sweep_page import write_sweep_page
-from wbc_jax.reporting.sweep_tables import METRIC
 from wbc_jax.sweeps.cost import wall_seconds
 from wbc_jax.sweeps.definition import Sweep
+from wbc_jax.sweeps.judging import JUDGING
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
 from wbc_jax.training.environment import given_command
+from wbc_jax.training.prepare_data import task_name
 
 
 class Finished(NamedTuple):
@@ -30,12 +31,12 @@ class Finished(NamedTuple):
 
     Attributes:
         run: its files.
-        predictions: of its test images.
+        answers: to its test.
         seconds: what it took.
     """
 
     run: Run
-    predictions: Predictions
+    answers: Answers
     seconds: float
 
 
@@ -49,8 +50,9 @@ def read_finished(trials: Sequence[Trial]) -> tuple[dict[Path, Finished], dict[P
     for trial in trials:
         if trial.is_finished():
             try:
-                run = read_run(trial.workdir)
-                left = Finished(run, read_predictions(run), wall_seconds(trial))
+                judging = JUDGING[task_name(trial.config)]
+                run = judging.read_run(trial.workdir)
+                left = Finished(run, judging.read_answers(run), wall_seconds(trial))
                 finished[trial.workdir] = left
             except UserError as error:
                 unreadable[trial.workdir] = str(error)
@@ -82,22 +84,24 @@ def write_sweep(
         UserError: the runs saw different images.
     """
     runs: dict[str, list[Run]] = {}
-    answers: dict[str, dict[int, Predictions]] = {}
+    answers: dict[str, dict[int, Answers]] = {}
     seconds: dict[str, dict[int, float]] = {}
     configs: dict[str, dict[str, Any]] = {}
     for trial in trials:
         if own := finished.get(trial.workdir):
             runs.setdefault(trial.setting.title, []).append(own.run)
-            answers.setdefault(trial.setting.title, {})[trial.seed] = own.predictions
+            answers.setdefault(trial.setting.title, {})[trial.seed] = own.answers
             seconds.setdefault(trial.setting.title, {})[trial.seed] = own.seconds
             configs[trial.setting.title] = flatten(trial.config.to_dict())
     require_same_data([of_setting[0] for of_setting in runs.values()])
+    task = task_name(trials[0].config)
     fields = _fields(sweep, configs)
     settings = [
-        _figures(runs[setting.title], seconds[setting.title])
+        _figures(task, runs[setting.title], answers[setting.title])
         | asdict(facts[setting.title])
-        | _comparison(setting.title, setting.against or sweep.reference, answers)
+        | _comparison(task, setting.title, setting.against or sweep.reference, answers)
         | {
+            "wall_seconds": over_seeds(seconds[setting.title]),
             "name": setting.title,
             "place": place,
             "config": setting.config,
@@ -106,7 +110,7 @@ def write_sweep(
         for place, setting in enumerate(sweep.settings)
         if setting.title in runs
     ]
-    settings.sort(key=lambda one: -one["image"][METRIC]["mean"])
+    settings.sort(key=MEASURES[task].main.place_key)
     for rank, one in enumerate(settings, start=1):
         one["rank"] = rank
     content = {
@@ -114,39 +118,31 @@ def write_sweep(
         "question": sweep.question,
         "command": f"python {given_command()}",
         "folder": str(output),
+        "task": task,
         "reference": sweep.reference,
         "fields": fields,
-        "intervals": INTERVALS,
+        "intervals": JUDGING[task].intervals,
         "settings": settings,
         "trials": [_state(trial, finished, errors) for trial in trials],
     }
     return write_sweep_page(content, output)
 
 
-def _figures(runs: Sequence[Run], seconds: Mapping[int, float]) -> dict[str, Any]:
-    """Returns what the finished runs of a setting have come to, without the others.
-
-    Args:
-        runs: of the setting.
-        seconds: what they took, by seed.
-    """
-    epochs = {run.results["seed"]: run.results["epochs"] for run in runs}
-    return pool_setting(runs) | {
-        "wall_seconds": over_seeds(seconds),
-        "curves": {
-            str(seed): metric_values(own, "test", METRIC).tolist() for seed, own in epochs.items()
-        },
-    }
+def _figures(task: str, runs: Sequence[Run], answers: Mapping[int, Answers]) -> dict[str, Any]:
+    """Returns what the finished runs of a setting have come to, without the others."""
+    judging = JUDGING[task]
+    curves = {str(run.results["seed"]): judging.curve(run) for run in runs}
+    return judging.pool(runs, answers) | {"curves": curves}
 
 
 def _comparison(
-    title: str, against: str, answers: Mapping[str, Mapping[int, Predictions]]
+    task: str, title: str, against: str, answers: Mapping[str, Mapping[int, Answers]]
 ) -> dict[str, Any]:
     """Returns a setting's difference from another, in figures and in words, where there is any."""
     difference, words = None, ""
     if title != against and against in answers:
-        difference = paired_difference(answers[title], answers[against])
-        words = verdict(difference, title, against)
+        difference = paired_difference(answers[title], answers[against], JUDGING[task].resample)
+        words = verdict(difference, title, against, MEASURES[task])
     return {"against": against, "difference": difference, "verdict": words}
 
 

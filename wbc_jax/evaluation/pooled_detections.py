@@ -1,0 +1,148 @@
+"""Figures of a detector's setting over its seeds, and how much they depend on the places.
+
+answers = {0: read_answers(run_of_seed_0), 1: read_answers(run_of_seed_1)}
+pool_detectors(runs, answers)["RBC"]["f1"]    # {"mean": ..., "sd": ..., "interval": ...}
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from wbc_jax import run_names
+from wbc_jax.errors import UserError
+from wbc_jax.evaluation.detection_scores import (
+    FIGURES,
+    METHOD,
+    outcome_figures,
+    outcomes_of,
+)
+from wbc_jax.evaluation.detections import read_detections
+from wbc_jax.evaluation.intervals import one_seed_caution
+from wbc_jax.evaluation.pool import setting_facts
+from wbc_jax.evaluation.seed_resamples import (
+    Resamples,
+    SeedFigure,
+    Units,
+    draw_together,
+    intervals_by,
+)
+from wbc_jax.evaluation.weighted import nan_mean
+from wbc_jax.reporting.epochs import metric_values
+from wbc_jax.reporting.run_files import Run
+from wbc_jax.reporting.run_schema import REPEAT
+from wbc_jax.seeds.seed_points import KINDS, above
+
+INTERVALS = intervals_by(METHOD)
+_BOUNDS = {"count_mae": (0.0, np.inf), "count_bias": (-np.inf, np.inf)}  # others are shares
+
+
+class DetectorAnswers(NamedTuple):
+    """What a detector has found in the pictures of its test.
+
+    Attributes:
+        filenames: of each picture; all different.
+        scenes: the place that each shows.
+        outcomes: of each picture and kind: cells found, seeds false, cells missed.
+    """
+
+    filenames: Shaped[np.ndarray, " n"]
+    scenes: Shaped[np.ndarray, " n"]
+    outcomes: Int[np.ndarray, "n kinds 3"]
+
+    def tested(self) -> frozenset[tuple[Any, ...]]:
+        """Returns every picture with its place and its number of cells of each kind."""
+        cells = self.outcomes[..., 0] + self.outcomes[..., 2]
+        rows = (self.filenames.tolist(), self.scenes.tolist(), map(tuple, cells.tolist()))
+        return frozenset(zip(*rows, strict=True))
+
+
+def read_answers(run: Run) -> DetectorAnswers:
+    """Reads detections.npz of a detector's run.
+
+    Raises:
+        UserError: the file is missing, damaged, or disagrees with results.json.
+    """
+    path = run.path / run_names.DETECTIONS
+    found = read_detections(path)
+    if len(found.filenames) != run.results["num_test"]:
+        raise UserError(
+            f"{path} holds {len(found.filenames)} pictures, but results.json states "
+            f"{run.results['num_test']}; {REPEAT}"
+        )
+    thresholds = tuple(run.results["thresholds"][kind] for kind in KINDS)
+    seeds = [above(one, thresholds) for one in found.seeds]
+    return DetectorAnswers(found.filenames, found.scenes, outcomes_of(seeds, found.cells))
+
+
+def pool_detectors(runs: Sequence[Run], answers: Mapping[int, DetectorAnswers]) -> dict[str, Any]:
+    """Returns the figures of one setting of a detector.
+
+    Args:
+        runs: of the setting, at least one; they differ in the seed only.
+        answers: theirs, by seed.
+
+    Returns:
+        What is known of the setting, and by kind each of `FIGURES`; under "macro" the mean of F1
+        over the kinds that there are.
+
+    Raises:
+        UserError: the runs saw different pictures.
+    """
+    resamples = resample_detectors(answers)
+    return setting_facts(runs) | {
+        "seeds": list(answers),
+        "num_images": [len(own.filenames) for own in answers.values()],
+        "num_scenes": len(resamples.drawn.names),
+        **resamples.pooled(),
+        "notes": [one_seed_caution("scenes")] if len(answers) == 1 else [],
+    }
+
+
+def resample_detectors(seeds: Mapping[int, DetectorAnswers]) -> Resamples:
+    """Returns the figures of a detector in all resamples of places; see `pool_detectors`.
+
+    Args:
+        seeds: answers by seed, at least one.
+    """
+    scenes = {seed: np.unique(own.scenes, return_inverse=True) for seed, own in seeds.items()}
+    drawn = draw_together(
+        {seed: Units(names, np.zeros(len(names), np.intp)) for seed, (names, _) in scenes.items()}
+    )
+    points, resampled = {}, []
+    for seed, answers in seeds.items():
+        _, scene_of = scenes[seed]
+        points[seed] = _levels(answers, np.ones((1, len(scene_of))))
+        resampled.append(_levels(answers, drawn.weights[seed][:, scene_of]))
+    levels = {
+        level: {
+            name: SeedFigure(
+                {seed: float(own[level][name][0]) for seed, own in points.items()},
+                drawn.where_whole([own[level][name] for own in resampled]),
+                _BOUNDS.get(name, (0.0, 1.0)),
+            )
+            for name in figures
+        }
+        for level, figures in resampled[0].items()
+    }
+    return Resamples("scenes", drawn, levels)
+
+
+def _levels(
+    answers: DetectorAnswers, weights: Float[np.ndarray, "r n"]
+) -> dict[str, dict[str, Float[np.ndarray, " r"]]]:
+    """Returns each kind's figures, and their mean F1, for each row of weights of the pictures."""
+    figures = outcome_figures(answers.outcomes, weights)
+    levels = {
+        kind: {name: figures[name][:, place] for name in FIGURES}
+        for place, kind in enumerate(KINDS)
+    }
+    return {"macro": {"f1": nan_mean(figures["f1"])}, **levels}
+
+
+def f1_curve(run: Run) -> list[float]:
+    """Returns F1 on the test after each epoch, the mean over the kinds that there are."""
+    epochs = run.results["epochs"]
+    of_kinds = [metric_values(epochs, "test", f"f1_{kind}") for kind in KINDS]
+    return nan_mean(np.stack(of_kinds, axis=1)).tolist()
