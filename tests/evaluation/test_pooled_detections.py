@@ -71,9 +71,9 @@ def test_one_seed_has_the_intervals_of_its_run(detector_run: Path) -> None:
             np.testing.assert_allclose(figure["interval"], ends[name])
     assert pooled["num_scenes"] == test["intervals"]["num_scenes"]
     assert pooled["num_images"] == [run.results["num_test"]]
-    assert pooled["notes"] == [
+    assert pooled["notes"][0] == (
         "One seed: the intervals are over scenes alone, and another seed may well lie outside."
-    ]
+    )
 
 
 def test_the_curve_is_the_mean_of_the_kinds(detector_run: Path) -> None:
@@ -123,16 +123,55 @@ def test_the_verdict_in_words(ours: tuple[Any, ...], said: str) -> None:
     assert "; 3 seeds, 3 scenes)" in text
 
 
-@pytest.mark.parametrize("changed", ["picture", "place", "cells"])
+def test_a_seed_of_a_kind_that_is_not_there_does_not_decide() -> None:
+    """No platelet is there: one that is found in vain is no reason to average over other kinds."""
+    one_false = answers(*GOOD)
+    one_false.outcomes[0, 2] = (0, 1, 0)
+    ours = dict.fromkeys(range(3), one_false)
+    theirs = {seed: answers(*GOOD) for seed in range(3)}
+    difference = paired_difference(ours, theirs, resample_detectors)
+    assert difference is not None
+    assert difference["macro"]["f1"]["mean"] == 0
+    assert difference["macro"]["f1"]["interval"] == [0, 0]
+
+
+def test_what_so_small_a_test_cannot_tell_is_said(detector_run: Path) -> None:
+    run = read_detector_run(detector_run)
+    notes = pool_detectors([run], {seed: answers(*GOOD) for seed in range(3)})["notes"]
+    assert notes == [
+        "Fewer than 10 test scenes of RBC (3), WBC (3): intervals from so few are too narrow.",
+        "No test scene of Platelets: means are of the others.",
+        "Every cell of WBC is found and none in vain, so no drawing of scenes can show an error: "
+        "there the intervals have no width.",
+    ]
+
+
+@pytest.mark.parametrize("changed", ["picture", "place", "cells", "kind"])
 def test_other_pictures_places_or_cells_cannot_be_compared(changed: str) -> None:
     own = answers(*GOOD)
     other = {
         "picture": own._replace(filenames=np.array(["0.png", "1.png", "2.png", "9.png"])),
         "place": own._replace(scenes=np.array(["b", "a", "a", "b"])),
         "cells": answers((4, 0, 1), *GOOD[1:]),
+        "kind": own._replace(outcomes=own.outcomes[:, ::-1]),
     }[changed]
     with pytest.raises(UserError, match="tested on different images, scenes or labels"):
         paired_difference({0: own}, {0: other}, resample_detectors)
+
+
+@pytest.mark.parametrize("field", ["thresholds", "epochs"])
+def test_a_result_that_lacks_a_kind_is_named(
+    field: str, detector_run: Path, tmp_path: Path
+) -> None:
+    path = Path(shutil.copytree(detector_run, tmp_path / "run"))
+    results = json.loads((path / "results.json").read_text(encoding="utf-8"))
+    if field == "thresholds":
+        results["thresholds"]["WBC"] = None
+    else:
+        del results["epochs"][0]["test"]["f1_WBC"]
+    (path / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    with pytest.raises(UserError, match=r"results\.json.*(thresholds|epochs\[0\]).*WBC"):
+        read_detector_run(path)
 
 
 def test_detections_of_other_pictures_than_the_results_are_refused(

@@ -69,6 +69,16 @@ def test_what_is_missing_is_trained_and_the_page_has_the_figures_of_detectors(
     with (output / "sweep.csv").open(encoding="utf-8", newline="") as csv_file:
         table = {row["setting"]: row for row in csv.DictReader(csv_file)}
     for kind, figures in kinds.items():
-        assert float(table["done before"][f"{kind}_f1_mean"]) == figures["f1"]
-        assert float(table["done before"][f"{kind}_count_mae_mean"]) == figures["count_mae"]
+        for name in ("precision", "recall", "f1", "count_mae", "count_bias"):
+            assert float(table["done before"][f"{kind}_{name}_mean"]) == figures[name]
+    (row,) = (row for row in rows if row[1] == "done before")
+    ends = results["test"]["intervals"]["per_kind"]["RBC"]
+    low, high = (100 * end for end in ends["f1"])
+    assert row[-5].replace(
+        "\xa0", " "
+    ) == f"{kinds['RBC']['f1']:.1%} [{low:.1f}, {high:.1f}]".replace("%", " %")
+    low, high = ends["count_mae"]
+    assert (
+        row[-2].replace("\xa0", " ") == f"{kinds['RBC']['count_mae']:.2f} [{low:.2f}, {high:.2f}]"
+    )
     assert float(table["less"]["difference_mean"]) == means["less"] - means["done before"]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.sweeps.finished_sweep import (
 from wbc_jax.errors import UserError
 from wbc_jax.reporting import sweep_page
 from wbc_jax.reporting.figure_files import SavedFigure
+from wbc_jax.reporting.number_text import NO_VALUE
+from wbc_jax.reporting.pooled_text import figure_text
 from wbc_jax.reporting.sweep_measures import MEASURES
 from wbc_jax.reporting.sweep_tables import latex, to_latex
 from wbc_jax.sweeps.definition import Setting, Sweep
@@ -196,6 +199,23 @@ def test_latex_does_not_take_a_name_for_an_option_of_the_line_before(tmp_path: P
     text = to_latex(content["settings"], MEASURES["classification"], caption="")
     assert "\n{}[b] second & " in text
     assert "\n{}* third & " in text
+
+
+def test_what_is_best_stands_first_and_what_is_not_defined_last() -> None:
+    share, *_, error = MEASURES["detection"].shown
+    for measure, best in ((share, 0.9), (error, 0.2)):
+        others = (0.5, math.nan)
+        settings = [{measure.level: {measure.name: {"mean": mean}}} for mean in (*others, best)]
+        order = sorted(range(3), key=lambda place: measure.place_key(settings[place]))
+        assert order == [2, 0, 1]
+
+
+def test_a_count_error_is_no_share() -> None:
+    figure = {"mean": 3.168, "sd": 0.251, "interval": [2.63, 3.8249]}
+    assert figure_text(figure, is_share=False) == "3.17 ± 0.25 [2.63, 3.82]"
+    assert figure_text(figure | {"sd": None}, is_share=False) == "3.17 [2.63, 3.82]"
+    undefined = {"mean": math.nan, "sd": math.nan, "interval": [math.nan] * 2}
+    assert {figure_text(undefined), figure_text(undefined, is_share=False)} == {NO_VALUE}
 
 
 def test_latex_has_the_signs_of_mathematics() -> None:

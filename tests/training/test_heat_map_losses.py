@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from wbc_jax.training.heat_map_losses import HEAT_MAP_LOSSES, HeatMaps, cross_entropy, focal
+from wbc_jax.training.heat_map_losses import (
+    HEAT_MAP_LOSSES,
+    HeatMaps,
+    cross_entropy,
+    focal,
+    quality_focal,
+)
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(0, 2, (2, 4, 5, 3)).astype(np.float32)
@@ -25,6 +31,14 @@ def written_out(logits: np.ndarray, maps: np.ndarray) -> np.ndarray:
 def test_focal_is_the_published_formula() -> None:
     loss = focal(jnp.asarray(LOGITS), HeatMaps(jnp.asarray(MAPS), ALL_KNOWN))
     np.testing.assert_allclose(loss, written_out(LOGITS, MAPS), rtol=1e-5)
+
+
+def test_quality_focal_is_the_published_formula() -> None:
+    loss = quality_focal(jnp.asarray(LOGITS), HeatMaps(jnp.asarray(MAPS), ALL_KNOWN))
+    p, y = 1 / (1 + np.exp(-LOGITS.astype(np.float64))), MAPS.astype(np.float64)
+    values = -(np.abs(y - p) ** 2) * ((1 - y) * np.log(1 - p) + y * np.log(p))
+    cells = (MAPS == 1).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(loss, values.sum(axis=(1, 2, 3)) / cells, rtol=1e-5)
 
 
 def test_cross_entropy_is_zero_for_the_maps_themselves_and_above_elsewhere() -> None:

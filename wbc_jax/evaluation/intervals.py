@@ -110,9 +110,13 @@ def cautions(
             "the intervals are wider than they had to be."
         )
     else:
-        found += _few_smears(smears_per_class)
-    if absent := [name for name, count in smears_per_class.items() if count == 0]:
-        found.append(f"No test smear of {', '.join(absent)}: figures are of the other classes.")
+        if single := [name for name, count in smears_per_class.items() if count == 1]:
+            found.append(
+                f"There is a single test smear of {', '.join(single)}: within such a class nothing "
+                "can be drawn anew, so the intervals say nothing of it and are too narrow."
+            )
+        found += few_cautions({n: c for n, c in smears_per_class.items() if c > 1}, "smears")
+    found += absent_cautions(smears_per_class, "smears")
     if num_wrong == 0:
         total = sum(smears_per_class.values())
         most = 100 * min(1.0, 3 / max(total, 1))
@@ -135,17 +139,23 @@ def one_seed_caution(counted: str) -> str:
     )
 
 
-def _few_smears(smears_per_class: Mapping[str, int]) -> list[str]:
-    found = []
-    if single := [name for name, count in smears_per_class.items() if count == 1]:
-        found.append(
-            f"There is a single test smear of {', '.join(single)}: within such a class nothing "
-            "can be drawn anew, so the intervals say nothing of it and are too narrow."
-        )
-    few = {name: count for name, count in smears_per_class.items() if 1 < count < _FEW}
-    if few:
-        listed = ", ".join(f"{name} ({count})" for name, count in few.items())
-        found.append(
-            f"Fewer than {_FEW} test smears of {listed}: intervals from so few are too narrow."
-        )
-    return found
+def few_cautions(units_per_class: Mapping[str, int], counted: str) -> list[str]:
+    """Returns what must be known of classes, or kinds of cells, that only few units show.
+
+    Args:
+        units_per_class: number of test smears, or scenes, by class.
+        counted: what these are, in the plural.
+    """
+    few = {name: count for name, count in units_per_class.items() if 0 < count < _FEW}
+    if not few:
+        return []
+    listed = ", ".join(f"{name} ({count})" for name, count in few.items())
+    return [f"Fewer than {_FEW} test {counted} of {listed}: intervals from so few are too narrow."]
+
+
+def absent_cautions(units_per_class: Mapping[str, int], counted: str) -> list[str]:
+    """Returns the same of those that none shows."""
+    absent = [name for name, count in units_per_class.items() if count == 0]
+    if not absent:
+        return []
+    return [f"No test {counted[:-1]} of {', '.join(absent)}: means are of the others."]

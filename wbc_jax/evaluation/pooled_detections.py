@@ -19,7 +19,7 @@ from wbc_jax.evaluation.detection_scores import (
     outcomes_of,
 )
 from wbc_jax.evaluation.detections import read_detections
-from wbc_jax.evaluation.intervals import one_seed_caution
+from wbc_jax.evaluation.intervals import absent_cautions, few_cautions, one_seed_caution
 from wbc_jax.evaluation.pool import setting_facts
 from wbc_jax.evaluation.seed_resamples import (
     Resamples,
@@ -53,9 +53,13 @@ class DetectorAnswers(NamedTuple):
 
     def tested(self) -> frozenset[tuple[Any, ...]]:
         """Returns every picture with its place and its number of cells of each kind."""
-        cells = self.outcomes[..., 0] + self.outcomes[..., 2]
-        rows = (self.filenames.tolist(), self.scenes.tolist(), map(tuple, cells.tolist()))
-        return frozenset(zip(*rows, strict=True))
+        cells = map(tuple, self.num_cells.tolist())
+        return frozenset(zip(self.filenames.tolist(), self.scenes.tolist(), cells, strict=True))
+
+    @property
+    def num_cells(self) -> Int[np.ndarray, "n kinds"]:
+        """How many there are in each picture, by kind."""
+        return self.outcomes[..., 0] + self.outcomes[..., 2]
 
 
 def read_answers(run: Run) -> DetectorAnswers:
@@ -84,8 +88,8 @@ def pool_detectors(runs: Sequence[Run], answers: Mapping[int, DetectorAnswers]) 
         answers: theirs, by seed.
 
     Returns:
-        What is known of the setting, and by kind each of `FIGURES`; under "macro" the mean of F1
-        over the kinds that there are.
+        What is known of the setting, and by kind each of `FIGURES`, NaN where any seed leaves it
+        undefined; under "macro" the mean of F1 over the kinds of which there are cells.
 
     Raises:
         UserError: the runs saw different pictures.
@@ -96,8 +100,28 @@ def pool_detectors(runs: Sequence[Run], answers: Mapping[int, DetectorAnswers]) 
         "num_images": [len(own.filenames) for own in answers.values()],
         "num_scenes": len(resamples.drawn.names),
         **resamples.pooled(),
-        "notes": [one_seed_caution("scenes")] if len(answers) == 1 else [],
+        "notes": _cautions(list(answers.values())),
     }
+
+
+def _cautions(seeds: Sequence[DetectorAnswers]) -> list[str]:
+    """Returns what a reader of the intervals must know of this test, one sentence each."""
+    scenes = np.concatenate([own.scenes for own in seeds])
+    outcomes = np.concatenate([own.outcomes for own in seeds])
+    has_cells = outcomes[..., [0, 2]].sum(axis=-1) > 0
+    num_scenes = {
+        kind: len(np.unique(scenes[has_cells[:, place]])) for place, kind in enumerate(KINDS)
+    }
+    found = [one_seed_caution("scenes")] if len(seeds) == 1 else []
+    found += few_cautions(num_scenes, "scenes") + absent_cautions(num_scenes, "scenes")
+    is_perfect = has_cells.any(axis=0) & ~outcomes[..., 1:].any(axis=(0, 2))
+    perfect = [kind for kind, is_so in zip(KINDS, is_perfect, strict=True) if is_so]
+    if perfect:
+        found.append(
+            f"Every cell of {', '.join(perfect)} is found and none in vain, so no drawing of "
+            "scenes can show an error: there the intervals have no width."
+        )
+    return found
 
 
 def resample_detectors(seeds: Mapping[int, DetectorAnswers]) -> Resamples:
@@ -132,17 +156,23 @@ def resample_detectors(seeds: Mapping[int, DetectorAnswers]) -> Resamples:
 def _levels(
     answers: DetectorAnswers, weights: Float[np.ndarray, "r n"]
 ) -> dict[str, dict[str, Float[np.ndarray, " r"]]]:
-    """Returns each kind's figures, and their mean F1, for each row of weights of the pictures."""
+    """Returns each kind's figures, and their mean F1, for each row of weights of the pictures.
+
+    The mean is over kinds of which there are cells, whatever was found: a false seed more must not
+    decide what a setting is judged by.
+    """
     figures = outcome_figures(answers.outcomes, weights)
+    f1_of_known = np.where(weights @ answers.num_cells > 0, figures["f1"], np.nan)
     levels = {
         kind: {name: figures[name][:, place] for name in FIGURES}
         for place, kind in enumerate(KINDS)
     }
-    return {"macro": {"f1": nan_mean(figures["f1"])}, **levels}
+    return {"macro": {"f1": nan_mean(f1_of_known)}, **levels}
 
 
 def f1_curve(run: Run) -> list[float]:
-    """Returns F1 on the test after each epoch, the mean over the kinds that there are."""
-    epochs = run.results["epochs"]
-    of_kinds = [metric_values(epochs, "test", f"f1_{kind}") for kind in KINDS]
+    """Returns F1 on the test after each epoch, the mean over kinds of which there are cells."""
+    epochs, per_kind = run.results["epochs"], run.results["test"]["per_kind"]
+    known = [kind for kind in KINDS if per_kind[kind]["support"] > 0]
+    of_kinds = [metric_values(epochs, "test", f"f1_{kind}") for kind in known]
     return nan_mean(np.stack(of_kinds, axis=1)).tolist()

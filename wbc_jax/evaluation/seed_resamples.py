@@ -200,7 +200,10 @@ def seed_widening(num_seeds: int) -> float:
 
 
 def over_seeds(per_seed: Mapping[int, float]) -> dict[str, Any]:
-    """Returns `mean`, `sd` (None for a single seed) and the values `per_seed`."""
+    """Returns `mean`, `sd` (None for a single seed) and the values `per_seed`.
+
+    What one seed leaves undefined, NaN, has no mean.
+    """
     values = np.array(list(per_seed.values()))
     return {
         "mean": float(values.mean()),

@@ -3,6 +3,7 @@
 figure_text({"mean": 0.84, "sd": 0.06, "interval": [0.76, 0.9]})     # "84.0 ± 6.0 % [76.0, 90.0]"
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,7 +21,12 @@ INTERVAL = (
 
 
 def figure_text(summary: Mapping[str, Any], *, is_share: bool = True) -> str:
-    """Returns mean, deviation where there is one, and interval of a share or of another number."""
+    """Returns mean, deviation where there is one, and interval of a share or of another number.
+
+    Where any seed leaves the figure undefined, a dash.
+    """
+    if summary["mean"] is None or math.isnan(summary["mean"]):
+        return NO_VALUE
     ends = interval(summary["interval"], is_share=is_share, decimals=1 if is_share else 2)
     if not is_share:
         spread = "" if summary["sd"] is None else f" ± {number(summary['sd'], 2)}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wbc_jax import run_names
+from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.errors import UserError
 
 REPEAT = "move the run's folder away and run it again with the same config"
@@ -150,13 +151,18 @@ DETECTOR_SCHEMAS: dict[str, Any] = {
     run_names.RESULTS: {
         **{name: _RESULTS[name] for name in _OF_EVERY_TASK},
         "task": str,
-        "thresholds": {"*": _Number},
+        "thresholds": dict.fromkeys(CELL_KINDS, (int, float)),
         "band_statistics": _RESULTS["band_statistics?"],
         "epochs": [
-            {"epoch": int, "seconds": _Number, "train": {"*": _Number}, "test": {"*": _Number}}
+            {
+                "epoch": int,
+                "seconds": _Number,
+                "train": {"*": _Number},
+                "test": {"*": _Number, **{f"f1_{kind}": _Number for kind in CELL_KINDS}},
+            }
         ],
         "test": {
-            "per_kind": {"*": _FOUND},
+            "per_kind": dict.fromkeys(CELL_KINDS, _FOUND),
             "counts": {"*": {"true": [int], "found": [int]}},
             "radius_curve": {"*": [_Number], "radii": [_Number]},
             "with_red_cells": {"num_pictures": int, "per_kind?": {"*": {"*": _Number}}},

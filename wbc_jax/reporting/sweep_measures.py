@@ -104,8 +104,8 @@ MEASURES = {
         counted="scenes",
         definitions=(
             "F1 = 2 x found / (cells + seeds), by kind; a cell is found by the seed that is paired "
-            "with it, one to one and within half the shorter side of its box. Count error: found "
-            "less annotated, mean absolute, cells per picture.",
+            "with it, one to one and within half the shorter side of its box. Count error: seeds "
+            "less cells, mean absolute, per picture.",
             "Mean ± standard deviation over the seeds of the training. In brackets: 95 % interval "
             "of that mean, by bootstrap over scenes, which are places (pictures of one place are "
             "drawn together and for all seeds at once), and over seeds, made wider where seeds are "

@@ -18,13 +18,6 @@ from wbc_jax.reporting.sweep_measures import MEASURES, Measures
 from wbc_jax.reporting.sweep_tables import reference_name, to_csv, to_latex
 
 _FEW = 6  # settings from which on parallel coordinates show more than the table
-_DEFINITIONS = (
-    "Against the reference: the difference seed by seed, in percentage points. Both are tested on "
-    "the same images, which are drawn for both at once; so this interval, and not whether the two "
-    "others overlap, says whether they differ.",
-    "Layers are convolutions and dense layers; multiply-adds are those of one image forward. Wall "
-    "time is that of a run on the machine it was trained on, to the end of its last epoch.",
-)
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
         tested_on=_tested_on(settings, measures),
         against=reference_name(settings) or "its reference",
         remarks=_remarks(content),
-        definitions=(*measures.definitions, *_DEFINITIONS),
+        definitions=_definitions(measures),
         headings=_headings(fields, measures),
         rows=[_row(one, fields, measures) for one in settings],
         orders=_orders(settings, measures),
@@ -76,6 +69,19 @@ def write_sweep_page(content: Mapping[str, Any], output: Path) -> Path:
     path = output / "sweep.html"
     write_text(path, page)
     return path
+
+
+def _definitions(measures: Measures) -> list[str]:
+    return [
+        *measures.definitions,
+        "Against the reference: the difference seed by seed, in percentage points of "
+        f"{measures.main_in_words}. Both are tested on the same {measures.pictured}, and "
+        f"{measures.counted} are drawn for both at once; so this interval, and not whether the two "
+        "others overlap, says whether they differ.",
+        "Layers are convolutions and dense layers; multiply-adds are those of one of the "
+        f"{measures.pictured} forward. Wall time is that of a run on the machine it was trained "
+        "on, to the end of its last epoch.",
+    ]
 
 
 def _caption(content: Mapping[str, Any]) -> str:

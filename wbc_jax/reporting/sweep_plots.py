@@ -41,7 +41,7 @@ from wbc_jax.reporting.sweep_tables import reference_name
 COSTS = {
     "num_layers": "Layers (convolutions and dense)",
     "num_params": "Parameters",
-    "multiply_adds": "Multiply-adds per image",
+    "multiply_adds": "Multiply-adds, forward",
     "wall_seconds": "Wall time of a run (s)",
 }
 _MOST_CURVES = 8

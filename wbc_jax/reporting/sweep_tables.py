@@ -24,7 +24,7 @@ _SPECIAL = {
 
 
 def to_csv(settings: Sequence[Mapping[str, Any]], fields: Sequence[str], measures: Measures) -> str:
-    """Returns one line per setting, unrounded; shares in [0, 1], seconds.
+    """Returns one line per setting, unrounded; shares in [0, 1], cells per picture, seconds.
 
     Args:
         settings: as in sweep.json.

@@ -45,6 +45,26 @@ def focal(logits: Float[Array, "b h w k"], target: HeatMaps) -> Float[Array, " b
     return _per_cell(jnp.where(target.maps >= 1, at_centre, elsewhere), target)
 
 
+def quality_focal(logits: Float[Array, "b h w k"], target: HeatMaps) -> Float[Array, " b"]:
+    """The focal loss of hills, by the number of cells: cross-entropy times (y - p)^2.
+
+    At a centre and far from all it is `focal`; in between an answer is drawn to the hill's height,
+    where `focal` only bears it.
+
+    Args:
+        logits: any finite values; p is their sigmoid.
+        target: maps y.
+
+    Returns:
+        One loss >= 0 per picture, 0 where the answer is the map.
+
+    Source: Li et al. (2020), Generalized Focal Loss, equation 3, with the beta of 2 given there.
+    """
+    wrong_by = target.maps - jax.nn.sigmoid(logits)
+    entropy = optax.sigmoid_binary_cross_entropy(logits, target.maps)
+    return _per_cell(jnp.square(wrong_by) * entropy, target)
+
+
 def cross_entropy(logits: Float[Array, "b h w k"], target: HeatMaps) -> Float[Array, " b"]:
     """Binary cross-entropy against the hills themselves, less its least value, by cells.
 
@@ -69,4 +89,8 @@ def _per_cell(values: Float[Array, "b h w k"], target: HeatMaps) -> Float[Array,
 
 
 HeatMapLoss = Callable[[Array, HeatMaps], Array]
-HEAT_MAP_LOSSES: dict[str, HeatMapLoss] = {"focal": focal, "cross_entropy": cross_entropy}
+HEAT_MAP_LOSSES: dict[str, HeatMapLoss] = {
+    "focal": focal,
+    "quality_focal": quality_focal,
+    "cross_entropy": cross_entropy,
+}
