@@ -41,7 +41,7 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
 
     config.detection = ConfigDict()  # one number each for RBC, WBC, Platelets
     config.detection.spread = 0.3  # of a hill, in units of half the cell's shorter side
-    config.detection.thresholds = (0.38, 0.2, 0.45)  # lowest score of a seed; see docs/smear.md
+    config.detection.thresholds = (0.45, 0.2, 0.45)  # lowest score of a seed; see docs/smear.md
     config.detection.apart = (18.0, 40.0, 8.0)  # pixels; least distance of two seeds of a kind
 
     config.augment.mirror = True
@@ -57,7 +57,7 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
     config.optim.schedule = "cosine"
     config.optim.warmup_epochs = 1.0
     config.train.batch_size = 8
-    config.train.loss = "focal"  # or quality_focal, cross_entropy
+    config.train.loss = "quality_focal"  # or focal, cross_entropy
     config.train.average_decay = 0.998
     config.eval.batch_size = 8
     config.eval.test_time_flips = True
