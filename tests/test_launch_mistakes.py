@@ -59,6 +59,8 @@ def require_one_message(result: subprocess.CompletedProcess[str], *parts: str) -
         ((CNN, "--config.augment.mirror=perhaps"), ("'perhaps'",)),
         ((CNN, "train"), ("argument 'train' is not a flag", "--help")),
         ((CNN, "--seeds=0,00"), ("--seeds=0,00 must be different whole numbers",)),
+        ((CNN, "--seeds="), ("--seeds= names no seed", "0,1,2")),
+        ((CNN, "--seeds=1,2", "--config.seed=7"), ("--seeds and --config.seed both name seeds",)),
         ((CNN, "--seeds=0,1", "--workdir=."), ("--workdir=. with --seeds must end in a name",)),
         (
             ("--config=configs/detector.py:smoke", "--config.task=x", "--mode=describe"),

@@ -7,14 +7,16 @@ with replacing(path) as temporary:                     # for what is not in memo
 """
 
 import contextlib
+import glob
 import json
 import math
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_ENDING = ".tmp"
+_ENDING, _TOKEN = ".tmp", 8  # bytes
 
 
 def temporary_name(path: Path) -> Path:
@@ -22,7 +24,20 @@ def temporary_name(path: Path) -> Path:
 
     A process number would not do: containers that share a folder have the same ones.
     """
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ENDING}")
+    return path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN)}{_ENDING}")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes files and folders that a killed process has left under temporary names of `path`.
+
+    To be called where no other process writes it.
+    """
+    token = "[0-9a-f]" * (2 * _TOKEN)
+    for rest in path.parent.glob(f".{glob.escape(path.name)}.{token}{_ENDING}"):
+        if rest.is_dir():
+            shutil.rmtree(rest, ignore_errors=True)
+        else:
+            rest.unlink(missing_ok=True)
 
 
 def is_temporary(name: str) -> bool:

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wbc_jax.atomic_files import temporary_name
 from wbc_jax.data.preprocessing import preprocess
 from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import load_classifier
+from wbc_jax.file_lock import only_one
 from wbc_jax.prediction import card_shelf
 from wbc_jax.prediction import predict as module
 from wbc_jax.prediction.describe import cells_of
@@ -302,12 +304,48 @@ def test_a_prediction_that_fails_leaves_the_one_before_whole(
     one, other = sorted(smears.iterdir())[:2]
     predict(validated_run, one, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
-    assert len(before) == 4
+    assert len(before) == 5
     monkeypatch.setattr(f"wbc_jax.prediction.predict.{fails_in}", stop)
     with pytest.raises(KeyboardInterrupt):
         predict(validated_run, other, tmp_path)
     after = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert after == before
+
+
+def test_two_predictions_do_not_write_one_folder(
+    validated_run: Path, smears: Path, tmp_path: Path
+) -> None:
+    with (
+        only_one(tmp_path / ".lock"),
+        pytest.raises(UserError, match=r"workdir=.* is in use by process \d+ on "),
+    ):
+        predict(validated_run, smears, tmp_path)
+
+
+def test_what_a_killed_prediction_left_goes_with_the_next(
+    validated_run: Path, smears: Path, tmp_path: Path
+) -> None:
+    """And nothing else, whatever its name begins or ends with."""
+    ours = [temporary_name(tmp_path / name) for name in ("predictions.csv", "pictures")]
+    ours[0].write_text("half")
+    ours[1].mkdir()
+    (ours[1] / "00001-a.jpg").touch()
+    others = [tmp_path / ".mine.tmp", tmp_path / ".predictions.csv.tmp", tmp_path / "pictures.tmp"]
+    for path in others:
+        path.touch()
+    predict(validated_run, smears / "a.jpeg", tmp_path, single_cells=True)
+    assert not any(path.exists() for path in ours)
+    assert all(path.exists() for path in others)
+
+
+def test_a_mistake_is_told_before_the_run_is_loaded(
+    smears: Path, finished_run: Path, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "no-run"
+    with pytest.raises(UserError, match="with --single_cells no cell is looked for"):
+        predict(nowhere, smears, tmp_path / "o", single_cells=True, detector=nowhere)
+    with pytest.raises(UserError, match="is a run's directory, which only the run writes into"):
+        predict(nowhere, smears, finished_run)
 
 
 def test_thin_pictures_are_predicted_or_named_and_stop_nothing(
@@ -355,7 +393,7 @@ def test_pictures_that_cannot_be_read_leave_no_half_written_files(
         with pytest.raises(UserError, match=said):
             predict(validated_run, tmp_path / "in", tmp_path / "o", single_cells=True)
         (tmp_path / "in" / "x.png").write_bytes(b"nothing")
-        assert list((tmp_path / "o").iterdir()) == []
+        assert [path.name for path in (tmp_path / "o").iterdir()] == [".lock"]
 
 
 def test_marked_pictures_of_an_earlier_prediction_go_with_it(

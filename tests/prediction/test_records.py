@@ -1,8 +1,11 @@
 """The table and the JSON file, whatever a picture is called."""
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -64,4 +67,42 @@ def test_what_breaks_off_leaves_the_files_of_before(tmp_path: Path) -> None:
     files = PredictionFiles(tmp_path, ["a", "b"], {"head": 2})
     with pytest.raises(RuntimeError, match="broke off"), files:
         raise RuntimeError("broke off")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_files_that_cannot_be_ended_leave_those_of_before_and_no_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk, where what was written fails when it is flushed, again and again."""
+    write(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    files = PredictionFiles(tmp_path, ["a", "b"], {"head": 2})
+
+    class Full:
+        def __init__(self, file: TextIO) -> None:
+            self._file = file
+
+        def write(self, text: str) -> int:
+            return self._file.write(text)
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "_table", Full(files._table))
+    with pytest.raises(OSError, match="No space left"), files:
+        files.end({"tail": 1})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_fails_after_their_end_leaves_the_files_of_before(tmp_path: Path) -> None:
+    write(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    files = PredictionFiles(tmp_path, ["a", "b"], {"head": 2})
+
+    def end_and_fail() -> None:
+        files.end({"tail": 1})
+        raise RuntimeError("the gallery could not be written")
+
+    with pytest.raises(RuntimeError, match="the gallery"), files:
+        end_and_fail()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

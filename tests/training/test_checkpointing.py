@@ -240,6 +240,29 @@ def test_without_a_good_checkpoint_every_damage_is_told(saved: Path) -> None:
         restore(saved)
 
 
+def test_what_is_damaged_again_lies_beside_what_was_before(saved: Path) -> None:
+    """Also where the user has brought one of several back, as the message says."""
+    aside = saved.with_name("damaged_checkpoints")
+    for name in ("2-2", "2-3"):
+        shutil.copytree(saved / "2", aside / name)
+    flip_a_bit(saved / "2" / "state" / "_METADATA")
+    assert restore(saved).step == 1
+    assert {path.name for path in aside.iterdir()} == {"2-1", "2-2", "2-3"}
+
+
+def test_reading_names_damage_and_moves_nothing(saved: Path) -> None:
+    target = like(make_state(0))
+    checkpoint = Checkpoints(saved).read_latest(target)
+    assert checkpoint is not None
+    require_state(checkpoint.progress, 2)
+    flip_a_bit(saved / "2" / "state" / "_METADATA")
+    before = files_of(saved.parent)
+    with pytest.raises(UserError, match=r"_METADATA is damaged .* sets this checkpoint aside"):
+        Checkpoints(saved).read_latest(target)
+    assert files_of(saved.parent) == before
+    assert Checkpoints(saved.with_name("none")).read_latest(target) is None
+
+
 @pytest.mark.parametrize("is_named", [False, True])
 def test_a_step_is_saved_anew_without_a_moment_in_which_it_is_lost(
     is_named: bool, saved: Path, monkeypatch: pytest.MonkeyPatch

@@ -46,9 +46,9 @@ def test_a_run_leaves_what_a_classifiers_leaves(run: Path) -> None:
     assert results["task"] == "detection"
     assert results["classes"] == ["RBC", "WBC", "Platelets"]
     assert results["test"]["per_kind"]["WBC"]["support"] == 32
-    losses = [epoch["train"]["focal"] for epoch in results["epochs"]]
+    losses = [epoch["train"]["quality_focal"] for epoch in results["epochs"]]
     assert losses[1] < losses[0]
-    assert {"f1_RBC", "count_mae_WBC", "focal"} <= results["epochs"][0]["validation"].keys()
+    assert {"f1_RBC", "count_mae_WBC", "quality_focal"} <= results["epochs"][0]["validation"].keys()
 
 
 def test_the_figures_are_those_of_the_seeds_that_are_written_down(run: Path) -> None:

@@ -47,6 +47,23 @@ def test_the_place_among_several_processes(
         ({}, {"num_processes": 2, "process_id": 0}, "add --coordinator=HOST:PORT"),
         (OPEN_MPI, {}, "add --coordinator=HOST:PORT"),
         (SLURM_STEP, {"coordinator": "a"}, "--coordinator=a must be HOST:PORT"),
+        (
+            {},
+            {"coordinator": "a", "num_processes": 1, "process_id": 0},
+            "--coordinator=a must be HOST:PORT",
+        ),
+        (
+            {},
+            {"coordinator": "auto", "num_processes": 4, "process_id": 1},
+            "--coordinator=auto finds --num_processes=4 and --process_id=1 by itself",
+        ),
+        ({}, {"num_processes": 0, "process_id": 0}, "--num_processes=0 must be at least 1"),
+        ({"SLURM_STEP_NUM_TASKS": "2"}, {}, "the variable SLURM_PROCID='', which a launcher sets"),
+        (
+            SLURM_STEP | {"SLURM_STEP_NUM_TASKS": "2(x2)"},
+            {},
+            r"SLURM_STEP_NUM_TASKS='2\(x2\)', which a launcher sets, must be a whole number",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused(

@@ -121,6 +121,12 @@ def test_seeds_trained_together_are_their_solo_runs(
         environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
         assert environment["seeds_at_once"] == list(SEEDS)
     assert pool(list(own.values()), tmp_path / "pooled").is_file()
+    # Given again, nothing is trained: what the runs were made with stays.
+    before = [(path / "environment.json").read_bytes() for path in own.values()]
+    train_seeds(
+        list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
+    )
+    assert [(path / "environment.json").read_bytes() for path in own.values()] == before
 
 
 def test_seeds_that_a_signal_ended_go_on_as_solo_runs(
@@ -330,6 +336,27 @@ def test_a_loss_that_is_no_number_ends_its_seed_alone(
         )
     assert not (own[0] / "results.json").exists()
     require_same(own[3], solo[3])
+
+
+def test_where_every_seed_has_failed_training_ends(
+    configs: list[ConfigDict],
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    epochs: list[int] = []
+
+    def fail(loop: Any, epoch: int, *rest: Any) -> None:
+        epochs.append(epoch)
+        raise NotFinite(f"the train loss of epoch {epoch}")
+
+    monkeypatch.setattr(seeds_module.Loop, "close_epoch", fail)
+    own = directories(tmp_path)
+    with pytest.raises(UserError, match="the train loss of epoch 1 is no finite number"):
+        train_seeds(
+            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
+        )
+    assert epochs == [1, 1]
 
 
 def test_seeds_are_spread_over_as_many_devices_as_share_them_evenly(checkout: Any) -> None:

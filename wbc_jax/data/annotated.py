@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from PIL import Image
 from tqdm import tqdm
 
@@ -58,6 +58,20 @@ def _require_two_sides(size: Sequence[Any]) -> None:
         )
 
 
+def shrink_picture(
+    picture: Image.Image, size: tuple[int, int]
+) -> UInt8[np.ndarray, "{size[0]} {size[1]} 3"]:
+    """Returns a picture at the size that a detector gets, in training and in prediction.
+
+    Args:
+        picture: of three bands.
+        size: rows, columns.
+    """
+    if picture.size != size[::-1]:
+        picture = picture.resize(size[::-1], Image.Resampling.BOX)
+    return np.asarray(picture)
+
+
 def load_annotated(
     prepared: PreparedDataset, split: str, settings: PictureSettings, *, cache_dir: Path
 ) -> Examples:
@@ -79,7 +93,6 @@ def load_annotated(
 
 def _read_all(prepared: PreparedDataset, split: str, settings: PictureSettings) -> Examples:
     count = prepared.splits[split].num_examples
-    size = (settings.width, settings.height)
     images = np.empty((count, settings.height, settings.width, 3), np.uint8)
     records: list[dict[str, Any]] = []
     cells: list[np.ndarray] = []
@@ -99,9 +112,7 @@ def _read_all(prepared: PreparedDataset, split: str, settings: PictureSettings) 
                 f"image {record['filename']} cannot be decoded ({error}); replace the file and "
                 "prepare the data set anew"
             ) from error
-        if picture.size != size:
-            picture = picture.resize(size, Image.Resampling.BOX, reducing_gap=None)
-        images[len(records)] = np.asarray(picture)
+        images[len(records)] = shrink_picture(picture, (settings.height, settings.width))
         cells.append(_cells_of(record["cells"], kinds, settings))
         records.append(record)
     filename, source, scene = (

@@ -3,25 +3,34 @@
 print(predict(Path("runs/A"), Path("smears"), Path("out")))
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from wbc_jax import run_names
+from wbc_jax.atomic_files import remove_leftovers
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import load_classifier
+from wbc_jax.file_lock import Held, only_one
 from wbc_jax.prediction.card_shelf import CardShelf
 from wbc_jax.prediction.describe import Total, cells_of, describe_run, marks_of, say
 from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
 from wbc_jax.prediction.marked_pictures import PICTURES, MarkedPictures, remove_marked
 from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predictor import Predictor
-from wbc_jax.prediction.records import PredictionFiles
+from wbc_jax.prediction.records import CSV, JSON, PredictionFiles
 from wbc_jax.reporting.annotation import annotate
-from wbc_jax.reporting.gallery import write_gallery
-from wbc_jax.reporting.output_folder import make_output_folder, require_apart
+from wbc_jax.reporting.gallery import GALLERY, write_gallery
+from wbc_jax.reporting.output_folder import (
+    make_output_folder,
+    require_apart,
+    require_may_be_written,
+)
 from wbc_jax.seeds.detection import load_detector
 from wbc_jax.seeds.seed_points import KINDS
+from wbc_jax.training.disk import disk_errors_named
 
 
 def predict(
@@ -52,16 +61,17 @@ def predict(
     """
     pictures = find_pictures(place)
     _require_apart(place, output)
+    if single_cells and detector is not None:
+        raise UserError(
+            f"detector={detector}: with --single_cells no cell is looked for; leave one of the two "
+            "out"
+        )
+    require_may_be_written(output)
     classifier = load_classifier(run)
     if single_cells and window is not None and classifier.settings.view == "whole":
         raise UserError(
             f"window={window}: the run in {run} takes whole pictures of single cells (data.view="
             "whole); leave --window out, or crop the pictures"
-        )
-    if single_cells and detector is not None:
-        raise UserError(
-            f"detector={detector}: with --single_cells no cell is looked for; leave one of the two "
-            "out"
         )
     detect = None if single_cells else load_detector(detector)
     predictor = Predictor(classifier, detect, window=window)
@@ -72,6 +82,7 @@ def predict(
     shelf = CardShelf(classifier, why=why)
     make_output_folder(output)
     with ExitStack() as stack:
+        stack.enter_context(_alone_in(output))
         files = stack.enter_context(PredictionFiles(output, classifier.classes, head))
         marked = None if single_cells else stack.enter_context(MarkedPictures(output))
         for group in in_groups(look_at_all(predictor, pictures, total.add_bad)):
@@ -82,6 +93,7 @@ def predict(
                 "picture, a folder or a zip of them"
             )
         cards, tail = shelf.cards(), total.describe()
+        files.end(tail)
         # Up to here nothing of an earlier prediction was touched.
         summary = {**head, **tail}
         page = write_gallery(output, summary, cards)
@@ -89,7 +101,6 @@ def predict(
             remove_marked(output)
         else:
             marked.end()
-        files.end(tail)
     return say(summary, page)
 
 
@@ -118,6 +129,21 @@ def _answer(
             picture["marked"] = marked.add(total.num_images, name, jpeg)
         files.add(picture)
         shelf.add(name, cells, sight)
+
+
+@contextmanager
+def _alone_in(output: Path) -> Iterator[None]:
+    """Keeps other predictions out of a folder, and removes what one that was killed has left."""
+    try:
+        with only_one(output / run_names.LOCK):
+            for name in (CSV, JSON, GALLERY, PICTURES):
+                remove_leftovers(output / name)
+            with disk_errors_named(output):
+                yield
+    except Held as held:
+        raise UserError(
+            f"workdir={output} is in use by {held}: wait for its end, or name another --workdir"
+        ) from held
 
 
 def _require_apart(place: Path, output: Path) -> None:

@@ -21,6 +21,7 @@ with PredictionFiles(output, classes, head={"run": ...}) as files:
 `predictions.json` has the same by picture, with what was done and the counts.
 """
 
+import contextlib
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -69,9 +70,10 @@ class PredictionFiles:
         traceback: TracebackType | None,
     ) -> None:
         for file in (self._table, self._text):
-            file.close()
+            with contextlib.suppress(OSError):  # a full disk fails again; the block's error says it
+                file.close()
         for temporary, path in self._paths.items():
-            if self._is_complete:
+            if self._is_complete and error is None:
                 temporary.replace(path)
             else:
                 temporary.unlink(missing_ok=True)
@@ -96,12 +98,17 @@ class PredictionFiles:
         self._is_first = False
 
     def end(self, tail: Mapping[str, Any]) -> None:
-        """Ends both files; what is left out of them does not get its name.
+        """Ends both files; they get their names when the block ends well.
 
         Args:
             tail: last fields of predictions.json.
+
+        Raises:
+            OSError: they cannot be written to their ends.
         """
         self._text.write("\n], " + _writable(to_json(tail))[1:] + "\n")
+        for file in (self._table, self._text):
+            file.close()
         self._is_complete = True
 
 

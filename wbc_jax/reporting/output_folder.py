@@ -31,11 +31,11 @@ def require_apart(output: Path, places: Iterable[Path]) -> None:
             )
 
 
-def make_output_folder(output: Path) -> None:
-    """Makes the folder where it is missing.
+def require_may_be_written(output: Path) -> None:
+    """Checks what can be said before the work begins; makes nothing.
 
     Raises:
-        UserError: it is a file or a run's directory, or nothing can be written into it.
+        UserError: it is a file or a run's directory.
     """
     if output.exists() and not output.is_dir():
         raise UserError(f"workdir={output} is a file; name a folder that is new or may be added to")
@@ -43,6 +43,15 @@ def make_output_folder(output: Path) -> None:
         raise UserError(
             f"workdir={output} is a run's directory, which only the run writes into; name another"
         )
+
+
+def make_output_folder(output: Path) -> None:
+    """Makes the folder where it is missing.
+
+    Raises:
+        UserError: it is a file or a run's directory, or nothing can be written into it.
+    """
+    require_may_be_written(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):

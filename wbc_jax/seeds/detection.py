@@ -1,6 +1,6 @@
 """Detectors by where they come from: the classical one, or a trained run.
 
-detect = load_detector(None)                           # classical, published parameters
+detect = load_detector(None)                           # the classical one, untrained
 detect = load_detector(Path("runs/detector-bccd-seed0"))
 seeds = detect(picture)                                # uint8 [h, w, 3] -> Seeds
 """
@@ -15,8 +15,8 @@ def load_detector(run: Path | None) -> Detector:
     """Returns the detector of a run, or the classical one.
 
     Args:
-        run: directory of a trained detector; None: the classical detector with its published
-            parameters, which needs no training.
+        run: directory of a trained detector; None: the classical detector, which needs no
+            training, with the parameters chosen on BCCD's train.
 
     Raises:
         UserError: the directory is no finished run of a detector, its files are damaged, or an

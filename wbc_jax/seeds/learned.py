@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from wbc_jax.data.annotated import shrink_picture
 from wbc_jax.data.bands import BandStatistics, make_to_input
 from wbc_jax.evaluation.inference import make_logits
 from wbc_jax.models import create_model
@@ -55,18 +56,9 @@ def load_learned(workdir: Path) -> Detector:
     variables = checkpoint.progress.state.variables
 
     def detect(picture: UInt8[np.ndarray, "h w 3"]) -> Seeds:
-        small = resize_picture(picture, size)
+        small = shrink_picture(Image.fromarray(picture), size)
         seeds = reader(np.asarray(maps_of(variables, small[None]))[0])
         height, width = picture.shape[:2]
         return to_own_pixels(seeds, size, (height, width))
 
     return detect
-
-
-def resize_picture(
-    picture: UInt8[np.ndarray, "h w 3"], size: tuple[int, int]
-) -> UInt8[np.ndarray, "oh ow 3"]:
-    """Returns a picture at the size, rows and columns, that a network was trained on."""
-    if picture.shape[:2] == size:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BOX))

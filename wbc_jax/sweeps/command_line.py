@@ -48,12 +48,16 @@ def seeds() -> list[int]:
     """Returns the seeds that training is asked for; none: that of the config.
 
     Raises:
-        UserError: they are no seeds, or one is there twice.
+        UserError: they are no seeds, one is there twice, or the config's is given, too.
     """
-    texts = _SEEDS.value
+    texts = [text for text in _SEEDS.value if text]  # none after a last comma
+    if _SEEDS.present and not texts:
+        raise UserError("--seeds= names no seed; name some, such as 0,1,2, or leave it out")
     numbers = [int(text) for text in texts if text.isdecimal()]
     if len(set(numbers)) < len(texts):
         raise UserError(f"--seeds={','.join(texts)} must be different whole numbers, such as 0,1,2")
+    if numbers and "config.seed" in flags.FLAGS:  # there where it is given
+        raise UserError("--seeds and --config.seed both name seeds: leave one of the two out")
     return numbers
 
 

@@ -5,6 +5,7 @@ checkpoints.save(step, progress, facts={"epochs": history}, train_loss=0.31)
 checkpoint = checkpoints.restore_latest(abstract_progress)      # None where nothing was saved yet
 """
 
+import itertools
 import logging
 import math
 import shutil
@@ -171,6 +172,25 @@ class Checkpoints:
             )
         return None
 
+    def read_latest(self, target: Progress) -> Checkpoint | None:
+        """Returns the latest checkpoint and changes nothing, so that it needs no lock.
+
+        Args:
+            target: shapes, dtypes and shardings of what is expected.
+
+        Raises:
+            UserError: it is damaged, or of another model or optimizer.
+        """
+        if not (steps := self.steps()):
+            return None
+        try:
+            return self._restore(steps[-1], target)
+        except Damage as damage:
+            raise UserError(
+                f"{damage}; the command that started the run sets this checkpoint aside and trains "
+                "again from the one before"
+            ) from damage
+
     @property
     def _damaged(self) -> Path:
         return self._folder.with_name("damaged_checkpoints")
@@ -240,8 +260,9 @@ class Checkpoints:
 
     def _set_aside(self, step: int) -> Path:
         self._damaged.mkdir(exist_ok=True)
-        number = 1 + sum(1 for _ in self._damaged.glob(f"{step}-*"))
-        return (self._folder / str(step)).rename(self._damaged / f"{step}-{number}")
+        numbers = itertools.count(1)
+        place = next(p for n in numbers if not (p := self._damaged / f"{step}-{n}").exists())
+        return (self._folder / str(step)).rename(place)
 
     def _require_same_leaves(
         self, step: int, saved: Mapping[str, Any], expected: Mapping[str, Any]

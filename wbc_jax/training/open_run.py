@@ -84,15 +84,17 @@ def open_run(
     experiment = build_experiment(config, places)
     with directory.locked():
         from_first(lambda: directory.create(config.to_dict(), experiment.data.describe()))
-        if is_first():
-            described = describe_environment() | dict(environment or {})
-            write_json(workdir / run_names.ENVIRONMENT, described)
         for warning in experiment.data.warnings:
             _log.warning(warning)
         with Checkpoints(
             workdir / run_names.CHECKPOINTS, num_best=config.checkpoint.num_best
         ) as kept:
             position = start_or_resume(experiment, kept)
+            run = OpenRun(config, experiment, directory, kept, position)
             if is_first():
                 directory.write_epochs(position.history)
-            yield OpenRun(config, experiment, directory, kept, position)
+                # Of a start that trains: it says what a run was made with, not what has read it.
+                if run.epochs_left or not (workdir / run_names.ENVIRONMENT).is_file():
+                    described = describe_environment() | dict(environment or {})
+                    write_json(workdir / run_names.ENVIRONMENT, described)
+            yield run

@@ -82,7 +82,16 @@ def find_place(
         UserError: what was given is incomplete or does not fit together.
     """
     if coordinator == AUTO:
+        if (num_processes, process_id) != (None, None):
+            raise UserError(
+                f"--coordinator=auto finds --num_processes={num_processes} and "
+                f"--process_id={process_id} by itself; leave them out"
+            )
         return Place(None, None, None)
+    if coordinator is not None and not re.fullmatch(r".+:\d+", coordinator):
+        raise UserError(
+            f"--coordinator={coordinator} must be HOST:PORT, such as node1:12345, or auto"
+        )
     if (num_processes is None) != (process_id is None):
         raise UserError(
             f"--num_processes={num_processes} and --process_id={process_id} go together: give "
@@ -91,9 +100,10 @@ def find_place(
     launcher = None
     if num_processes is None:
         for count, place in _LAUNCHERS:
-            if int(environment.get(count, 1)) > 1:
+            if _number(environment, count, missing="1") > 1:
                 launcher = count
-                num_processes, process_id = int(environment[count]), int(environment[place])
+                num_processes = _number(environment, count)
+                process_id = _number(environment, place)
                 break
         else:
             if coordinator is not None:
@@ -104,6 +114,8 @@ def find_place(
             return None
     assert num_processes is not None
     assert process_id is not None
+    if num_processes < 1:
+        raise UserError(f"--num_processes={num_processes} must be at least 1")
     if not 0 <= process_id < num_processes:
         raise UserError(
             f"--process_id={process_id} must lie between 0 and {num_processes - 1}, one less than "
@@ -119,11 +131,22 @@ def find_place(
             f"--coordinator is not given and nothing tells where process 0 of {num_processes} is; "
             "add --coordinator=HOST:PORT, the same for all, HOST being that of process 0"
         )
-    if coordinator is not None and not re.fullmatch(r".+:\d+", coordinator):
-        raise UserError(
-            f"--coordinator={coordinator} must be HOST:PORT, such as node1:12345, or auto"
-        )
     return Place(coordinator, num_processes, process_id)
+
+
+def _number(environment: Mapping[str, str], name: str, *, missing: str = "") -> int:
+    """Returns what a launcher says.
+
+    Raises:
+        UserError: it is no number.
+    """
+    text = environment.get(name, missing)
+    if not text.isdecimal():
+        raise UserError(
+            f"the variable {name}={text!r}, which a launcher sets, must be a whole number; unset "
+            "it, or give --coordinator, --num_processes and --process_id"
+        )
+    return int(text)
 
 
 def join(place: Place | None) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from ml_collections import ConfigDict
@@ -37,6 +37,7 @@ from wbc_jax.training.train_step import zero_sums
 
 _log = logging.getLogger(__name__)
 Runs = Sequence[tuple[ConfigDict, Path]]
+Tree = TypeVar("Tree")
 
 
 def may_be_faster_together() -> bool:
@@ -164,13 +165,16 @@ class _Together:
             self._boards = [boards.enter_context(loop.board()) for loop in self._loops]
             states = self._compile(states, first)
             for epoch in range(first, self._config.train.num_epochs + 1):
-                states = self._train_epoch(states, epoch)
-        results = {}
+                if len(self._errors) < len(self._runs):
+                    states = self._train_epoch(states, epoch)
+        results: dict[Path, dict[str, Any]] = {}
+        if len(self._errors) == len(self._runs):
+            return results, self._errors
         logits = self._logits(states)
         for place, (run, loop) in enumerate(zip(self._runs, self._loops, strict=True)):
             workdir = run.directory.path
             if workdir not in self._errors:
-                own = self._take(states, place)
+                own = jax.device_get(_of_seed(states, place))
                 results[workdir] = finish(run, loop.history, own, logits[place])
         return results, self._errors
 
@@ -258,9 +262,11 @@ class _Together:
 
     def _progress(self, states: TrainState, sums: SeedSums, place: int) -> Progress:
         sharding = replicated(self._runs[place].experiment.mesh)
-        own = jax.device_get(jax.tree.map(lambda leaf: leaf[place], (states, sums)))
+        own = jax.device_get(_of_seed((states, sums), place))
         return Progress(*jax.device_put(own, sharding))
 
-    def _take(self, states: TrainState, place: int) -> TrainState:
-        state: TrainState = jax.device_get(jax.tree.map(lambda leaf: leaf[place], states))
-        return state
+
+def _of_seed(stacked: Tree, place: int) -> Tree:
+    """Returns one seed's arrays of those of all."""
+    tree: Tree = jax.tree.map(lambda leaf: leaf[place], stacked)
+    return tree

@@ -6,7 +6,6 @@ task = plan(data)
 
 from ml_collections import ConfigDict
 
-from wbc_jax.errors import require_choice
 from wbc_jax.training.classification import plan_classification
 from wbc_jax.training.prepare_data import task_name
 from wbc_jax.training.task import Plan
@@ -28,4 +27,4 @@ def plan_task(config: ConfigDict) -> Plan:
     Raises:
         UserError: a field has a value that cannot work.
     """
-    return TASKS[require_choice("task", task_name(config), TASKS)](config)
+    return TASKS[task_name(config)](config)

@@ -42,7 +42,7 @@ def restore_trained(
         num_train: training images.
 
     Raises:
-        UserError: there is no such checkpoint, or it is of another model.
+        UserError: there is no such checkpoint, it is damaged, or of another model.
         AttributeError: the config lacks a field.
     """
     tx = build_optimizer(config, build_schedule(config, num_train // config.train.batch_size))
@@ -60,8 +60,7 @@ def restore_trained(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here),
         Progress(state, jax.eval_shape(partial(zero_sums, tuple(metrics)))),
     )
-    with Checkpoints(workdir / run_names.CHECKPOINTS) as checkpoints:
-        checkpoint = checkpoints.restore_latest(target)
+    checkpoint = Checkpoints(workdir / run_names.CHECKPOINTS).read_latest(target)
     if checkpoint is None or len(checkpoint.facts["epochs"]) < config.train.num_epochs:
         raise UserError(
             f"{workdir}/checkpoints does not hold the state after the last of "
