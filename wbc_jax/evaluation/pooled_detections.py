@@ -22,11 +22,11 @@ from wbc_jax.evaluation.detections import read_detections
 from wbc_jax.evaluation.intervals import absent_cautions, few_cautions, one_seed_caution
 from wbc_jax.evaluation.pool import setting_facts
 from wbc_jax.evaluation.seed_resamples import (
+    Levels,
     Resamples,
-    SeedFigure,
     Units,
-    draw_together,
     intervals_by,
+    resample_units,
 )
 from wbc_jax.evaluation.weighted import nan_mean
 from wbc_jax.reporting.epochs import metric_values
@@ -131,31 +131,18 @@ def resample_detectors(seeds: Mapping[int, DetectorAnswers]) -> Resamples:
         seeds: answers by seed, at least one.
     """
     scenes = {seed: np.unique(own.scenes, return_inverse=True) for seed, own in seeds.items()}
-    drawn = draw_together(
-        {seed: Units(names, np.zeros(len(names), np.intp)) for seed, (names, _) in scenes.items()}
-    )
-    points, resampled = {}, []
-    for seed, answers in seeds.items():
-        _, scene_of = scenes[seed]
-        points[seed] = _levels(answers, np.ones((1, len(scene_of))))
-        resampled.append(_levels(answers, drawn.weights[seed][:, scene_of]))
-    levels = {
-        level: {
-            name: SeedFigure(
-                {seed: float(own[level][name][0]) for seed, own in points.items()},
-                drawn.where_whole([own[level][name] for own in resampled]),
-                _BOUNDS.get(name, (0.0, 1.0)),
-            )
-            for name in figures
-        }
-        for level, figures in resampled[0].items()
+    units = {
+        seed: Units(names, np.zeros(len(names), np.intp)) for seed, (names, _) in scenes.items()
     }
-    return Resamples("scenes", drawn, levels)
+
+    def levels_of(seed: int, weights: Float[np.ndarray, "r s"]) -> Levels:
+        _, scene_of = scenes[seed]
+        return _levels(seeds[seed], weights[:, scene_of])
+
+    return resample_units("scenes", units, levels_of, _BOUNDS)
 
 
-def _levels(
-    answers: DetectorAnswers, weights: Float[np.ndarray, "r n"]
-) -> dict[str, dict[str, Float[np.ndarray, " r"]]]:
+def _levels(answers: DetectorAnswers, weights: Float[np.ndarray, "r n"]) -> Levels:
     """Returns each kind's figures, and their mean F1, for each row of weights of the pictures.
 
     The mean is over kinds of which there are cells, whatever was found: a false seed more must not

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from wbc_jax.evaluation.intervals import METHOD
 from wbc_jax.evaluation.seed_resamples import (
+    Levels,
     Resamples,
-    SeedFigure,
     Units,
-    draw_together,
     intervals_by,
+    resample_units,
 )
 from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
 from wbc_jax.evaluation.weighted import SmearPart, confusion_figures, weighted_confusion
@@ -71,23 +71,17 @@ def resample(seeds: Mapping[int, Predictions]) -> Resamples:
         seeds: answers by seed, at least one.
     """
     smears = {seed: _smears_of(answers) for seed, answers in seeds.items()}
-    drawn = draw_together({seed: Units(own.name, own.label) for seed, own in smears.items()})
-    levels: dict[str, dict[str, SeedFigure]] = {}
-    for level in ("image", "smear"):
-        points, resampled = {}, []
-        for seed, answers in seeds.items():
-            part = _part(answers, smears[seed], level)
-            weights = drawn.weights[seed]
-            points[seed] = confusion_figures(weighted_confusion(part, np.ones_like(weights[:1])))
-            resampled.append(confusion_figures(weighted_confusion(part, weights)))
-        levels[level] = {
-            name: SeedFigure(
-                {seed: float(figures[name][0]) for seed, figures in points.items()},
-                drawn.where_whole([figures[name] for figures in resampled]),
-            )
-            for name in POOLED
+    units = {seed: Units(own.name, own.label) for seed, own in smears.items()}
+
+    def levels_of(seed: int, weights: Float[np.ndarray, "r s"]) -> Levels:
+        parts = {level: _part(seeds[seed], smears[seed], level) for level in ("image", "smear")}
+        figures = {
+            level: confusion_figures(weighted_confusion(part, weights))
+            for level, part in parts.items()
         }
-    return Resamples("smears", drawn, levels)
+        return {level: {name: own[name] for name in POOLED} for level, own in figures.items()}
+
+    return resample_units("smears", units, levels_of)
 
 
 def _smears_of(answers: Predictions) -> Smears:

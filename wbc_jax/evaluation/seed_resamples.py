@@ -1,11 +1,10 @@
 """Smears and seeds drawn anew together: what a mean over seeds, or a difference of two, hangs on.
 
-drawn = draw_together({0: Units(names, strata), 1: Units(names, strata)})
-resamples = Resamples("smears", drawn, {"image": {"categorical_accuracy": SeedFigure(...)}})
+resamples = resample_units("smears", {0: Units(names, strata), 1: ...}, levels_of)
 resamples.pooled()["image"]["categorical_accuracy"]    # {"mean": ..., "sd": ..., "interval": ...}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,15 +71,6 @@ class Drawn(NamedTuple):
     def share_left_out(self) -> float:
         """Of the drawings of all seeds, those without any unit of a stratum."""
         return 1 - float(np.mean(list(self.is_whole.values())))
-
-    def where_whole(self, figures: Sequence[Float[np.ndarray, " r"]]) -> Float[np.ndarray, "r n"]:
-        """Returns a figure of every resample, a column per seed; NaN where a stratum is missing.
-
-        Args:
-            figures: of each seed, in order.
-        """
-        columns = zip(self.is_whole.values(), figures, strict=True)
-        return np.stack([np.where(whole, own, np.nan) for whole, own in columns], axis=1)
 
 
 def draw_together(units: Mapping[int, Units]) -> Drawn:
@@ -162,6 +152,40 @@ class Resamples(NamedTuple):
             level: {name: summarize(figure, self.drawn.seeds_drawn) for name, figure in own.items()}
             for level, own in self.levels.items()
         }
+
+
+Levels = Mapping[str, Mapping[str, Float[np.ndarray, " r"]]]
+
+
+def resample_units(
+    counted: str,
+    units: Mapping[int, Units],
+    levels_of: Callable[[int, Float[np.ndarray, "r _"]], Levels],
+    bounds: Mapping[str, tuple[float, float]] = {},
+) -> Resamples:
+    """Returns every figure of every seed, as it is and of every drawing of units.
+
+    Args:
+        counted: what the units are, in the plural.
+        units: of each seed's test, at least one seed.
+        levels_of: gives a seed's figures, by level and name, once per row of weights of its units.
+        bounds: of figures that are no shares, by name.
+    """
+    drawn = draw_together(units)
+    plain = {seed: levels_of(seed, np.ones((1, len(own.names)))) for seed, own in units.items()}
+    resampled = {seed: levels_of(seed, drawn.weights[seed]) for seed in units}
+
+    def figure(level: str, name: str) -> SeedFigure:
+        columns = [
+            np.where(drawn.is_whole[seed], own[level][name], np.nan)
+            for seed, own in resampled.items()
+        ]
+        per_seed = {seed: float(own[level][name][0]) for seed, own in plain.items()}
+        return SeedFigure(per_seed, np.stack(columns, axis=1), bounds.get(name, (0.0, 1.0)))
+
+    names = next(iter(plain.values()))
+    levels = {level: {name: figure(level, name) for name in own} for level, own in names.items()}
+    return Resamples(counted, drawn, levels)
 
 
 def summarize(figure: SeedFigure, seeds_drawn: Int[np.ndarray, "r n"]) -> dict[str, Any]:
