@@ -1,6 +1,7 @@
 """What a detector finds in the pictures of all its folds, and where its thresholds lie best.
 
 python -m benchmarks.detector_folds runs/detector-bccd_dev-fold?
+python -m benchmarks.detector_folds runs/A-fold? --against runs/B-fold?      # A less B, too
 
 Every picture of `bccd_dev` is tested in one fold, by a detector that has seen no picture of its
 place. One fold has few platelets, so a threshold chosen there hangs on a handful of them; all folds
@@ -8,8 +9,9 @@ together have every one of the training photographs.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,9 @@ from wbc_jax.atomic_files import write_json
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.detection_scores import score_detections, sweep_thresholds
 from wbc_jax.evaluation.detections import read_detections
+from wbc_jax.evaluation.paired import paired_difference
+from wbc_jax.evaluation.pooled_detections import put_together, read_answers, resample_detectors
+from wbc_jax.reporting.pooled_text import points_text
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.seed_points import KINDS, above
 
@@ -28,10 +33,12 @@ def main(arguments: Sequence[str]) -> None:
     """Prints the table.
 
     Raises:
-        UserError: a run is missing, unfinished or no detector's; two tested the same picture.
+        UserError: a run is missing, unfinished or no detector's; two tested the same picture, or
+            those of the other setting other ones.
     """
     options = _parse(arguments)
     runs = [read_detector_run(path) for path in options.runs]
+    others = [read_detector_run(path) for path in options.against]
     tested = [read_detections(one.path / run_names.DETECTIONS) for one in runs]
     names = [name for one in tested for name in one.filenames]
     if len(set(names)) < len(names):
@@ -62,13 +69,34 @@ def main(arguments: Sequence[str]) -> None:
     print(f"{len(names)} pictures of {len(set(scenes.tolist()))} places, {len(runs)} runs")
     head = ["kind", "cells", "threshold", "F1", "count\nerror", "best", "F1\nthere", "error\nthere"]
     print(aligned(head, rows))
+    difference = None
+    if others:
+        ours, theirs = ({0: put_together(map(read_answers, own))} for own in (runs, others))
+        difference = paired_difference(ours, theirs, resample_detectors)
+        print(_differences(difference or {}))
     if options.json:
-        write_json(options.json, {"runs": [str(p) for p in options.runs], "sweep": sweep, **scores})
+        paths = [str(path) for path in options.runs]
+        write_json(
+            options.json, {"runs": paths, "sweep": sweep, "difference": difference, **scores}
+        )
+
+
+def _differences(difference: Mapping[str, Any]) -> str:
+    """Returns how far F1 (points) and count error lie above those of the others, by kind."""
+    rows = []
+    for kind in KINDS:
+        f1, error = (difference[kind][name] for name in ("f1", "count_mae"))
+        low, high = error["interval"]
+        rows.append([kind, points_text(f1), f"{error['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"])
+    return "\nless those of --against:\n" + aligned(["kind", "F1", "count error"], rows)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = create_parser("detector_folds", __doc__)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="Of one fold each.")
+    parser.add_argument(
+        "--against", type=Path, nargs="+", default=[], metavar="RUN", help="Of another setting."
+    )
     add_outputs(parser, plot=False)
     return parser.parse_args(arguments)
 

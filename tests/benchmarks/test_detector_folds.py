@@ -47,3 +47,21 @@ def test_a_damaged_file_is_named(detector_run: Path, tmp_path: Path) -> None:
     (copy / "detections.npz").write_bytes(b"PK")
     with pytest.raises(UserError, match=r"detections\.npz cannot be read"):
         main([str(copy)])
+
+
+def test_two_settings_are_compared_picture_by_picture(
+    detector_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other one finds nothing: its score is nowhere as high as its thresholds."""
+    other = Path(shutil.copytree(detector_run, tmp_path / "other"))
+    results = json.loads((other / "results.json").read_text(encoding="utf-8"))
+    results["thresholds"] = dict.fromkeys(results["thresholds"], 0.999)
+    (other / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    main([str(detector_run), "--against", str(other), f"--json={tmp_path / 'folds.json'}"])
+    ours = json.loads((tmp_path / "folds.json").read_text(encoding="utf-8"))
+    for kind, figures in ours["per_kind"].items():
+        f1 = ours["difference"][kind]["f1"]
+        assert f1["mean"] == pytest.approx(figures["f1"])
+        assert f1["interval"] == pytest.approx(ours["intervals"]["per_kind"][kind]["f1"])
+    said = capsys.readouterr().out.partition("less those of --against:")[2]
+    assert f"{100 * ours['per_kind']['RBC']['f1']:+.1f}" in said

@@ -4,7 +4,7 @@ answers = {0: read_answers(run_of_seed_0), 1: read_answers(run_of_seed_1)}
 pool_detectors(runs, answers)["RBC"]["f1"]    # {"mean": ..., "sd": ..., "interval": ...}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,6 +78,11 @@ def read_answers(run: Run) -> DetectorAnswers:
     thresholds = tuple(run.results["thresholds"][kind] for kind in KINDS)
     seeds = [above(one, thresholds) for one in found.seeds]
     return DetectorAnswers(found.filenames, found.scenes, outcomes_of(seeds, found.cells))
+
+
+def put_together(folds: Iterable[DetectorAnswers]) -> DetectorAnswers:
+    """Returns the answers of several folds as those of one test."""
+    return DetectorAnswers(*map(np.concatenate, zip(*folds, strict=True)))
 
 
 def pool_detectors(runs: Sequence[Run], answers: Mapping[int, DetectorAnswers]) -> dict[str, Any]:
