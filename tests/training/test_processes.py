@@ -6,7 +6,8 @@ import pytest
 
 from wbc_jax.errors import UserError
 from wbc_jax.training.interruption import Interruption
-from wbc_jax.training.processes import Place, find_place, first_then_others, from_first
+from wbc_jax.training.place import Place, find_place
+from wbc_jax.training.processes import first_then_others, from_first
 
 SLURM = {"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}
 SLURM_STEP = SLURM | {"SLURM_STEP_NUM_TASKS": "2"}

@@ -7,7 +7,8 @@ import os
 
 from absl import flags
 
-from wbc_jax.training.processes import find_place, join
+from wbc_jax.training.place import find_place
+from wbc_jax.training.processes import join
 
 _COORDINATOR = flags.DEFINE_string(
     "coordinator",
