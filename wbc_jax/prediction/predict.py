@@ -3,17 +3,14 @@
 print(predict(Path("runs/A"), Path("smears"), Path("out")))
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
-from wbc_jax import run_names
 from wbc_jax.atomic_files import remove_leftovers
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import load_classifier
-from wbc_jax.file_lock import Held, only_one
 from wbc_jax.prediction.card_shelf import CardShelf
 from wbc_jax.prediction.describe import Total, cells_of, describe_run, marks_of, say
 from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
@@ -24,6 +21,7 @@ from wbc_jax.prediction.records import CSV, JSON, PredictionFiles
 from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import GALLERY, write_gallery
 from wbc_jax.reporting.output_folder import (
+    alone_in,
     make_output_folder,
     require_apart,
     require_may_be_written,
@@ -82,7 +80,10 @@ def predict(
     shelf = CardShelf(classifier, why=why)
     make_output_folder(output)
     with ExitStack() as stack:
-        stack.enter_context(_alone_in(output))
+        stack.enter_context(alone_in(output))
+        for name in (CSV, JSON, GALLERY, PICTURES):  # of a prediction that was killed
+            remove_leftovers(output / name)
+        stack.enter_context(disk_errors_named(output))
         files = stack.enter_context(PredictionFiles(output, classifier.classes, head))
         marked = None if single_cells else stack.enter_context(MarkedPictures(output))
         for group in in_groups(look_at_all(predictor, pictures, total.add_bad)):
@@ -129,21 +130,6 @@ def _answer(
             picture["marked"] = marked.add(total.num_images, name, jpeg)
         files.add(picture)
         shelf.add(name, cells, sight)
-
-
-@contextmanager
-def _alone_in(output: Path) -> Iterator[None]:
-    """Keeps other predictions out of a folder, and removes what one that was killed has left."""
-    try:
-        with only_one(output / run_names.LOCK):
-            for name in (CSV, JSON, GALLERY, PICTURES):
-                remove_leftovers(output / name)
-            with disk_errors_named(output):
-                yield
-    except Held as held:
-        raise UserError(
-            f"workdir={output} is in use by {held}: wait for its end, or name another --workdir"
-        ) from held
 
 
 def _require_apart(place: Path, output: Path) -> None:

@@ -5,11 +5,13 @@ make_output_folder(Path("runs/audit-images"))
 """
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from wbc_jax import run_names
 from wbc_jax.errors import UserError
+from wbc_jax.file_lock import Held, only_one
 
 _OF_A_RUN = (run_names.RESULTS, run_names.METRICS, run_names.CHECKPOINTS)
 
@@ -60,6 +62,22 @@ def make_output_folder(output: Path) -> None:
         raise UserError(
             f"workdir={output} cannot be written ({error.strerror}); name a folder that can"
         ) from error
+
+
+@contextmanager
+def alone_in(output: Path) -> Iterator[None]:
+    """Keeps other processes out of the folder within the block; it is made where it is missing.
+
+    Raises:
+        UserError: another one is at it.
+    """
+    try:
+        with only_one(output / run_names.LOCK):
+            yield
+    except Held as held:
+        raise UserError(
+            f"workdir={output} is in use by {held}: wait for its end, or name another --workdir"
+        ) from held
 
 
 def _is_of_a_run(folder: Path) -> bool:

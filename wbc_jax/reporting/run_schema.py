@@ -11,6 +11,7 @@ from wbc_jax import run_names
 from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.errors import UserError
 
+FOUND_FIGURES = ("precision", "recall", "f1", "count_mae", "count_bias")  # of each kind of cell
 REPEAT = "move the run's folder away and run it again with the same config"
 
 # A schema is a type, {field: schema}, [schema of every item] or {"*": schema of every value}. A
@@ -135,7 +136,7 @@ SCHEMAS: dict[str, Any] = {
 
 
 _FOUND = {
-    **dict.fromkeys(("precision", "recall", "f1", "count_mae", "count_bias"), _Number),
+    **dict.fromkeys(FOUND_FIGURES, _Number),
     "support": int,
     "found": int,
     "count_limits": [_Number],

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.reporting.pooled_text import ACCURACY, INTERVAL, figure_text
+from wbc_jax.reporting.run_schema import FOUND_FIGURES
 
 
 class Measure(NamedTuple):
@@ -75,7 +76,6 @@ class Measures(NamedTuple):
 
 
 _OF_CLASSES = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
-_OF_KINDS = ("precision", "recall", "f1", "count_mae", "count_bias")
 MEASURES = {
     "classification": Measures(
         shown=(
@@ -96,7 +96,7 @@ MEASURES = {
             *(Measure(kind, "f1", f"F1, {kind}") for kind in CELL_KINDS),
             Measure("RBC", "count_mae", "Count error, RBC", is_share=False),
         ),
-        listed={"macro": ("f1",), **dict.fromkeys(CELL_KINDS, _OF_KINDS)},
+        listed={"macro": ("f1",), **dict.fromkeys(CELL_KINDS, FOUND_FIGURES)},
         noun="F1",
         axis="F1, mean of the kinds",
         main_in_words="F1 over the test pictures, mean of the kinds",

@@ -15,9 +15,8 @@ from tqdm import tqdm
 
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
-from wbc_jax.file_lock import Held, only_one
 from wbc_jax.reporting import leaky
-from wbc_jax.reporting.output_folder import make_output_folder
+from wbc_jax.reporting.output_folder import alone_in, make_output_folder
 from wbc_jax.sweeps.cost import make_estimate
 from wbc_jax.sweeps.definition import Sweep, load_sweep
 from wbc_jax.sweeps.jobs import Jobs
@@ -100,20 +99,15 @@ def run_sweep(
         )
     sweep, trials, facts = _plan(text, output)
     make_output_folder(output)
-    try:
-        with only_one(output / ".lock"):
-            try:
-                errors = _train(trials, output, places, executor, options, num_local, seeds_at_once)
-            except Interrupted:
-                if any(trial.is_finished() for trial in trials):
-                    _log.info("writing the page of the runs that are finished")
-                    _close(sweep, trials, facts, {}, output)
-                raise
-            return _close(sweep, trials, facts, errors, output)
-    except Held as held:
-        raise UserError(
-            f"workdir={output} is in use by {held}: wait for its end, or name another --workdir"
-        ) from held
+    with alone_in(output):
+        try:
+            errors = _train(trials, output, places, executor, options, num_local, seeds_at_once)
+        except Interrupted:
+            if any(trial.is_finished() for trial in trials):
+                _log.info("writing the page of the runs that are finished")
+                _close(sweep, trials, facts, {}, output)
+            raise
+        return _close(sweep, trials, facts, errors, output)
 
 
 def _plan(text: str, output: Path) -> tuple[Sweep, list[Trial], dict[str, Facts]]:
