@@ -19,11 +19,15 @@ class Damage(Exception):  # noqa: N818 - it is what was found, not a fault of th
     """A file is not as it was written; the message names it."""
 
 
+class Unreadable(Damage):
+    """A file is there, but the system does not give it: it may be whole."""
+
+
 def file_sha256(path: Path) -> str:
     """Returns SHA-256 of a file's bytes as hex digits.
 
     Raises:
-        Damage: it is not there or cannot be read.
+        Damage: it is not there; `Unreadable` where it is and cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -31,7 +35,7 @@ def file_sha256(path: Path) -> str:
     except FileNotFoundError:
         raise Damage(f"{path} is missing") from None
     except OSError as error:
-        raise Damage(f"{path} cannot be read ({error.strerror})") from error
+        raise Unreadable(f"{path} cannot be read ({error.strerror})") from error
 
 
 def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -43,7 +47,8 @@ def read_sealed_json(path: Path) -> dict[str, Any]:
     """Returns what `write_sealed_json` was given.
 
     Raises:
-        Damage: the file is missing or differs by a single bit from what was written.
+        Damage: the file is missing or differs by a single bit from what was written; `Unreadable`
+            where it is there and cannot be read.
     """
     try:
         text = path.read_bytes().decode("utf-8")
@@ -53,7 +58,7 @@ def read_sealed_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise Damage(f"{path} is missing") from None
     except OSError as error:
-        raise Damage(f"{path} cannot be read ({error.strerror})") from error
+        raise Unreadable(f"{path} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Damage(f"{path} is damaged, or of an earlier version (it holds no digest)") from error
     if not is_whole:

@@ -263,6 +263,28 @@ def test_reading_names_damage_and_moves_nothing(saved: Path) -> None:
     assert Checkpoints(saved.with_name("none")).read_latest(target) is None
 
 
+def test_a_file_that_the_disk_does_not_give_is_no_damage(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network's disk that is away for a moment: the checkpoint stays where it is."""
+    opened = Path.open
+
+    def fails(path: Path, *args: Any, **options: Any) -> Any:
+        if path.name == "_METADATA":
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(path, *args, **options)
+
+    before = files_of(saved.parent)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", fails)
+        with pytest.raises(UserError, match=r"_METADATA cannot be read .* nothing was moved"):
+            restore(saved)
+        with pytest.raises(UserError, match=r"_METADATA cannot be read .* try again"):
+            Checkpoints(saved).read_latest(like(make_state(0)))
+    assert files_of(saved.parent) == before
+    assert restore(saved).step == 2
+
+
 @pytest.mark.parametrize("is_named", [False, True])
 def test_a_step_is_saved_anew_without_a_moment_in_which_it_is_lost(
     is_named: bool, saved: Path, monkeypatch: pytest.MonkeyPatch

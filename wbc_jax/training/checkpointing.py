@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from wbc_jax.digests import Damage
+from wbc_jax.digests import Damage, Unreadable
 from wbc_jax.errors import UserError
 from wbc_jax.training.disk import disk_error
 from wbc_jax.training.finite import NotFinite, all_finite
@@ -25,6 +25,7 @@ from wbc_jax.training.manifest import (
     leaf_digests,
     leaf_types,
     read_manifest,
+    require_same_leaves,
     sync,
     write_manifest,
 )
@@ -150,7 +151,8 @@ class Checkpoints:
             target: shapes, dtypes and shardings of what is expected.
 
         Raises:
-            UserError: it is of another model or optimizer, or none was left that is not damaged.
+            UserError: it is of another model or optimizer, none was left that is not damaged, or
+                the disk does not give it, which says nothing about what it holds.
         """
         self.wait()
         self._bring_back_replaced()
@@ -158,6 +160,12 @@ class Checkpoints:
         for step in reversed(self.steps()):
             try:
                 return self._restore(step, target)
+            except Unreadable as error:
+                raise UserError(
+                    f"{error}; nothing was moved. Start again once the disk gives it; if it never "
+                    f"does, move {self._folder / str(step)} away, and the run goes on from the "
+                    "checkpoint before"
+                ) from error
             except Damage as damage:
                 place = self._set_aside(step)
                 _log.warning("%s; the checkpoint was moved to %s", damage, place)
@@ -179,12 +187,14 @@ class Checkpoints:
             target: shapes, dtypes and shardings of what is expected.
 
         Raises:
-            UserError: it is damaged, or of another model or optimizer.
+            UserError: it is damaged, of another model or optimizer, or the disk does not give it.
         """
         if not (steps := self.steps()):
             return None
         try:
             return self._restore(steps[-1], target)
+        except Unreadable as error:
+            raise UserError(f"{error}; try again once the disk gives it") from error
         except Damage as damage:
             raise UserError(
                 f"{damage}; the command that started the run sets this checkpoint aside and trains "
@@ -247,7 +257,7 @@ class Checkpoints:
 
         folder = self._folder / str(step)
         content = read_manifest(folder)
-        self._require_same_leaves(step, content["leaves"], leaf_types(target))
+        require_same_leaves(content["leaves"], leaf_types(target), folder)
         with open_checkpointer() as checkpointer:
             progress = checkpointer.restore(
                 (folder / _STATE).absolute(), args=ocp.args.StandardRestore(target)
@@ -263,28 +273,6 @@ class Checkpoints:
         numbers = itertools.count(1)
         place = next(p for n in numbers if not (p := self._damaged / f"{step}-{n}").exists())
         return (self._folder / str(step)).rename(place)
-
-    def _require_same_leaves(
-        self, step: int, saved: Mapping[str, Any], expected: Mapping[str, Any]
-    ) -> None:
-        """Compares names, shapes and dtypes: Orbax itself casts and reorders silently."""
-
-        def text(leaf: Mapping[str, Any] | None) -> str:
-            return f"{tuple(leaf['shape'])} {leaf['dtype']}" if leaf else "nothing"
-
-        differing = sorted(
-            name
-            for name in saved.keys() | expected.keys()
-            if text(saved.get(name)) != text(expected.get(name))
-        )
-        if differing:
-            name = differing[0]
-            raise UserError(
-                f"the checkpoint of step {step} in {self._folder} is of another model or "
-                f"optimizer: {len(differing)} arrays differ, first {name}: saved "
-                f"{text(saved.get(name))}, expected {text(expected.get(name))}; use the config it "
-                "was trained with or another --workdir"
-            )
 
 
 def _write_state(folder: Path, progress: Progress) -> None:

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from wbc_jax.digests import Damage, file_sha256, read_sealed_json, write_sealed_json
+from wbc_jax.errors import UserError
 
 MANIFEST = "manifest.json"
 
@@ -37,7 +38,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Returns what `write_manifest` was given, and `files`.
 
     Raises:
-        Damage: a file is missing, is one too many or is not what was written.
+        Damage: a file is missing, is one too many or is not what was written; `Unreadable` where
+            one is there and cannot be read.
     """
     content = read_sealed_json(folder / MANIFEST)
     known, present = content["files"], set(_files(folder))
@@ -69,6 +71,37 @@ def leaf_types(tree: Any) -> dict[str, dict[str, Any]]:
         }
         for path, leaf in leaves
     }
+
+
+def require_same_leaves(
+    saved: Mapping[str, Any], expected: Mapping[str, Any], folder: Path
+) -> None:
+    """Compares names, shapes and dtypes: Orbax itself casts and reorders silently.
+
+    Args:
+        saved: what `leaf_types` says of the checkpoint.
+        expected: the same of the state to be restored.
+        folder: of the checkpoint, for the message.
+
+    Raises:
+        UserError: they differ.
+    """
+
+    def text(leaf: Mapping[str, Any] | None) -> str:
+        return f"{tuple(leaf['shape'])} {leaf['dtype']}" if leaf else "nothing"
+
+    differing = sorted(
+        name
+        for name in saved.keys() | expected.keys()
+        if text(saved.get(name)) != text(expected.get(name))
+    )
+    if differing:
+        name = differing[0]
+        raise UserError(
+            f"the checkpoint {folder} is of another model or optimizer: {len(differing)} arrays "
+            f"differ, first {name}: saved {text(saved.get(name))}, expected "
+            f"{text(expected.get(name))}; use the config it was trained with or another --workdir"
+        )
 
 
 def sync(path: Path) -> None:
