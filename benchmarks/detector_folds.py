@@ -23,7 +23,8 @@ from wbc_jax.errors import UserError
 from wbc_jax.evaluation.detection_scores import score_detections, sweep_thresholds
 from wbc_jax.evaluation.detections import read_detections
 from wbc_jax.evaluation.paired import paired_difference
-from wbc_jax.evaluation.pooled_detections import put_together, read_answers, resample_detectors
+from wbc_jax.evaluation.pooled_detections import read_answers, resample_detectors
+from wbc_jax.evaluation.run_groups import answers_by_seed
 from wbc_jax.reporting.pooled_text import points_text
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.seed_points import KINDS, above
@@ -71,9 +72,11 @@ def main(arguments: Sequence[str]) -> None:
     print(aligned(head, rows))
     difference = None
     if others:
-        ours, theirs = ({0: put_together(map(read_answers, own))} for own in (runs, others))
+        ours, theirs = (answers_by_seed(own, read_answers) for own in (runs, others))
         difference = paired_difference(ours, theirs, resample_detectors)
-        print(_differences(difference or {}))
+        if difference is None:
+            raise UserError("--against: no seed is the same; give the other setting's runs of it")
+        print(_differences(difference))
     if options.json:
         paths = [str(path) for path in options.runs]
         write_json(

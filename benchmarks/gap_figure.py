@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.command_line import add_outputs, create_parser, run
 from benchmarks.outputs import write_plot
 from wbc_jax.errors import UserError
+from wbc_jax.reporting.measures import MEASURES
 from wbc_jax.reporting.pool_plots import gap
 from wbc_jax.reporting.pooled_page import gap_in_words
 
@@ -30,7 +31,9 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError("--plot is missing: name the file to draw, such as --plot=docs/figures/gap")
     try:
         pooled = json.loads(options.pooled.read_text(encoding="utf-8"))
-        figure, words = gap(pooled["groups"], pooled["protocols"]), gap_in_words(pooled["groups"])
+        groups, measures = pooled["groups"], MEASURES[pooled.get("task", "classification")]
+        figure = gap(groups, pooled["protocols"], measures)
+        words = gap_in_words(groups, measures)
     except OSError as error:
         raise UserError(f"{options.pooled} cannot be read ({error.strerror})") from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:

@@ -12,8 +12,8 @@ from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.paired import paired_difference, verdict
 from wbc_jax.evaluation.pooled_figures import pooled_figures, resample
 from wbc_jax.evaluation.seed_resamples import seed_widening
+from wbc_jax.reporting.measures import MEASURES
 from wbc_jax.reporting.run_files import Predictions
-from wbc_jax.reporting.sweep_measures import MEASURES
 
 FOUR = (4, 8, 13, 20)
 HARD = tuple(range(6))  # the images of the first two smears

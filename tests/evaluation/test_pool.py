@@ -156,12 +156,14 @@ def test_pooling_twice_gives_the_same_files(make_run, tmp_path) -> None:
             assert file.read_bytes() == again.read_bytes(), file.name
 
 
-def test_what_cannot_be_pooled_is_refused(make_run, tmp_path) -> None:
+def test_what_cannot_be_pooled_is_refused(make_run, detector_run, tmp_path) -> None:
     run, output = make_run("a"), tmp_path / "out"
     with pytest.raises(UserError, match="no run is given; name at least one"):
         pool([], output)
     with pytest.raises(UserError, match="is given twice"):
         pool([run, run], output)
+    with pytest.raises(UserError, match=r"'classification' and .*'detection'.* pool them apart"):
+        pool([run, detector_run], output)
     with pytest.raises(UserError, match=r"a and .*b are the same run twice .*seed 0, fold 0"):
         pool([run, make_run("b")], output)
     with pytest.raises(UserError, match="saw different images"):

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.reporting.html_page import check_page
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.paired import paired_difference, verdict
+from wbc_jax.evaluation.pool import pool
 from wbc_jax.evaluation.pooled_detections import (
     DetectorAnswers,
     f1_curve,
@@ -19,8 +21,8 @@ from wbc_jax.evaluation.pooled_detections import (
     resample_detectors,
 )
 from wbc_jax.evaluation.seed_resamples import seed_widening
+from wbc_jax.reporting.measures import MEASURES
 from wbc_jax.reporting.run_files import read_detector_run
-from wbc_jax.reporting.sweep_measures import MEASURES
 
 SCENES = np.array(["b", "a", "a", "c"])
 FILES = np.array([f"{place}.png" for place in range(4)])
@@ -183,3 +185,48 @@ def test_detections_of_other_pictures_than_the_results_are_refused(
     (path / "results.json").write_text(json.dumps(results), encoding="utf-8")
     with pytest.raises(UserError, match=r"detections\.npz holds \d+ pictures, but results\.json"):
         read_answers(read_detector_run(path))
+
+
+def copy_of(run: Path, to: Path, *, seed: int, fold: int) -> Path:
+    """A run of the same detector in folds; in another one the pictures have other names."""
+    shutil.copytree(run, to)
+    for name in ("config.json", "results.json"):
+        content = json.loads((to / name).read_text(encoding="utf-8"))
+        content["seed"] = seed
+        if name == "config.json":
+            content["data"]["fold"] = fold
+        else:
+            content["protocol"] = "bccd_dev"
+        (to / name).write_text(json.dumps(content), encoding="utf-8")
+    arrays = dict(np.load(to / "detections.npz", allow_pickle=False))
+    arrays["filename"] = np.char.add(f"{fold}/", arrays["filename"])
+    np.savez(to / "detections.npz", **arrays)
+    return to
+
+
+def test_detectors_are_pooled_over_seeds_and_folds(detector_run: Path, tmp_path: Path) -> None:
+    runs = [
+        copy_of(detector_run, tmp_path / f"{seed}-{fold}", seed=seed, fold=fold)
+        for seed, fold in [(0, 0), (0, 1), (1, 0)]
+    ]
+    page = check_page(pool(runs, tmp_path / "out").read_text(encoding="utf-8"))
+    pooled = json.loads((tmp_path / "out" / "pooled.json").read_text(encoding="utf-8"))
+    assert pooled["task"] == "detection"
+    (group,) = pooled["groups"]
+    test = json.loads((detector_run / "results.json").read_text(encoding="utf-8"))["test"]
+    assert (group["seeds"], group["folds"]) == ([0, 1], [0, 1])
+    num_test = len(test["counts"]["RBC"]["true"])
+    assert group["num_images"] == [2 * num_test, num_test]
+    own = test["per_kind"]["RBC"]["f1"]  # of every copy, so of all together
+    assert group["RBC"]["f1"]["per_seed"] == pytest.approx({"0": own, "1": own})
+    assert group["notes"][0].startswith("Seed 0 lacks fold 2, 3, 4 of 5: not every scene is tested")
+    (caption,) = [name for name in page.tables if name.startswith("Mean ±")]
+    assert "over scenes and seeds" in caption
+    heading, row = page.tables[caption]
+    assert heading[4:7] == ["Test pictures", "Test scenes", "F1, mean of the kinds"]
+    shown = dict(zip(heading, row, strict=True))
+    assert shown["F1, RBC"].replace("\u00a0", " ").startswith(f"{100 * own:.1f} ± 0.0 % [")
+    assert "Train" not in " ".join(heading)
+    text = (tmp_path / "out" / "pooled.md").read_text(encoding="utf-8")
+    assert "| 2 | 2 |" in text
+    assert "Hard smears" not in text

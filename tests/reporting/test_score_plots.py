@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from wbc_jax.reporting.measures import MEASURES
 from wbc_jax.reporting.pool_plots import gap
 from wbc_jax.reporting.score_plots import reliability_diagram, roc_curves
 
+OF_CLASSES = MEASURES["classification"]
 BINS = {
     "counts": [0, 1, 3, 0],
     "confidence": [None, 0.4, 0.7, None],
@@ -68,7 +70,7 @@ def test_the_gap_shows_every_network_under_every_protocol() -> None:
         group("alexnet", "paper", 0.9, is_leaky=True),
         group("alexnet", "official", 0.7),
     ]
-    figure = gap(groups, ["paper", "official"])
+    figure = gap(groups, ["paper", "official"], OF_CLASSES)
     (axes,) = figure.axes
     paper, official = axes.containers
     assert [bar.get_height() for bar in paper] == [0.9]
@@ -90,11 +92,23 @@ def test_the_gap_shows_every_network_under_every_protocol() -> None:
 
 def test_recipes_of_one_network_stand_apart() -> None:
     groups = [group("cnn", "paper", 0.8, recipe=recipe) for recipe in "AB"]
-    axes = gap(groups, ["paper"]).axes[0]
+    axes = gap(groups, ["paper"], OF_CLASSES).axes[0]
     names = [label.get_text() for label in axes.get_xticklabels()]
     assert names == ["CNN\nrecipe A", "CNN\nrecipe B"]
 
 
 def test_a_gap_of_leaky_protocols_alone_says_so_in_its_title() -> None:
-    title = gap([group("cnn", "paper", 0.8, is_leaky=True)], ["paper"]).axes[0].get_title()
+    title = (
+        gap([group("cnn", "paper", 0.8, is_leaky=True)], ["paper"], OF_CLASSES).axes[0].get_title()
+    )
     assert title.startswith("LEAKY PROTOCOL")
+
+
+def test_detectors_are_drawn_by_their_f1_without_chance_or_smears() -> None:
+    one = group("detector", "bccd", 0.9, classes=["RBC", "WBC", "Platelets"])
+    one["macro"] = {"f1": {"mean": 0.6, "sd": None, "interval": [0.5, 0.7]}}
+    axes = gap([one], ["bccd"], MEASURES["detection"]).axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [0.6]
+    assert not axes.lines
+    assert axes.get_title() == "F1 of each network under each protocol"
+    assert axes.get_ylabel() == "F1, mean of the kinds, test (%)"

@@ -25,9 +25,9 @@ from tests.sweeps.finished_sweep import (
 from wbc_jax.errors import UserError
 from wbc_jax.reporting import sweep_page
 from wbc_jax.reporting.figure_files import SavedFigure
+from wbc_jax.reporting.measures import MEASURES
 from wbc_jax.reporting.number_text import NO_VALUE
 from wbc_jax.reporting.pooled_text import figure_text
-from wbc_jax.reporting.sweep_measures import MEASURES
 from wbc_jax.reporting.sweep_tables import latex, to_latex
 from wbc_jax.sweeps.definition import Setting, Sweep
 from wbc_jax.sweeps.plan import Facts

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
-from wbc_jax.evaluation.results import write_arrays
-from wbc_jax.reporting.run_files import read_arrays
+from wbc_jax.reporting.run_arrays import read_arrays, write_arrays
 from wbc_jax.seeds.matching import Cells
 from wbc_jax.seeds.seed_points import Seeds
 

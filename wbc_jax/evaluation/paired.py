@@ -15,7 +15,7 @@ import numpy as np
 
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.seed_resamples import Resamples, SeedFigure, summarize
-from wbc_jax.reporting.sweep_measures import Measures
+from wbc_jax.reporting.measures import Measures
 
 # From fewer, seeds say nothing of how much a difference hangs on the seed.
 MIN_SEEDS = 3

@@ -4,7 +4,7 @@ answers = {0: read_answers(run_of_seed_0), 1: read_answers(run_of_seed_1)}
 pool_detectors(runs, answers)["RBC"]["f1"]    # {"mean": ..., "sd": ..., "interval": ...}
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from wbc_jax.evaluation.detection_scores import (
 )
 from wbc_jax.evaluation.detections import read_detections
 from wbc_jax.evaluation.intervals import absent_cautions, few_cautions, one_seed_caution
-from wbc_jax.evaluation.pool import setting_facts
+from wbc_jax.evaluation.run_groups import folds_by_seed, missing_folds, setting_facts
 from wbc_jax.evaluation.seed_resamples import (
     Levels,
     Resamples,
@@ -80,16 +80,11 @@ def read_answers(run: Run) -> DetectorAnswers:
     return DetectorAnswers(found.filenames, found.scenes, outcomes_of(seeds, found.cells))
 
 
-def put_together(folds: Iterable[DetectorAnswers]) -> DetectorAnswers:
-    """Returns the answers of several folds as those of one test."""
-    return DetectorAnswers(*map(np.concatenate, zip(*folds, strict=True)))
-
-
 def pool_detectors(runs: Sequence[Run], answers: Mapping[int, DetectorAnswers]) -> dict[str, Any]:
     """Returns the figures of one setting of a detector.
 
     Args:
-        runs: of the setting, at least one; they differ in the seed only.
+        runs: of the setting, at least one; they differ in seed and fold only.
         answers: theirs, by seed.
 
     Returns:
@@ -97,15 +92,14 @@ def pool_detectors(runs: Sequence[Run], answers: Mapping[int, DetectorAnswers]) 
         undefined; under "macro" the mean of F1 over the kinds of which there are cells.
 
     Raises:
-        UserError: the runs saw different pictures.
+        UserError: the runs do not go together.
     """
     resamples = resample_detectors(answers)
     return setting_facts(runs) | {
-        "seeds": list(answers),
         "num_images": [len(own.filenames) for own in answers.values()],
         "num_scenes": len(resamples.drawn.names),
         **resamples.pooled(),
-        "notes": _cautions(list(answers.values())),
+        "notes": missing_folds(folds_by_seed(runs), "scene") + _cautions(list(answers.values())),
     }
 
 

@@ -4,23 +4,27 @@ figures = pooled_figures({0: answers_of_seed_0, 1: answers_of_seed_1}, num_class
 figures.levels["image"]["categorical_accuracy"]    # {"mean": ..., "sd": ..., "interval": ...}
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from wbc_jax.evaluation.intervals import METHOD
+from wbc_jax.evaluation.hard_smears import always_wrong
+from wbc_jax.evaluation.intervals import METHOD, cautions
+from wbc_jax.evaluation.run_groups import Folds, folds_by_seed, missing_folds, setting_facts
 from wbc_jax.evaluation.seed_resamples import (
     Levels,
     Resamples,
     Units,
     intervals_by,
+    over_seeds,
     resample_units,
 )
 from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
 from wbc_jax.evaluation.weighted import SmearPart, confusion_figures, weighted_confusion
-from wbc_jax.reporting.run_files import Predictions
+from wbc_jax.reporting.epochs import TRAIN_PARTS, train_test_gap
+from wbc_jax.reporting.run_files import Predictions, Run
 
 POOLED = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
 INTERVALS = intervals_by(METHOD)  # how those of this module are made
@@ -41,6 +45,48 @@ class PooledFigures(NamedTuple):
     smears_per_class: Int[np.ndarray, " k"]
     num_wrong: int
     share_left_out: float
+
+
+def pool_classifiers(runs: Sequence[Run], answers: Mapping[int, Predictions]) -> dict[str, Any]:
+    """Returns the figures of one setting, as they stand in pooled.json.
+
+    Args:
+        runs: of the setting, at least one; they differ in seed and fold only.
+        answers: theirs, by seed.
+
+    Raises:
+        UserError: the runs do not go together.
+    """
+    facts, folds = setting_facts(runs), folds_by_seed(runs)
+    figures = pooled_figures(answers, num_classes=len(facts["classes"]))
+    per_class = dict(zip(facts["classes"], figures.smears_per_class.tolist(), strict=True))
+    return facts | {
+        "num_images": [len(own.labels) for own in answers.values()],
+        "num_smears": int(figures.smears_per_class.sum()),
+        "num_smears_per_class": per_class,
+        **figures.levels,
+        "train_test_gap": {part: _gap(folds, part) for part in TRAIN_PARTS},
+        "always_wrong": [smear._asdict() for smear in always_wrong(answers)],
+        "notes": missing_folds(folds, "smear")
+        + cautions(
+            per_class,
+            num_wrong=figures.num_wrong,
+            num_seeds=len(folds),
+            share_left_out=figures.share_left_out,
+        ),
+    }
+
+
+def _gap(folds: Folds, part: str) -> dict[str, Any] | None:
+    """Returns the gap between the curves over the seeds; None where a run did not measure it."""
+    gaps = {
+        seed: [train_test_gap(run.results["epochs"], part) for run in own.values()]
+        for seed, own in folds.items()
+    }
+    known = {seed: [gap for gap in own if gap is not None] for seed, own in gaps.items()}
+    if any(len(known[seed]) < len(gaps[seed]) for seed in gaps):
+        return None
+    return over_seeds({seed: float(np.mean(own)) for seed, own in known.items()})
 
 
 def pooled_figures(seeds: Mapping[int, Predictions], *, num_classes: int) -> PooledFigures:

@@ -4,7 +4,6 @@ write_predictions(workdir, test, probabilities)
 write_results(workdir, results)                    # last of all: it says the run is finished
 """
 
-import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +12,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from wbc_jax import run_names
-from wbc_jax.atomic_files import write_bytes, write_json
+from wbc_jax.atomic_files import write_json
 from wbc_jax.data.examples import Examples
 from wbc_jax.evaluation.metrics import METRICS, example_metrics
 from wbc_jax.evaluation.smears import Smears
+from wbc_jax.reporting.run_arrays import write_arrays
 
 # Compiled as one: op by op they are a dozen programs, two seconds at a first run's first test.
 _example_metrics = jax.jit(example_metrics)
@@ -89,10 +89,3 @@ def write_smear_predictions(
 def write_results(workdir: Path, results: dict[str, Any]) -> None:
     """Writes `results.json`."""
     write_json(workdir / run_names.RESULTS, results)
-
-
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Writes arrays under their names, whole or not at all."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_bytes(path, buffer.getvalue())

@@ -1,6 +1,6 @@
-"""The gap between protocols: each network's accuracy under each of them, leaky ones marked.
+"""The gap between protocols: each network's main figure under each of them, leaky ones marked.
 
-    figure = gap(pooled["groups"], pooled["protocols"])
+    figure = gap(pooled["groups"], pooled["protocols"], MEASURES["classification"])
 
 Plain dicts in, matplotlib Figures out, as in `plots`.
 """
@@ -21,9 +21,8 @@ from wbc_jax.reporting.figure_style import (
     plain_text,
     styled,
 )
+from wbc_jax.reporting.measures import Measures
 from wbc_jax.reporting.number_text import percent
-
-_METRIC = "categorical_accuracy"
 
 
 def network_name(group: Mapping[str, Any]) -> str:
@@ -38,13 +37,16 @@ def protocol_name(group: Mapping[str, Any]) -> str:
 
 
 @styled
-def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure:
-    """Draws categorical accuracy: a cluster per network, a bar per protocol, with intervals.
+def gap(
+    groups: Sequence[Mapping[str, Any]], protocols: Sequence[str], measures: Measures
+) -> Figure:
+    """Draws the main figure: a cluster per network, a bar per protocol, with intervals.
 
     Args:
-        groups: as in pooled.json: `model`, `recipe`, `protocol`, `is_leaky`, `classes`, and for
-            `image` and `smear` the metric's `mean` and `interval`; fractions in [0, 1].
+        groups: as in pooled.json: `model`, `recipe`, `protocol`, `is_leaky`, `classes`, and what
+            is drawn of the measures, with `mean` and `interval`; fractions in [0, 1].
         protocols: those of the groups, in the order of the bars.
+        measures: of the groups' task.
     """
     networks = list(dict.fromkeys(network_name(group) for group in groups))
     width = 0.8 / len(protocols)
@@ -58,28 +60,29 @@ def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure
         look: dict[str, Any] = {"color": COLOURS[index % len(COLOURS)]}
         if own[0]["is_leaky"]:
             look = {"facecolor": "white", "edgecolor": look["color"], "hatch": "////"}
-        means = [group["image"][_METRIC]["mean"] for group in own]
+        means = [measures.main.of(group)["mean"] for group in own]
         axes.bar(places, means, 0.9 * width, label=plain_text(protocol_name(own[0])), **look)
-        ends = np.array([group["image"][_METRIC]["interval"] for group in own]).T
+        ends = np.array([measures.main.of(group)["interval"] for group in own]).T
         # A line from end to end: a percentile interval need not hold the mean in its middle.
         axes.vlines(places - shift, *ends, color=BLACK, linewidth=1.2, clip_on=False, zorder=5)
-        of_smears = [group["smear"][_METRIC]["mean"] for group in own]
-        axes.plot(
-            places + shift,
-            of_smears,
-            "D",
-            ms=4,
-            markerfacecolor="white",
-            markeredgecolor=BLACK,
-            label="_nolegend_" if index else "smear by smear, mean",
-            clip_on=False,
-            zorder=4,
-        )
+        if measures.beside is not None:
+            axes.plot(
+                places + shift,
+                [measures.beside.of(group)["mean"] for group in own],
+                "D",
+                ms=4,
+                markerfacecolor="white",
+                markeredgecolor=BLACK,
+                label="_nolegend_" if index else "smear by smear, mean",
+                clip_on=False,
+                zorder=4,
+            )
         for place, mean in zip(places, means, strict=True):  # where no interval is covered
             text = percent(mean, 0 if mean == 1 else 1)
             look = {"ha": "center", "va": "bottom", "fontsize": 7}
             axes.text(place, 1.01, text, **look)
-    for index, chance in enumerate(sorted({1 / len(group["classes"]) for group in groups})):
+    guessed = {1 / len(group["classes"]) for group in groups} if measures.is_guessed else set()
+    for index, chance in enumerate(sorted(guessed)):
         label = "_nolegend_" if index else "guessing blindly"
         axes.axhline(chance, color=GREY, linestyle="--", linewidth=1, label=label)
     names = [plain_text(name).replace(", ", "\n") for name in networks]
@@ -87,9 +90,9 @@ def gap(groups: Sequence[Mapping[str, Any]], protocols: Sequence[str]) -> Figure
     axes.set_xlim(-0.6, len(networks) - 0.4)  # also where the last lacks a protocol
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
-    axes.set(ylim=(0, 1), ylabel="Categorical accuracy, test (%)")
+    axes.set(ylim=(0, 1), ylabel=f"{measures.axis}, test (%)")
     in_percent(axes.yaxis)
-    title = "Accuracy of each network under each protocol"
+    title = f"{measures.noun[0].upper()}{measures.noun[1:]} of each network under each protocol"
     title = leaky.mark(title, is_leaky=all(group["is_leaky"] for group in groups))
     axes.set_title(title, pad=16)
     figure.legend(loc="outside lower center", ncols=3)

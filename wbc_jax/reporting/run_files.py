@@ -19,7 +19,8 @@ from jaxtyping import Float, Float32, Int, Shaped
 from wbc_jax import run_names
 from wbc_jax.atomic_files import to_json
 from wbc_jax.errors import UserError
-from wbc_jax.reporting.run_schema import DETECTOR_SCHEMAS, REPEAT, SCHEMAS, check
+from wbc_jax.reporting.run_arrays import read_arrays
+from wbc_jax.reporting.run_schema import FILES, REPEAT, SCHEMAS, check
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Run:
     environment: dict[str, Any]
     dataset: dict[str, Any]
     results: dict[str, Any]
+
+    @property
+    def task(self) -> str:
+        """What it was trained for: "classification" or "detection"."""
+        return task_of(self.results)
 
     @property
     def is_leaky(self) -> bool:
@@ -85,11 +91,20 @@ class SmearPredictions:
     probabilities: Float32[np.ndarray, "s k"]
 
 
-def read_runs(paths: Sequence[Path]) -> list[Run]:
+def task_of(results: Mapping[str, Any]) -> str:
+    """Returns the task of a run by its results.json, where classifiers have no such field."""
+    return str(results.get("task", "classification"))
+
+
+def read_runs(paths: Sequence[Path], task: str | None = "classification") -> list[Run]:
     """Reads and checks several runs.
 
+    Args:
+        paths: their directories.
+        task: what they must have been trained for; None takes any.
+
     Raises:
-        UserError: none is given, one is given twice, or one cannot be read.
+        UserError: none is given, one is given twice, one cannot be read or is of another task.
     """
     if not paths:
         raise UserError("no run is given; name at least one directory of a finished run in --runs")
@@ -98,7 +113,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
         if path.resolve() in seen:
             raise UserError(f"run {path} is given twice; name each run once")
         seen.add(path.resolve())
-    return [read_run(path) for path in paths]
+    return [_read(path, task=task) for path in paths]
 
 
 def read_run(path: Path, results: Mapping[str, Any] | None = None) -> Run:
@@ -112,9 +127,7 @@ def read_run(path: Path, results: Mapping[str, Any] | None = None) -> Run:
         UserError: the directory is missing, is no run, holds an unfinished run, or one of its
             files is damaged or lacks a field.
     """
-    run = _read(path, SCHEMAS, results)
-    _check_classes(run)
-    return run
+    return _read(path, results, task="classification")
 
 
 def read_detector_run(path: Path, results: Mapping[str, Any] | None = None) -> Run:
@@ -127,15 +140,10 @@ def read_detector_run(path: Path, results: Mapping[str, Any] | None = None) -> R
     Raises:
         UserError: as `read_run`, or it is the run of a classifier.
     """
-    return _read(path, DETECTOR_SCHEMAS, results, task="detection")
+    return _read(path, results, task="detection")
 
 
-def _read(
-    path: Path,
-    schemas: Mapping[str, Any],
-    results: Mapping[str, Any] | None,
-    task: str = "classification",
-) -> Run:
+def _read(path: Path, results: Mapping[str, Any] | None = None, *, task: str | None) -> Run:
     if not path.is_dir():
         raise UserError(
             f"run directory {path} does not exist; give the working directory of a finished run"
@@ -154,24 +162,27 @@ def _read(
         name: _read_json(path / name)
         if results is None or name != run_names.RESULTS
         else json.loads(to_json(results))
-        for name in schemas
+        for name in FILES
     }
-    found = files[run_names.RESULTS].get("task", "classification")
-    if found != task:
+    found = task_of(files[run_names.RESULTS])
+    if found not in SCHEMAS or task not in (None, found):
         raise UserError(
-            f"{path} is a run of the task {found!r} and this needs one of the task {task!r}; name "
-            "another run"
+            f"{path} is a run of the task {found!r} and this needs one of the task "
+            f"{' or '.join(map(repr, [task] if task else SCHEMAS))}; name another run"
         )
-    for name, schema in schemas.items():
+    for name, schema in SCHEMAS[found].items():
         check(files[name], schema, path / name)
-    _add_what_earlier_versions_left_out(files[run_names.DATASET], task)
-    return Run(
+    _add_what_earlier_versions_left_out(files[run_names.DATASET], found)
+    run = Run(
         path=path,
         config=files[run_names.CONFIG],
         environment=files[run_names.ENVIRONMENT],
         dataset=files[run_names.DATASET],
         results=files[run_names.RESULTS],
     )
+    if found == "classification":
+        _check_classes(run)
+    return run
 
 
 def _add_what_earlier_versions_left_out(dataset: dict[str, Any], task: str) -> None:
@@ -215,24 +226,6 @@ def read_smear_predictions(run: Run) -> SmearPredictions:
             f"results.json states {shape[0]} test smears of {shape[1]} classes; {REPEAT}"
         )
     return SmearPredictions(labels, probabilities)
-
-
-def read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
-    """Reads arrays of a run's file by their names.
-
-    Raises:
-        UserError: the file is missing or damaged, or lacks one of them.
-    """
-    try:
-        # Opened here, for of a damaged file numpy leaves its own open.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return [file[name] for name in names]
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; {REPEAT}") from None
-    except KeyError as error:
-        raise UserError(f"{path} lacks an array: {error.args[0]}; {REPEAT}") from None
-    except Exception as error:  # damage shows in many ways: of zip, of zlib, of the array's head
-        raise UserError(f"{path} cannot be read ({error}); {REPEAT}") from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

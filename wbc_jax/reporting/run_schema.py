@@ -1,6 +1,6 @@
 """Which fields the files of a run must hold, and the message for the first that does not fit.
 
-check(content, SCHEMAS["results.json"], path)
+check(content, SCHEMAS["classification"]["results.json"], path)
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ _SELECTIVE = {
     "risk": _Number,
     "curve": {"coverage": [_Number], "risk": [_Number]},
 }
-SCHEMAS: dict[str, Any] = {
+_OF_CLASSIFIERS: dict[str, Any] = {
     run_names.CONFIG: {"*": object},
     run_names.ENVIRONMENT: {"*": object},
     run_names.DATASET: {
@@ -141,14 +141,14 @@ _FOUND = {
     "found": int,
     "count_limits": [_Number],
 }
-_RESULTS = SCHEMAS[run_names.RESULTS]
+_RESULTS = _OF_CLASSIFIERS[run_names.RESULTS]
 _OF_EVERY_TASK = (
     *("model", "dataset", "protocol", "is_leaky", "warnings", "seed"),
     *("num_train", "num_validation", "num_test", "classes"),
     *("num_params", "wall_seconds", "images_per_second"),
 )
-DETECTOR_SCHEMAS: dict[str, Any] = {
-    **SCHEMAS,
+_OF_DETECTORS: dict[str, Any] = {
+    **_OF_CLASSIFIERS,
     run_names.RESULTS: {
         **{name: _RESULTS[name] for name in _OF_EVERY_TASK},
         "task": str,
@@ -179,6 +179,9 @@ DETECTOR_SCHEMAS: dict[str, Any] = {
         },
     },
 }
+# By task, by file.
+SCHEMAS = {"classification": _OF_CLASSIFIERS, "detection": _OF_DETECTORS}
+FILES = tuple(_OF_CLASSIFIERS)
 
 
 def check(value: Any, schema: Any, path: Path, field: str = "") -> None:
@@ -186,7 +189,7 @@ def check(value: Any, schema: Any, path: Path, field: str = "") -> None:
 
     Args:
         value: of a JSON file, or of a field in it.
-        schema: one of `SCHEMAS`, or a part of one.
+        schema: of a file in `SCHEMAS`, or a part of one.
         path: of the file, for the message.
         field: dotted name of the value; empty for the file's whole content.
 

@@ -11,10 +11,10 @@ from typing import Any
 from wbc_jax.atomic_files import write_json, write_text
 from wbc_jax.reporting import leaky, pages, sweep_plots
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.reporting.measures import MEASURES, Measures
 from wbc_jax.reporting.notes import each_once
 from wbc_jax.reporting.number_text import duration, grouped
 from wbc_jax.reporting.pooled_text import images_text, points_text, unbroken
-from wbc_jax.reporting.sweep_measures import MEASURES, Measures
 from wbc_jax.reporting.sweep_tables import reference_name, to_csv, to_latex
 
 _FEW = 6  # settings from which on parallel coordinates show more than the table

@@ -35,7 +35,7 @@ from wbc_jax.reporting.figure_style import (
     plain_text,
     styled,
 )
-from wbc_jax.reporting.sweep_measures import Measures
+from wbc_jax.reporting.measures import Measures
 from wbc_jax.reporting.sweep_tables import reference_name
 
 COSTS = {

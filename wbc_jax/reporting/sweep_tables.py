@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wbc_jax.reporting.csv_text import csv_text
+from wbc_jax.reporting.measures import Measures
 from wbc_jax.reporting.number_text import grouped
 from wbc_jax.reporting.pooled_text import points_text
-from wbc_jax.reporting.sweep_measures import Measures
 
 _COSTS = ("num_layers", "num_params", "multiply_adds")
 _SPECIAL = {

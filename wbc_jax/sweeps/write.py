@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wbc_jax.errors import UserError
+from wbc_jax.evaluation.judging import JUDGING
 from wbc_jax.evaluation.paired import Answers, paired_difference, verdict
-from wbc_jax.evaluation.pool import require_same_data
+from wbc_jax.evaluation.run_groups import require_same_data
 from wbc_jax.evaluation.seed_resamples import over_seeds
 from wbc_jax.nested import flatten
+from wbc_jax.reporting.measures import MEASURES
 from wbc_jax.reporting.run_files import Run
-from wbc_jax.reporting.sweep_measures import MEASURES
 from wbc_jax.reporting.sweep_page import write_sweep_page
 from wbc_jax.sweeps.cost import wall_seconds
 from wbc_jax.sweeps.definition import Sweep
-from wbc_jax.sweeps.judging import JUDGING
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
 from wbc_jax.training.environment import given_command

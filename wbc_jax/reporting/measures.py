@@ -1,4 +1,4 @@
-"""What the settings of a sweep are judged by, task by task: figures by level and name.
+"""What the settings of a task are judged by: figures by level and name.
 
 measures = MEASURES["detection"]
 measures.main.of(setting)["mean"]             # setting["macro"]["f1"]["mean"]
@@ -49,8 +49,11 @@ class Measures(NamedTuple):
     """What is shown of a task's settings.
 
     Attributes:
-        shown: the columns of the table. The first, a share, is the one that settings are sorted,
-            drawn and compared by.
+        shown: the columns of a sweep's table. The first, a share, is the one that settings are
+            sorted, drawn and compared by.
+        pooled: the columns of the table of pooled runs.
+        beside: what is drawn beside the bars of the first.
+        is_guessed: whether guessing blindly gets one in as many as there are classes.
         listed: names of all figures of a spreadsheet, by level.
         noun: of the first, in a sentence.
         axis: its name in full, on an axis.
@@ -61,6 +64,9 @@ class Measures(NamedTuple):
     """
 
     shown: tuple[Measure, ...]
+    pooled: tuple[Measure, ...]
+    beside: Measure | None
+    is_guessed: bool
     listed: Mapping[str, tuple[str, ...]]
     noun: str
     axis: str
@@ -76,26 +82,42 @@ class Measures(NamedTuple):
 
 
 _OF_CLASSES = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
+_OF_IMAGES = Measure("image", "categorical_accuracy", "Accuracy, images")
+_OF_SMEARS = Measure("smear", "categorical_accuracy", "Accuracy, smears")
+_OF_KINDS = (
+    Measure("macro", "f1", "F1, mean of the kinds"),
+    *(Measure(kind, "f1", f"F1, {kind}") for kind in CELL_KINDS),
+    Measure("RBC", "count_mae", "Count error, RBC", is_share=False),
+)
 MEASURES = {
     "classification": Measures(
-        shown=(
-            Measure("image", "categorical_accuracy", "Accuracy, images"),
-            Measure("smear", "categorical_accuracy", "Accuracy, smears"),
+        shown=(_OF_IMAGES, _OF_SMEARS),
+        pooled=(
+            _OF_IMAGES,
+            _OF_SMEARS,
+            Measure("image", "balanced_accuracy", "Balanced accuracy, images"),
+            Measure("image", "macro_f1", "Macro F1, images"),
         ),
+        beside=_OF_SMEARS,
+        is_guessed=True,
         listed={"image": _OF_CLASSES, "smear": _OF_CLASSES},
         noun="accuracy",
         axis="Categorical accuracy",
         main_in_words="accuracy over the test images",
         pictured="images",
         counted="smears",
-        definitions=(ACCURACY, f"Mean ± standard deviation over the seeds. {INTERVAL}"),
+        definitions=(
+            ACCURACY,
+            "A “smear” is one original photograph of a field, mostly with one white cell; not a "
+            "slide and not a patient.",
+            f"Mean ± standard deviation over the seeds. {INTERVAL}",
+        ),
     ),
     "detection": Measures(
-        shown=(
-            Measure("macro", "f1", "F1, mean of the kinds"),
-            *(Measure(kind, "f1", f"F1, {kind}") for kind in CELL_KINDS),
-            Measure("RBC", "count_mae", "Count error, RBC", is_share=False),
-        ),
+        shown=_OF_KINDS,
+        pooled=(*_OF_KINDS, Measure("RBC", "count_bias", "Count bias, RBC", is_share=False)),
+        beside=None,
+        is_guessed=False,
         listed={"macro": ("f1",), **dict.fromkeys(CELL_KINDS, FOUND_FIGURES)},
         noun="F1",
         axis="F1, mean of the kinds",
@@ -105,7 +127,7 @@ MEASURES = {
         definitions=(
             "F1 = 2 x found / (cells + seeds), by kind; a cell is found by the seed that is paired "
             "with it, one to one and within half the shorter side of its box. Count error: seeds "
-            "less cells, mean absolute, per picture.",
+            "less cells in a picture, mean absolute; count bias: the same with its sign.",
             "Mean ± standard deviation over the seeds of the training. In brackets: 95 % interval "
             "of that mean, by bootstrap over scenes, which are places (pictures of one place are "
             "drawn together and for all seeds at once), and over seeds, made wider where seeds are "

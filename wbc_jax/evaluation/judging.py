@@ -1,7 +1,7 @@
-"""How the runs of a sweep are read, pooled and compared, task by task.
+"""How finished runs are read, pooled and compared, task by task.
 
-judging = JUDGING[task_name(trial.config)]
-run = judging.read_run(trial.workdir)
+judging = JUDGING["detection"]
+run = judging.read_run(Path("runs/detector-bccd-seed0"))
 answers = judging.read_answers(run)
 """
 
@@ -12,7 +12,6 @@ from typing import Any, Generic
 
 from wbc_jax.evaluation import pooled_detections, pooled_figures
 from wbc_jax.evaluation.paired import A
-from wbc_jax.evaluation.pool import pool_setting
 from wbc_jax.evaluation.seed_resamples import Resamples
 from wbc_jax.reporting.epochs import metric_values
 from wbc_jax.reporting.run_files import Run, read_detector_run, read_predictions, read_run
@@ -47,7 +46,7 @@ JUDGING: dict[str, Judging[Any]] = {
     "classification": Judging(
         read_run,
         read_predictions,
-        pool_setting,
+        pooled_figures.pool_classifiers,
         pooled_figures.resample,
         _accuracy_curve,
         pooled_figures.INTERVALS,
