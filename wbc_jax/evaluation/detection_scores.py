@@ -18,10 +18,10 @@ from wbc_jax.evaluation.intervals import (
     draw_smears,
     percentile_interval,
 )
+from wbc_jax.reporting.run_schema import FOUND_FIGURES
 from wbc_jax.seeds.matching import Cells, count_outcomes
 from wbc_jax.seeds.seed_points import KINDS, Seeds
 
-FIGURES = ("precision", "recall", "f1", "count_mae", "count_bias")
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 METHOD = "percentile bootstrap over scenes: pictures of one place are drawn together"
 # In units of half the shorter side of a true box; 1 is the published figure.
@@ -39,8 +39,8 @@ def score_detections(
         scenes: which place each picture shows; pictures of one place are no independent trials.
 
     Returns:
-        `per_kind` (the figures of `FIGURES`, `support`, `found` and `count_limits`, Bland and
-        Altman's limits of agreement, by name), `counts` (per picture and kind: true, found),
+        `per_kind` (the figures of `FOUND_FIGURES`, `support`, `found` and `count_limits`, Bland
+        and Altman's limits of agreement, by name), `counts` (per picture and kind: true, found),
         `radius_curve` with `radii`, and `intervals`. F1 of a kind that is nowhere is NaN.
     """
     outcomes = outcomes_of(seeds, cells)
@@ -89,14 +89,15 @@ def outcomes_of(
 def sweep_thresholds(
     seeds: Sequence[Seeds], cells: Sequence[Cells]
 ) -> dict[str, dict[str, list[float]]]:
-    """Returns the figures of `FIGURES` at each of `THRESHOLDS`, by kind.
+    """Returns the figures of `FOUND_FIGURES` at each of `THRESHOLDS`, by kind.
 
     Args:
         seeds: with low scores, too.
         cells: what is there.
     """
     sweep: dict[str, dict[str, list[float]]] = {
-        kind: {"thresholds": list(THRESHOLDS), **{name: [] for name in FIGURES}} for kind in KINDS
+        kind: {"thresholds": list(THRESHOLDS), **{name: [] for name in FOUND_FIGURES}}
+        for kind in KINDS
     }
     for threshold in THRESHOLDS:
         kept = [Seeds(*(values[one.scores >= threshold] for values in one)) for one in seeds]
@@ -107,7 +108,7 @@ def sweep_thresholds(
 
 
 def mean_figures(seeds: Sequence[Seeds], cells: Sequence[Cells]) -> dict[str, dict[str, float]]:
-    """Returns the figures of `FIGURES` alone, by kind."""
+    """Returns the figures of `FOUND_FIGURES` alone, by kind."""
     outcomes = outcomes_of(seeds, cells)
     figures = outcome_figures(outcomes, np.ones((1, len(outcomes))))
     return {
@@ -125,7 +126,7 @@ def _counts(outcomes: Int[np.ndarray, "n k 3"]) -> tuple[np.ndarray, np.ndarray]
 def outcome_figures(
     outcomes: Int[np.ndarray, "n k 3"], weights: Float[np.ndarray, "r n"]
 ) -> dict[str, Float[np.ndarray, "r k"]]:
-    """Returns the figures of `FIGURES`, by kind, for each row of weights of the pictures.
+    """Returns the figures of `FOUND_FIGURES`, by kind, for each row of weights of the pictures.
 
     Args:
         outcomes: of each picture and kind: cells found, seeds false, cells missed.

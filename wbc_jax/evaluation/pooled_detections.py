@@ -12,12 +12,7 @@ from jaxtyping import Float, Int, Shaped
 
 from wbc_jax import run_names
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.detection_scores import (
-    FIGURES,
-    METHOD,
-    outcome_figures,
-    outcomes_of,
-)
+from wbc_jax.evaluation.detection_scores import METHOD, outcome_figures, outcomes_of
 from wbc_jax.evaluation.detections import read_detections
 from wbc_jax.evaluation.intervals import absent_cautions, few_cautions, one_seed_caution
 from wbc_jax.evaluation.run_groups import folds_by_seed, missing_folds, setting_facts
@@ -88,8 +83,8 @@ def pool_detectors(runs: Sequence[Run], answers: Mapping[int, DetectorAnswers]) 
         answers: theirs, by seed.
 
     Returns:
-        What is known of the setting, and by kind each of `FIGURES`, NaN where any seed leaves it
-        undefined; under "macro" the mean of F1 over the kinds of which there are cells.
+        What is known of the setting, and by kind each of `FOUND_FIGURES`, NaN where any seed
+        leaves it undefined; under "macro" the mean of F1 over the kinds of which there are cells.
 
     Raises:
         UserError: the runs do not go together.
@@ -150,7 +145,7 @@ def _levels(answers: DetectorAnswers, weights: Float[np.ndarray, "r n"]) -> Leve
     figures = outcome_figures(answers.outcomes, weights)
     f1_of_known = np.where(weights @ answers.num_cells > 0, figures["f1"], np.nan)
     levels = {
-        kind: {name: figures[name][:, place] for name in FIGURES}
+        kind: {name: values[:, place] for name, values in figures.items()}
         for place, kind in enumerate(KINDS)
     }
     return {"macro": {"f1": nan_mean(f1_of_known)}, **levels}
