@@ -11,13 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from wbc_jax.evaluation.intervals import (
-    CONFIDENCE,
-    RESAMPLES,
-    SEED,
-    draw_smears,
-    percentile_interval,
-)
+from wbc_jax.evaluation.intervals import draw_smears, made_by, percentile_interval
 from wbc_jax.reporting.run_schema import FOUND_FIGURES
 from wbc_jax.seeds.matching import Cells, count_outcomes
 from wbc_jax.seeds.seed_points import KINDS, Seeds
@@ -65,10 +59,7 @@ def score_detections(
         },
         "radius_curve": {"radii": list(RADII), **_radius_curve(seeds, cells)},
         "intervals": {
-            "method": METHOD,
-            "confidence": CONFIDENCE,
-            "resamples": RESAMPLES,
-            "seed": SEED,
+            **made_by(METHOD),
             "num_scenes": len(set(scenes.tolist())),
             "per_kind": {
                 kind: {name: percentile_interval(values[:, i]) for name, values in drawn.items()}

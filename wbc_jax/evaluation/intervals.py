@@ -23,6 +23,11 @@ METHOD = "percentile bootstrap over smears, stratified by class"
 _FEW = 10  # smears of a class below which percentile intervals are notably too narrow
 
 
+def made_by(method: str) -> dict[str, Any]:
+    """Returns how intervals are made, for a file's readers."""
+    return {"method": method, "confidence": CONFIDENCE, "resamples": RESAMPLES, "seed": SEED}
+
+
 def draw_smears(
     labels: Int[np.ndarray, " s"], *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Float[np.ndarray, "r s"]:

@@ -18,12 +18,10 @@ from wbc_jax.evaluation.calibration import (
     reliability_bins,
 )
 from wbc_jax.evaluation.intervals import (
-    CONFIDENCE,
     METHOD,
-    RESAMPLES,
-    SEED,
     cautions,
     draw_smears,
+    made_by,
     percentile_intervals,
 )
 from wbc_jax.evaluation.metrics import classification_summary, probability_summary
@@ -101,10 +99,7 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
         "test": _figures(images, classes) | counts,
         "test_smears": test_smears,
         "intervals": {
-            "method": METHOD,
-            "confidence": CONFIDENCE,
-            "resamples": RESAMPLES,
-            "seed": SEED,
+            **made_by(METHOD),
             "num_smears": len(smears.name),
             "notes": cautions(per_class, num_wrong=num_wrong),
             "image": percentile_intervals(_resampled(images, draws), classes),

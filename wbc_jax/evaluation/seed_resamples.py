@@ -13,9 +13,9 @@ from scipy import stats
 
 from wbc_jax.evaluation.intervals import (
     CONFIDENCE,
-    RESAMPLES,
     SEED,
     draw_smears,
+    made_by,
     percentile_interval,
 )
 from wbc_jax.evaluation.weighted import nan_mean
@@ -27,12 +27,7 @@ def intervals_by(method: str) -> dict[str, Any]:
     Args:
         method: how they are made for one seed.
     """
-    return {
-        "method": f"{method}, and over seeds, which few of them widen as Student's t asks",
-        "confidence": CONFIDENCE,
-        "resamples": RESAMPLES,
-        "seed": SEED,
-    }
+    return made_by(f"{method}, and over seeds, which few of them widen as Student's t asks")
 
 
 class Units(NamedTuple):
