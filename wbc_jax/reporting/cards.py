@@ -10,13 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from wbc_jax import run_names
 from wbc_jax.atomic_files import write_text
 from wbc_jax.nested import flatten
-from wbc_jax.reporting import paper
-from wbc_jax.reporting.number_text import grouped
+from wbc_jax.reporting import pages, paper
 from wbc_jax.reporting.run_files import Run
 from wbc_jax.reporting.score_rows import class_rows, score_rows
 
@@ -56,15 +53,8 @@ def about_dataset(name: str) -> str:
 
 def write_card(run: Run, template: str, name: str, **values: Any) -> Path:
     """Writes one card: a template filled with what the run's files hold, and with `values`."""
-    environment = jinja2.Environment(  # Markdown, which nobody's browser runs: nothing to escape
-        loader=jinja2.PackageLoader("wbc_jax.reporting"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["grouped"] = grouped
-    page = environment.get_template(template).render(
+    page = pages.render(
+        template,
         run=run,
         results=run.results,
         data=run.dataset,

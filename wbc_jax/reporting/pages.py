@@ -1,6 +1,6 @@
 """Fills the page templates: one file, everything inside it, nothing fetched from anywhere.
 
-Every value is escaped: a class called `<script>` is shown, not run. The pages' own
+In HTML every value is escaped: a class called `<script>` is shown, not run. The pages' own
 Content-Security-Policy forbids scripts and every outside request besides.
 """
 
@@ -18,7 +18,7 @@ def render(template: str, **values: Any) -> str:
     """Returns the page `templates/<template>` filled with `values`; a missing value raises."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("wbc_jax.reporting"),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(),  # Markdown runs in nobody's browser
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
