@@ -56,7 +56,11 @@ def draw_heat_maps(
 
 @dataclass(frozen=True)
 class SeedReader:
-    """How seeds are read out of one picture's answer.
+    """How seeds are read out of one picture's answer: the hilltops of its maps.
+
+    A hilltop is no lower than its neighbours; of two that are nearer than their kind allows the
+    higher one is kept. Its place is refined by the parabola through its neighbours, along rows and
+    along columns; at the map's edge, where a neighbour is missing, it stays where it is.
 
     Attributes:
         stride: pixels of the picture per pixel of a map.
@@ -69,10 +73,30 @@ class SeedReader:
     apart: tuple[float, ...]
 
     def __call__(self, logits: Float32[np.ndarray, "h w k"]) -> Seeds:
-        """Returns the seeds, in pixels of the picture that the network was given."""
-        return find_seeds(
-            expit(logits), stride=self.stride, thresholds=self.thresholds, apart=self.apart
-        )
+        """Returns the seeds, in pixels of the picture that the network was given.
+
+        They stand kind by kind, the surest first.
+        """
+        maps, found = expit(logits), []
+        for kind, (threshold, least) in enumerate(zip(self.thresholds, self.apart, strict=True)):
+            one = maps[..., kind]
+            rows, columns = np.nonzero((one == ndimage.maximum_filter(one, 3)) & (one >= threshold))
+            order = np.argsort(-one[rows, columns], kind="stable")
+            kept = order[_apart(rows[order], columns[order], least / self.stride)]
+            rows, columns = rows[kept], columns[kept]
+            padded = np.pad(one, 1, mode="reflect")
+            down = _refine(padded, rows + 1, columns + 1, (1, 0))
+            right = _refine(padded, rows + 1, columns + 1, (0, 1))
+            middle = (self.stride - 1) / 2
+            found.append(
+                Seeds(
+                    ((rows + down) * self.stride + middle).astype(np.float32),
+                    ((columns + right) * self.stride + middle).astype(np.float32),
+                    np.full(len(rows), kind, np.int32),
+                    one[rows, columns].astype(np.float32),
+                )
+            )
+        return Seeds(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def mean_of_maps(
@@ -88,50 +112,6 @@ def mean_of_maps(
         jax.nn.sigmoid(jnp.flip(one, mirrored)) for one, mirrored in zip(logits, axes, strict=True)
     ]
     return jax.scipy.special.logit(jnp.clip(sum(maps) / len(maps), 1e-7, 1 - 1e-7))
-
-
-def find_seeds(
-    maps: Float32[np.ndarray, "h w k"],
-    *,
-    stride: int,
-    thresholds: Sequence[float],
-    apart: Sequence[float],
-) -> Seeds:
-    """Reads the hilltops of one picture's maps.
-
-    A hilltop is no lower than its neighbours; of two that are nearer than their kind allows the
-    higher one is kept. Its place is refined by the parabola through its neighbours, along rows and
-    along columns; at the map's edge, where a neighbour is missing, it stays where it is.
-
-    Args:
-        maps: one per kind, 0 to 1.
-        stride: pixels of the picture per pixel of a map.
-        thresholds: lowest hilltop that counts, by kind.
-        apart: least distance of two seeds of a kind, by kind, pixels of the picture.
-
-    Returns:
-        The seeds, kind by kind, the surest first.
-    """
-    found = []
-    for kind, (threshold, least) in enumerate(zip(thresholds, apart, strict=True)):
-        one = maps[..., kind]
-        rows, columns = np.nonzero((one == ndimage.maximum_filter(one, 3)) & (one >= threshold))
-        order = np.argsort(-one[rows, columns], kind="stable")
-        kept = order[_apart(rows[order], columns[order], least / stride)]
-        rows, columns = rows[kept], columns[kept]
-        padded = np.pad(one, 1, mode="reflect")
-        down = _refine(padded, rows + 1, columns + 1, (1, 0))
-        right = _refine(padded, rows + 1, columns + 1, (0, 1))
-        middle = (stride - 1) / 2
-        found.append(
-            Seeds(
-                ((rows + down) * stride + middle).astype(np.float32),
-                ((columns + right) * stride + middle).astype(np.float32),
-                np.full(len(rows), kind, np.int32),
-                one[rows, columns].astype(np.float32),
-            )
-        )
-    return Seeds(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _apart(rows: np.ndarray, columns: np.ndarray, least: float) -> list[int]:
