@@ -16,7 +16,8 @@ from jax.stages import Wrapped
 from jaxtyping import Array
 
 from wbc_jax.data.examples import Examples
-from wbc_jax.data.input_pipeline import epoch_order, put_examples
+from wbc_jax.data.input_pipeline import epoch_order, image_and_label
+from wbc_jax.data.replication import put_everywhere
 from wbc_jax.training.epoch import run_epoch
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.sharding import replicated
@@ -60,7 +61,7 @@ class CompiledSteps:
             seed: of order, dropout and augmentation.
         """
         everywhere = replicated(mesh)
-        self._examples = put_examples(train, everywhere)
+        self._examples = put_everywhere(image_and_label(train), everywhere)
         self._keys = jax.device_put(
             {name: named_key(seed, name) for name in ("dropout", "augment")}, everywhere
         )

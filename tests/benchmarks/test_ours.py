@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 
 from benchmarks import ours
 from benchmarks.compiled_steps import CompiledSteps
-from wbc_jax.data.input_pipeline import epoch_order, put_examples
+from wbc_jax.data.input_pipeline import epoch_order, image_and_label
+from wbc_jax.data.replication import put_everywhere
 from wbc_jax.datasets.places import Places
 from wbc_jax.training.experiment import Experiment, build_experiment
 from wbc_jax.training.rngs import named_key
@@ -26,7 +27,7 @@ def program(built: ours.Ours | Experiment, train: ours.Examples, config: ConfigD
     )
     keys = {name: named_key(0, name) for name in ("dropout", "augment")}
     create = built.create_state if isinstance(built, ours.Ours) else built.initial_state
-    examples = put_examples(train, replicated(built.mesh))
+    examples = put_everywhere(image_and_label(train), replicated(built.mesh))
     arguments = (jax.eval_shape(create), zero_sums(), examples, order, 0, 1, keys)
     return built.run_steps.lower(*arguments).as_text()
 

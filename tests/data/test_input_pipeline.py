@@ -12,7 +12,13 @@ import pytest
 
 from tests.data.random_smears import draw_examples, make_examples
 from wbc_jax.data.examples import Examples
-from wbc_jax.data.input_pipeline import BALANCES, epoch_order, put_examples, sampling_shares
+from wbc_jax.data.input_pipeline import (
+    BALANCES,
+    epoch_order,
+    image_and_label,
+    sampling_shares,
+)
+from wbc_jax.data.replication import put_everywhere
 from wbc_jax.errors import UserError
 from wbc_jax.training.sharding import create_mesh, replicated
 
@@ -56,7 +62,8 @@ def test_examples_reach_the_devices_unchanged() -> None:
     label = np.array([2, 0, 1], np.int64)
     sharding = replicated(create_mesh(1))
     names = np.array(["a", "b", "c"])
-    on_device = put_examples(Examples(image, label, names, names, names), sharding)
+    examples = Examples(image, label, names, names, names)
+    on_device = put_everywhere(image_and_label(examples), sharding)
     assert on_device.keys() == {"image", "label"}
     assert on_device["image"].dtype == np.uint8
     assert on_device["label"].dtype == np.int32

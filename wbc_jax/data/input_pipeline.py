@@ -1,41 +1,23 @@
-"""The examples on the devices, and in which order an epoch takes them.
+"""What of the examples lies on the devices, and in which order an epoch takes them.
 
-examples = put_examples(part, replicated(mesh))
+examples = put_everywhere(image_and_label(part), replicated(mesh))
 order = epoch_order(key, epoch, num_examples=1987, batch_size=32)
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
 from jaxtyping import Array, Float, Float32, Int, Key, Shaped
 
 from wbc_jax.data.examples import Examples
-from wbc_jax.data.replication import put_everywhere
 from wbc_jax.errors import require_choice
 
 
 def image_and_label(examples: Examples) -> dict[str, np.ndarray]:
-    """Returns `image` uint8 [n, h, w, c] and `label` int32 [n]."""
+    """Returns `image` uint8 [n, h, w, c] and `label` int32 [n]: 12,444 of 50x50x3 take 93 MB."""
     return {"image": examples.image, "label": examples.label.astype("int32")}
-
-
-def put_examples(
-    examples: Examples,
-    sharding: NamedSharding,
-    on_devices: Callable[[Examples], dict[str, np.ndarray]] = image_and_label,
-) -> dict[str, Array]:
-    """Copies a part's arrays to the devices, once: 12,444 images of 50x50x3 take 93 MB.
-
-    Args:
-        examples: one part of the data.
-        sharding: where they lie, usually whole on every device.
-        on_devices: which arrays, one row per example each.
-    """
-    return put_everywhere(on_devices(examples), sharding)
 
 
 @partial(jax.jit, static_argnames=("num_examples", "batch_size"))

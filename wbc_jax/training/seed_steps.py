@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int
 from ml_collections import ConfigDict
 
 from wbc_jax.data.bands import make_to_input
-from wbc_jax.data.input_pipeline import epoch_order
+from wbc_jax.data.input_pipeline import epoch_order, image_and_label
 from wbc_jax.training.experiment import Experiment
 from wbc_jax.training.rngs import named_key
 from wbc_jax.training.step_parts import (
@@ -104,10 +104,7 @@ class SeedSteps:
             for number in self.num_steps
         ]
         return {
-            "examples": {
-                "image": padded([part.image for part in parts]),
-                "label": padded([part.label.astype("int32") for part in parts]),
-            },
+            "examples": jax.tree.map(lambda *own: padded(own), *map(image_and_label, parts)),
             "statistics": jax.tree.map(
                 lambda *own: np.stack(own), *(own.task.statistics for own in self._experiments)
             ),

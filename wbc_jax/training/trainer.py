@@ -14,7 +14,8 @@ import jax
 from jaxtyping import Array, Int, Key
 from ml_collections import ConfigDict
 
-from wbc_jax.data.input_pipeline import epoch_order, put_examples
+from wbc_jax.data.input_pipeline import epoch_order
+from wbc_jax.data.replication import put_everywhere
 from wbc_jax.training.epoch import EpochResult, run_epoch
 from wbc_jax.training.experiment import Experiment
 from wbc_jax.training.rngs import named_key
@@ -44,7 +45,7 @@ class Trainer:
         self._steps_per_epoch = experiment.steps_per_epoch
         everywhere = replicated(experiment.mesh)
         train_part = experiment.data.partition.train
-        self._examples = put_examples(train_part, everywhere, experiment.task.on_devices)
+        self._examples = put_everywhere(experiment.task.on_devices(train_part), everywhere)
         shares = experiment.task.shares
 
         def named_keys() -> dict[str, Key[Array, ""]]:
