@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from wbc_jax.leakage.fingerprints import mirror
+from wbc_jax.reporting.examples import evenly_spread
 
 MOST_CANDIDATES = 10  # of a picture that are compared in full
 RADIUS = 120.0  # of similar descriptors; 6 of 10 points of two copies are nearer
@@ -96,7 +97,7 @@ def spread(descriptors: Descriptors, count: int) -> Descriptors:
     """Returns at most `count` of a picture's descriptors, evenly spread in their order."""
     if len(descriptors) <= count:
         return descriptors
-    return descriptors[((np.arange(count) + 0.5) * len(descriptors) / count).astype(np.intp)]
+    return descriptors[evenly_spread(len(descriptors), count)]
 
 
 def _similar(

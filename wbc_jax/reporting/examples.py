@@ -4,6 +4,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
+def evenly_spread(size: int, count: int) -> Int[np.ndarray, " {count}"]:
+    """Returns places in a row: the middles of equal stretches, so that neither end is favoured.
+
+    Args:
+        size: of the row.
+        count: how many places, at most `size`.
+    """
+    return ((np.arange(count) + 0.5) * size / max(count, 1)).astype(np.intp)
+
+
 def choose_examples(
     labels: Int[np.ndarray, " n"], probabilities: Float[np.ndarray, "n k"], count: int
 ) -> Int[np.ndarray, " m"]:
@@ -27,6 +37,4 @@ def choose_examples(
     count = min(count, labels.size)
     num_wrong = min(wrong.size, max(count // 2, count - right.size))
     num_right = count - num_wrong
-    # The middles of `num_right` equal stretches: neither end of the set is favoured.
-    spread = ((np.arange(num_right) + 0.5) * right.size / max(num_right, 1)).astype(np.intp)
-    return np.concatenate([wrong[:num_wrong], right[spread]])
+    return np.concatenate([wrong[:num_wrong], right[evenly_spread(right.size, num_right)]])

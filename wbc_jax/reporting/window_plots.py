@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from matplotlib.figure import Figure
 
+from wbc_jax.reporting.examples import evenly_spread
 from wbc_jax.reporting.figure_style import GREY, new_figure, plain_text, styled
 
 
@@ -74,9 +75,7 @@ def choose_windows(labels: Int[np.ndarray, " n"], label: int, count: int) -> Int
         count: number of images wanted, not negative.
 
     Returns:
-        Ascending indices of min(count, images of the class) different images: the middles of as
-        many equal stretches, so that neither end of the set is favoured.
+        Ascending indices of min(count, images of the class) different images.
     """
     rows = np.flatnonzero(labels == label)
-    count = min(count, rows.size)
-    return rows[((np.arange(count) + 0.5) * rows.size / max(count, 1)).astype(np.intp)]
+    return rows[evenly_spread(rows.size, min(count, rows.size))]
