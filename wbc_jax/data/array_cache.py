@@ -16,7 +16,7 @@ import numpy as np
 
 from wbc_jax.data.array_files import read_arrays, write_arrays
 from wbc_jax.data.examples import Examples
-from wbc_jax.datasets.prepare import PreparedDataset
+from wbc_jax.datasets.prepare import PreparedDataset, require_split
 from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
 
@@ -62,11 +62,7 @@ def load_cached(
 
 
 def _cache_path(prepared: PreparedDataset, split: str, settings: Any, cache_dir: Path) -> Path:
-    if split not in prepared.splits:
-        raise UserError(
-            f"split {split!r} is not in {prepared.spec.name}; there are: "
-            f"{', '.join(prepared.splits)}"
-        )
+    require_split(prepared, split)
     key = {
         "arrays": _ARRAYS_VERSION,
         "digest": prepared.splits[split].digest,

@@ -125,12 +125,17 @@ def read_records(prepared: PreparedDataset, split: str) -> Iterator[dict[str, An
     return read_features(prepared.path, stored_name(split))
 
 
-def _require_readable(prepared: PreparedDataset, split: str) -> None:
+def require_split(prepared: PreparedDataset, split: str) -> None:
+    """Raises UserError where a set has no such split."""
     if split not in prepared.splits:
         raise UserError(
             f"split {split!r} is not in {prepared.spec.name}; there are: "
             f"{', '.join(prepared.splits)}"
         )
+
+
+def _require_readable(prepared: PreparedDataset, split: str) -> None:
+    require_split(prepared, split)
     prepared.mend(split)
 
 
