@@ -34,8 +34,7 @@ def metric_values(epochs: Epochs, split: str, metric: str) -> Float[np.ndarray, 
         split: "train", "train_at_rest", "validation" or "test".
         metric: a key of METRIC_NAMES; accuracies are fractions in [0, 1], losses are in nats.
     """
-    values = [epoch[split][metric] for epoch in epochs]
-    return np.array([np.nan if value is None else value for value in values], np.float64)
+    return np.array([epoch[split][metric] for epoch in epochs], np.float64)  # None is NaN
 
 
 def train_test_gap(epochs: Epochs, part: str) -> float | None:

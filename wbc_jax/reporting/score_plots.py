@@ -62,7 +62,9 @@ def reliability_diagram(
         counts = np.array(bins["counts"])
         edges = np.linspace(0, 1, counts.size + 1)
         middles, width = (edges[:-1] + edges[1:]) / 2, 1 / counts.size
-        confidence, accuracy = _defined(bins["confidence"]), _defined(bins["accuracy"])
+        confidence, accuracy = (
+            np.array(bins[name], np.float64) for name in ("confidence", "accuracy")
+        )
         upper.bar(
             middles, accuracy, width, color=BLUE, edgecolor="white", label="accuracy in the bin"
         )
@@ -129,7 +131,3 @@ def _share_axes(axes: Axes) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(np.linspace(0, 1, 6))
         in_percent(axis)
-
-
-def _defined(values: Sequence[float | None]) -> Float[np.ndarray, " m"]:
-    return np.array([np.nan if value is None else value for value in values], np.float64)
