@@ -209,7 +209,8 @@ def test_an_answer_is_given_from_the_threshold_on(
 @pytest.mark.parametrize("number", [0, 1, 8, 9, 64, 65, 130])
 def test_any_number_of_windows_is_classified(number: int, validated_run: Path) -> None:
     predictor = Predictor(load_classifier(validated_run), None)
-    side, channels = predictor.classifier.settings.image_size, predictor.classifier.channels
+    settings = predictor.classifier.settings
+    side, channels = settings.image_size, settings.channels
     random = np.random.default_rng(0)
     windows = random.integers(0, 256, (number, side, side, channels), dtype=np.uint8)
     found = predictor.classify(windows)

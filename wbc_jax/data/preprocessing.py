@@ -54,6 +54,11 @@ class Settings:
         both = self.first_size and self.view == "whole"
         return (self.first_size, self.image_size) if both else (self.image_size,)
 
+    @property
+    def channels(self) -> int:
+        """Of a pre-processed image."""
+        return 1 if self.gray else 3
+
     def __post_init__(self) -> None:
         if self.view not in VIEWS:
             raise UserError(
@@ -135,7 +140,7 @@ def _preprocess_all(prepared: PreparedDataset, split: str, settings: Settings) -
     many images at once and write the pixels in place: handing over one by one cost a tenth.
     """
     num_examples = prepared.splits[split].num_examples
-    side, channels = settings.image_size, 1 if settings.gray else 3
+    side, channels = settings.image_size, settings.channels
     try:
         images = np.empty((num_examples, side, side, channels), np.uint8)
     except MemoryError as error:

@@ -69,11 +69,6 @@ class Classifier:
         """The run's choice of a confidence to answer from; None where nothing was held out."""
         return self.run.results.get("selective")
 
-    @property
-    def channels(self) -> int:
-        """Of a pre-processed image."""
-        return 1 if self.settings.gray else 3
-
     @cached_property
     def to_input(self) -> ToInput:
         """Uint8 images to standardised bands."""

@@ -90,7 +90,7 @@ class Predictor:
             white = seeds.kinds == _WHITE
             rows, columns = seeds.rows[white].tolist(), seeds.columns[white].tolist()
             parts = boxes(picture, list(zip(rows, columns, strict=True)), settings, self._window)
-        side, channels = settings.image_size, self.classifier.channels
+        side, channels = settings.image_size, settings.channels
         inputs = np.empty((len(parts), side, side, channels), np.uint8)
         for place, box in zip(inputs, parts, strict=True):
             place[...] = shrink(picture.crop(box), settings)
