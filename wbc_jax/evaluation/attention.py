@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from wbc_jax.evaluation.inference import ToInput
+from wbc_jax.evaluation.inference import MIRRORED, ToInput
 from wbc_jax.nn import BatchNorm, Conv, LayerNorm, LocalResponseNorm
 from wbc_jax.training.train_state import Variables
 
@@ -150,8 +150,7 @@ def _over_mirror_images(explain: Explain) -> Explain:
 
     def explain_all(variables: Variables, images: Array, labels: Array) -> Array:
         maps = [
-            jnp.flip(explain(variables, jnp.flip(images, axes), labels), axes)
-            for axes in ((), 1, 2, (1, 2))
+            jnp.flip(explain(variables, jnp.flip(images, axes), labels), axes) for axes in MIRRORED
         ]
         return jnp.stack(maps).mean(0)
 

@@ -23,7 +23,8 @@ from wbc_jax.training.train_state import Variables
 ToInput = Callable[[UInt8[Array, "b h w c"]], Float[Array, "b h w 3"]]
 # Brings the answers to mirror images together, given the axes each was mirrored along.
 MergeViews = Callable[[Sequence[Array], Sequence[tuple[int, ...]]], Array]
-_MIRRORED: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+# Axes along which an image is mirrored for each of its four views.
+MIRRORED: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
 
 
 def mean_of_classes(
@@ -56,7 +57,7 @@ def make_logits(
     """
 
     def logits_of(variables: Variables, batch: Array) -> Array:
-        views = _MIRRORED if flips else _MIRRORED[:1]
+        views = MIRRORED if flips else MIRRORED[:1]
         logits: Any = [
             model.apply(variables, to_input(jnp.flip(batch, axes)), train=False) for axes in views
         ]
