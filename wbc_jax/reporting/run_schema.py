@@ -10,6 +10,7 @@ from typing import Any
 from wbc_jax import run_names
 from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.errors import UserError
+from wbc_jax.reporting.epochs import METRIC_NAMES
 
 FOUND_FIGURES = ("precision", "recall", "f1", "count_mae", "count_bias")  # of each kind of cell
 REPEAT = "move the run's folder away and run it again with the same config"
@@ -18,12 +19,7 @@ REPEAT = "move the run's folder away and run it again with the same config"
 # field whose name here ends with a question mark may be absent or null. A number may be null,
 # which is how a canonical JSON file writes "not defined".
 _Number = (int, float, type(None))
-_EPOCH_METRICS = {
-    "binary_cross_entropy": _Number,
-    "softmax_cross_entropy": _Number,
-    "categorical_accuracy": _Number,
-    "binary_accuracy": _Number,
-}
+_EPOCH_METRICS = dict.fromkeys(METRIC_NAMES, _Number)
 _CLASS_METRICS = {"precision": _Number, "recall": _Number, "f1": _Number}
 _BINS = {"counts": [int], "confidence": [_Number], "accuracy": [_Number]}
 _TEST = {
