@@ -120,14 +120,6 @@ class RunDirectory:
                 "in another --workdir"
             )
 
-    def read_config(self) -> dict[str, Any]:
-        """Returns the config of the run.
-
-        Raises:
-            UserError: this is no run directory, or its config is damaged.
-        """
-        return self._read_json(run_names.CONFIG)
-
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         if not path.is_file():
@@ -147,16 +139,16 @@ class RunDirectory:
         """Returns the config of the run as training takes it, tuples being tuples again.
 
         Raises:
-            UserError: as `read_config`.
+            UserError: this is no run directory, or its config is damaged.
         """
-        return ConfigDict(_lists_to_tuples(self.read_config()))
+        return ConfigDict(_lists_to_tuples(self._read_json(run_names.CONFIG)))
 
     @contextmanager
     def reading_config(self) -> Iterator[ConfigDict]:
         """Gives the config of the run to a block that reads its fields.
 
         Raises:
-            UserError: as `read_config`; or the block reads a field that the config lacks.
+            UserError: as `load_config`; or the block reads a field that the config lacks.
         """
         config = self.load_config()
         try:
@@ -188,7 +180,7 @@ class RunDirectory:
         )
 
     def _require_same_config(self, config: Mapping[str, Any]) -> None:
-        saved = flatten(self.read_config())
+        saved = flatten(self._read_json(run_names.CONFIG))
         asked = flatten(json.loads(to_json(config)))
         differing = sorted(
             name for name in saved.keys() | asked.keys() if saved.get(name) != asked.get(name)
