@@ -79,12 +79,8 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
         smears.of_image,
     )
     of_smears = _of_smears(images, smears)
-    per_class = {
-        name: int(count)
-        for name, count in zip(
-            classes, np.bincount(smears.label, minlength=len(classes)), strict=True
-        )
-    }
+    num_of_label = np.bincount(smears.label, minlength=len(classes)).tolist()
+    per_class = dict(zip(classes, num_of_label, strict=True))
     counts = {
         "temperature": temperature,
         "num_smears": len(smears.name),
