@@ -7,10 +7,10 @@ from pathlib import Path
 
 from absl import flags
 
+from wbc_jax.accelerators import has_accelerator
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.flag_mistakes import expanded
-from wbc_jax.training.compilation_cache import has_accelerator
 
 _FAILED = 1
 _SWEEP = flags.DEFINE_string(

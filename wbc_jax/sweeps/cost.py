@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from wbc_jax import run_names
+from wbc_jax.accelerators import has_accelerator
 from wbc_jax.errors import UserError
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
-from wbc_jax.training.compilation_cache import has_accelerator
 
 # Forward, and the gradients of what goes in and of the weights.
 _PASSES = 3

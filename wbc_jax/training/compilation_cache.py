@@ -3,16 +3,16 @@
 keep_compiled_programs(cache_dir / "xla")          # before JAX is imported
 """
 
-import importlib.util
 import os
 from pathlib import Path
+
+from wbc_jax.accelerators import has_accelerator
 
 # Every program is kept: the small ones take a run's start as long as one large one.
 _SETTINGS = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
-_OTHER_BACKENDS = ("jax_plugins", "libtpu")
 
 
 def keep_compiled_programs(folder: Path) -> None:
@@ -38,8 +38,3 @@ def keep_compiled_programs(folder: Path) -> None:
         # XLA's loader for the CPU prints, for every program, which of LLVM's tuning hints it does
         # not find among the processor's features. What is really wrong arrives as an exception.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-def has_accelerator() -> bool:
-    """Whether JAX is installed for more than the CPU; imports nothing of it."""
-    return any(map(importlib.util.find_spec, _OTHER_BACKENDS))

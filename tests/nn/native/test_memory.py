@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from wbc_jax import accelerators
 from wbc_jax.nn.native import memory
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,7 +102,7 @@ def test_it_is_left_to_the_cpu(
     device = tmp_path / "device"
     monkeypatch.setattr(memory, "_ACCELERATORS", (str(device),))
     util = SimpleNamespace(find_spec=lambda name: has_plugin or None)
-    monkeypatch.setattr(memory, "importlib", SimpleNamespace(util=util))
+    monkeypatch.setattr(accelerators, "importlib", SimpleNamespace(util=util))
     if has_device:
         device.touch()
     memory.keep_freed_memory()

@@ -5,16 +5,16 @@ keep_freed_memory()             # before XLA starts its threads
 
 import contextlib
 import ctypes
-import importlib.util
 import os
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from wbc_jax.accelerators import has_accelerator
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -3, -4, -8  # glibc's malloc.h
 _MOST = 2**31 - 1
-_OTHER_BACKENDS = ("jax_plugins", "libtpu")
 _ACCELERATORS = ("/dev/nvidiactl", "/dev/kfd", "/dev/accel0", "/dev/vfio")  # CUDA, ROCm, TPUs
 
 
@@ -43,4 +43,4 @@ def _expects_accelerator() -> bool:
     if config.jax_platforms:
         return bool(config.jax_platforms.split(",")[0] != "cpu")
     has_device = any(Path(path).exists() for path in _ACCELERATORS)
-    return has_device and any(map(importlib.util.find_spec, _OTHER_BACKENDS))
+    return has_device and has_accelerator()
