@@ -6,6 +6,8 @@ machine = describe_machine(load)
 """
 
 import os
+import resource
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -50,6 +52,17 @@ def describe_machine(load: float | None) -> dict[str, Any]:
             "torch": _version("torch"),
         },
     }
+
+
+def peak_mebibytes(who: int = resource.RUSAGE_SELF) -> float:
+    """Returns the largest resident set that this process, or one of its children, has had so far.
+
+    Args:
+        who: as of `resource.getrusage`.
+    """
+    # Bytes on macOS, KiB elsewhere.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(who).ru_maxrss * unit / 2**20
 
 
 def _version(package: str) -> str:

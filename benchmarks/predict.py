@@ -12,7 +12,6 @@ processes on the machine hardly disturb.
 """
 
 import io
-import resource
 import shutil
 import tempfile
 import time
@@ -30,7 +29,7 @@ from benchmarks.command_line import (
     run,
     say,
 )
-from benchmarks.machine import describe_machine, load_before
+from benchmarks.machine import describe_machine, load_before, peak_mebibytes
 from benchmarks.tables import aligned
 from benchmarks.timing import spread
 from wbc_jax.atomic_files import write_json
@@ -46,7 +45,6 @@ from wbc_jax.seeds.detection import load_detector
 _SIZE = (640, 480)  # columns, rows of a smear
 _NUM_DRAWN = 20
 _NUM_SMEARS = 50  # timed
-_MEGA = 1024  # of what the system counts the peak in
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -118,7 +116,7 @@ def _time_single_cells(workdir: Path, encoded: list[bytes], count: int) -> dict[
     with tempfile.TemporaryDirectory() as folder:
         few = _spread_out(encoded, count // 10, Path(folder, "few"))
         predict(workdir, few, Path(folder, "out"), single_cells=True)
-        before = _peak_mb()
+        before = peak_mebibytes()
         many = _spread_out(encoded, count, Path(folder, "many"))
         started, used = time.perf_counter(), time.process_time()
         predict(workdir, many, Path(folder, "out"), single_cells=True)
@@ -129,12 +127,8 @@ def _time_single_cells(workdir: Path, encoded: list[bytes], count: int) -> dict[
             "per_second": count / wall,
             "per_cpu_second": count / cpu,
             "peak_before_mb": before,
-            "peak_after_mb": _peak_mb(),
+            "peak_after_mb": peak_mebibytes(),
         }
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MEGA
 
 
 def _spread_out(encoded: list[bytes], count: int, folder: Path) -> Path:

@@ -19,7 +19,6 @@ import json
 import multiprocessing
 import os
 import resource
-import sys
 import tempfile
 import time
 from argparse import Namespace
@@ -31,7 +30,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.command_line import add_data_dir, add_outputs, at_least, create_parser, run, say
-from benchmarks.machine import describe_machine, load_before
+from benchmarks.machine import describe_machine, load_before, peak_mebibytes
 from benchmarks.processes import start
 from benchmarks.tables import aligned
 from benchmarks.timing import Spread, pairwise_ratios, spread
@@ -200,16 +199,12 @@ class _Clock:
                 (time.perf_counter(), _own_seconds(), _machine_seconds()), self._start, strict=True
             )
         )
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        itself, children = (
-            resource.getrusage(who).ru_maxrss / unit
-            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        )
+        children = peak_mebibytes(resource.RUSAGE_CHILDREN)
         return {
             "seconds": wall,
             "cores": own / wall,
             "other_cores": max(0.0, machine - own) / wall,
-            "peak_mebibytes": itself + processes * children,
+            "peak_mebibytes": peak_mebibytes() + processes * children,
         }
 
 

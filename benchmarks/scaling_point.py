@@ -7,12 +7,11 @@ of the process, before the first step and in all.
 """
 
 import json
-import resource
 import statistics
-import sys
 from collections.abc import Sequence
 
 from benchmarks.command_line import at_least, create_parser, run
+from benchmarks.machine import peak_mebibytes
 
 # A short epoch is timed three times and its median taken.
 _SHORT_SECONDS = 3.0
@@ -63,13 +62,6 @@ def main(arguments: Sequence[str]) -> None:
         "peak_mebibytes": peak_mebibytes(),
     }
     print(json.dumps(measured))
-
-
-def peak_mebibytes() -> float:
-    """Returns the largest resident set that this process has had so far."""
-    # Bytes on macOS, KiB elsewhere.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 if __name__ == "__main__":
