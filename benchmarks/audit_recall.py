@@ -21,12 +21,12 @@ import numpy as np
 from benchmarks.command_line import add_data_dir, add_outputs, at_least, create_parser, run, say
 from benchmarks.machine import describe_machine, load_before
 from benchmarks.tables import aligned
-from wbc_jax.datasets.blood_cells.source import find_images
 from wbc_jax.datasets.blood_cells.sources import scene_of
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.audit import compare_parts
 from wbc_jax.leakage.fingerprints import Fingerprint, take_fingerprints
 from wbc_jax.leakage.picture_parts import Picture
+from wbc_jax.leakage.recovery import find_copies
 from wbc_jax.reporting.audit_findings import Pair
 
 
@@ -38,9 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     options = _parse(arguments)
     load = load_before()
-    tree = find_images(options.data_dir)
-    if tree is None:
-        raise UserError(f"blood_cells: no such set in data_dir={options.data_dir}; see README.md")
+    tree = find_copies(options.data_dir)
 
     def read(picture: Picture) -> bytes:
         return tree.read(picture.file)

@@ -33,10 +33,9 @@ from benchmarks.tables import aligned
 from benchmarks.white_cell_truth import Box, Cell, cells_of, inside, moved, read_boxes
 from wbc_jax.data.preprocessing import VIEWS, Settings, preprocess
 from wbc_jax.data.white_cell import find_nucleus, white_cell_window
-from wbc_jax.datasets.blood_cells.source import find_images
 from wbc_jax.datasets.blood_cells.sources import load_maps, smear_of
 from wbc_jax.errors import UserError
-from wbc_jax.leakage import originals
+from wbc_jax.leakage import originals, recovery
 
 Window = tuple[int, int, int]  # first row, first column, side
 
@@ -199,9 +198,7 @@ def write_sheet(path: Path, encoded: Mapping[str, bytes], share: float) -> None:
 
 
 def _read_copies(data_dir: Path, split: str) -> dict[str, bytes]:
-    tree = find_images(data_dir)
-    if tree is None:
-        raise UserError(f"blood_cells: no such set in data_dir={data_dir}; see README.md")
+    tree = recovery.find_copies(data_dir)
     paths = sorted(path for path in tree.files() if path.startswith(f"{split}/"))
     if not paths:
         raise UserError(f"data_dir={data_dir} holds no image of {split}; see README.md")
