@@ -36,9 +36,6 @@ class PictureSettings:
     height: int
     width: int
 
-    def __post_init__(self) -> None:
-        _require_two_sides((self.height, self.width))
-
 
 def picture_settings(size: Sequence[Any]) -> PictureSettings:
     """Returns the settings of a config's `data.picture_size`, rows and columns.
@@ -46,16 +43,12 @@ def picture_settings(size: Sequence[Any]) -> PictureSettings:
     Raises:
         UserError: they are not two, or out of range.
     """
-    _require_two_sides(size)
-    return PictureSettings(*size)
-
-
-def _require_two_sides(size: Sequence[Any]) -> None:
     if len(size) != 2 or not all(type(side) is int and 1 <= side <= MOST_SIDE for side in size):
         raise UserError(
             f"data.picture_size={size} must be rows and columns, whole numbers from 1 to "
             f"{MOST_SIDE} pixels; (240, 320) is usual"
         )
+    return PictureSettings(*size)
 
 
 def shrink_picture(
