@@ -34,6 +34,7 @@ from benchmarks.tables import aligned
 from benchmarks.timing import spread
 from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets.catalog import CLASSES
+from wbc_jax.datasets.encoding import encode
 from wbc_jax.datasets.picture_names import is_read
 from wbc_jax.datasets.synthetic_smears import drawing
 from wbc_jax.evaluation.classifier import load_classifier
@@ -165,9 +166,7 @@ def _to_size(encoded: bytes) -> bytes:
 
 
 def _to_jpeg(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92)
-    return buffer.getvalue()
+    return encode(image, "JPEG", quality=92)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from tqdm import tqdm
 
+from wbc_jax.datasets.encoding import encode
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.attention import agreement, find_layer, make_grad_cam, make_occlusion
 from wbc_jax.evaluation.classifier import Classifier
@@ -102,8 +103,6 @@ def _explaining_layer(classifier: Classifier) -> tuple[str, ...]:
 
 
 def _card(name: str, cell: Mapping[str, Any], view: Image.Image) -> Card:
-    buffer = io.BytesIO()
-    view.save(buffer, "JPEG", quality=_QUALITY)
     return Card(
         image=name,
         cell=cell["cell"],
@@ -113,7 +112,7 @@ def _card(name: str, cell: Mapping[str, Any], view: Image.Image) -> Card:
         most_probable=cell["most_probable"],
         confidence=cell["confidence"],
         probabilities=cell["probabilities"],
-        view=buffer.getvalue(),
+        view=encode(view, "JPEG", quality=_QUALITY),
     )
 
 

@@ -3,13 +3,13 @@
 jpeg = annotate(picture, [Mark("WBC", 120.0, 88.0, box=(40, 70, 130, 160), text="1 lymphocyte")])
 """
 
-import io
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
+from wbc_jax.datasets.encoding import encode
 from wbc_jax.reporting.colours import BLACK, KIND_COLOURS, VERMILLION
 
 _UNCERTAIN = VERMILLION
@@ -59,9 +59,7 @@ def annotate(picture: Image.Image, marks: Sequence[Mark]) -> bytes:
     pen = ImageDraw.Draw(drawn)
     for mark in sorted(marks, key=lambda mark: mark.kind == "WBC"):  # white cells on top
         _draw(pen, mark, scale, unit)
-    buffer = io.BytesIO()
-    drawn.save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
+    return encode(drawn, "JPEG", quality=_QUALITY)
 
 
 def _scale(width: int, height: int) -> float:

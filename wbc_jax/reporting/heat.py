@@ -5,12 +5,12 @@ jpeg = overlay(view, heat)
 Source of the colours: matplotlib's "inferno", even to the eye and readable without colour.
 """
 
-import io
-
 import matplotlib
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
+
+from wbc_jax.datasets.encoding import encode
 
 _QUALITY = 85  # of the JPEG
 _SHARE = 0.6  # of the map in the mixture
@@ -29,9 +29,7 @@ def overlay(view: Image.Image, heat: Float[np.ndarray, "h w"]) -> bytes:
     colours = matplotlib.colormaps["inferno"](enlarged)[..., :3] * 255
     gray = np.asarray(view.convert("L"), np.float32)[..., None]
     mixture = _SHARE * colours + (1 - _SHARE) * gray
-    buffer = io.BytesIO()
-    Image.fromarray(mixture.astype(np.uint8)).save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
+    return encode(Image.fromarray(mixture.astype(np.uint8)), "JPEG", quality=_QUALITY)
 
 
 def enlarge(heat: Float[np.ndarray, "h w"], size: tuple[int, int]) -> Float[np.ndarray, "r c"]:

@@ -1,10 +1,9 @@
 """LISC's BMP files as PNG bytes: the same pixels, and a mask in one form.
 
 smears, left_out = check(tree, smears)             # every file decoded once
-image_png = encode(decode_image(tree.read("...")))
+image_png, mask_png = encode_smear(tree, smears[0])
 """
 
-import io
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from wbc_jax.datasets.bad_images import BadFile, summary
 from wbc_jax.datasets.decoding import UndecodableError, decode
+from wbc_jax.datasets.encoding import encode
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.datasets.lisc.source import Smear, misnamed
 from wbc_jax.errors import UserError
@@ -65,13 +65,6 @@ def decode_mask(data: bytes, *, height: int, width: int) -> Mask:
     return mask
 
 
-def encode(pixels: Rgb | UInt8[np.ndarray, "height width"]) -> bytes:
-    """Returns a PNG of the pixels, without loss."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
 def encode_smear(tree: ImageTree, smear: Smear) -> tuple[bytes, bytes]:
     """Returns the PNG bytes of a smear and of its mask (0 and 255; all 0 where it has none).
 
@@ -83,7 +76,8 @@ def encode_smear(tree: ImageTree, smear: Smear) -> tuple[bytes, bytes]:
     mask = np.zeros((height, width), bool)
     if smear.mask is not None:
         mask = decode_mask(tree.read(smear.mask), height=height, width=width)
-    return encode(image), encode(mask.astype(np.uint8) * np.uint8(255))
+    drawn = mask.astype(np.uint8) * np.uint8(255)
+    return encode(Image.fromarray(image), "PNG"), encode(Image.fromarray(drawn), "PNG")
 
 
 def check(

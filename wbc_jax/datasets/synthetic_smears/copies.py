@@ -8,7 +8,6 @@ same affine map, and centres and boxes are measured on the mapped instances: the
 picture by construction, also where the frame cuts a cell.
 """
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from scipy import ndimage
 
+from wbc_jax.datasets.encoding import encode
 from wbc_jax.datasets.synthetic_smears.drawing import HEIGHT, WIDTH, Smear
 
 ROTATION = np.deg2rad(20.0)  # largest turn to either side, radians
@@ -139,13 +139,9 @@ def measure(
 
 def to_jpeg(picture: UInt8[np.ndarray, "h w 3"]) -> bytes:
     """Encodes an RGB picture."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return buffer.getvalue()
+    return encode(Image.fromarray(picture), "JPEG", quality=JPEG_QUALITY)
 
 
 def to_png(instances: UInt8[np.ndarray, "h w"]) -> bytes:
     """Encodes an instance map without loss; level 3 is half the time of PIL's 6."""
-    buffer = io.BytesIO()
-    Image.fromarray(instances).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
+    return encode(Image.fromarray(instances), "PNG", compress_level=3)
