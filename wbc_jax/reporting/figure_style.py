@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -80,6 +81,25 @@ def in_percent(axis: Axis) -> None:
     The sign stands in the axis's own label.
     """
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}"))
+
+
+def show_pixels(axes: Axes, image: UInt8[np.ndarray, "h w c"]) -> None:
+    """Shows an image as the network sees it: 0 to 255, one channel (gray) or three (RGB)."""
+    shown = image[..., 0] if image.shape[-1] == 1 else image
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+
+
+def number_corner(axes: Axes, number: int, *, fontsize: int) -> None:
+    """Writes a number into an image's upper left corner, on white."""
+    axes.text(
+        0.04,
+        0.95,
+        str(number),
+        transform=axes.transAxes,
+        va="top",
+        fontsize=fontsize,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": fontsize / 5},
+    )
 
 
 def marked(points: Sequence[Any], *, offset: int) -> tuple[int, int]:

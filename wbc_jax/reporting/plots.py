@@ -25,7 +25,9 @@ from wbc_jax.reporting.figure_style import (
     epoch_axis,
     marked,
     new_figure,
+    number_corner,
     plain_text,
+    show_pixels,
     styled,
 )
 from wbc_jax.reporting.number_text import percent
@@ -142,9 +144,7 @@ def prediction_sheet(
     figure = new_figure(1.22 * columns, 1.55 * rows)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, index in zip(grid, chosen, strict=False):
-        image = images[index]
-        shown = image[..., 0] if image.shape[-1] == 1 else image
-        axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        show_pixels(axes, images[index])
         answer = int(probabilities[index].argmax())
         is_right = answer == labels[index]
         axes.set_title(
@@ -166,15 +166,7 @@ def prediction_sheet(
         if place > chosen.size:
             axes.set_axis_off()
             continue
-        axes.text(
-            0.04,
-            0.95,
-            str(place),
-            transform=axes.transAxes,
-            va="top",
-            fontsize=6,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
-        )
+        number_corner(axes, place, fontsize=6)
     return figure
 
 

@@ -10,7 +10,14 @@ from jaxtyping import Int, UInt8
 from matplotlib.figure import Figure
 
 from wbc_jax.reporting.examples import evenly_spread
-from wbc_jax.reporting.figure_style import GREY, new_figure, plain_text, styled
+from wbc_jax.reporting.figure_style import (
+    GREY,
+    new_figure,
+    number_corner,
+    plain_text,
+    show_pixels,
+    styled,
+)
 
 
 @styled
@@ -49,20 +56,10 @@ def window_sheet(
     for axes_of_line, (name, chosen) in zip(grid, lines, strict=False):
         for axes, index in zip(axes_of_line, chosen, strict=False):
             axes.set_axis_on()
-            image = images[index]
-            shown = image[..., 0] if image.shape[-1] == 1 else image
-            axes.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            show_pixels(axes, images[index])
             axes.set_title(plain_text(name), fontsize=7, pad=3)
             axes.spines[:].set(visible=True, color=GREY, linewidth=0.6)
-            axes.text(
-                0.04,
-                0.95,
-                str(index),
-                transform=axes.transAxes,
-                va="top",
-                fontsize=5,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
-            )
+            number_corner(axes, int(index), fontsize=5)
     return figure
 
 
