@@ -7,7 +7,6 @@ for datasets".
 """
 
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from wbc_jax import run_names
@@ -18,14 +17,11 @@ from wbc_jax.reporting.run_files import Run
 from wbc_jax.reporting.score_rows import class_rows, score_rows
 
 
-def write_cards(run: Run) -> tuple[Path, Path]:
+def write_cards(run: Run) -> None:
     """Writes `model_card.md` and `dataset_card.md` into a run's directory.
 
     Args:
         run: finished or about to.
-
-    Returns:
-        The paths of both.
     """
     figures = {
         "model_title": paper.model_title(run.results["model"]),
@@ -33,11 +29,14 @@ def write_cards(run: Run) -> tuple[Path, Path]:
         "image_classes": class_rows(run.results, "image"),
         "smear_classes": class_rows(run.results, "smear"),
     }
+    write_card(run, "model_card.md", run_names.MODEL_CARD, **figures)
+    write_dataset_card(run)
+
+
+def write_dataset_card(run: Run) -> None:
+    """Writes `dataset_card.md`, the same for every task."""
     about = about_dataset(run.dataset["dataset"])
-    return (
-        write_card(run, "model_card.md", run_names.MODEL_CARD, **figures),
-        write_card(run, "dataset_card.md", run_names.DATASET_CARD, about_the_set=about),
-    )
+    write_card(run, "dataset_card.md", run_names.DATASET_CARD, about_the_set=about)
 
 
 def about_dataset(name: str) -> str:
@@ -51,7 +50,7 @@ def about_dataset(name: str) -> str:
     return "\n".join(f"#{line}" if line.startswith("#") else line for line in text.splitlines())
 
 
-def write_card(run: Run, template: str, name: str, **values: Any) -> Path:
+def write_card(run: Run, template: str, name: str, **values: Any) -> None:
     """Writes one card: a template filled with what the run's files hold, and with `values`."""
     page = pages.render(
         template,
@@ -62,6 +61,4 @@ def write_card(run: Run, template: str, name: str, **values: Any) -> Path:
         settings=flatten(run.config),
         **values,
     )
-    path = run.path / name
-    write_text(path, page)
-    return path
+    write_text(run.path / name, page)

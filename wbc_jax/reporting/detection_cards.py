@@ -5,25 +5,17 @@ write_detector_cards(read_detector_run(workdir))                # -> model_card.
 Source: as `cards.py`.
 """
 
-from pathlib import Path
-
 from wbc_jax import run_names
-from wbc_jax.reporting.cards import about_dataset, write_card
+from wbc_jax.reporting.cards import write_card, write_dataset_card
 from wbc_jax.reporting.detection_report import figure_rows
 from wbc_jax.reporting.run_files import Run
 
 
-def write_detector_cards(run: Run) -> tuple[Path, Path]:
+def write_detector_cards(run: Run) -> None:
     """Writes `model_card.md` and `dataset_card.md` into a run's directory.
 
     Args:
         run: finished or about to.
-
-    Returns:
-        The paths of both.
     """
-    about = about_dataset(run.dataset["dataset"])
-    return (
-        write_card(run, "detector_card.md", run_names.MODEL_CARD, rows=figure_rows(run)),
-        write_card(run, "dataset_card.md", run_names.DATASET_CARD, about_the_set=about),
-    )
+    write_card(run, "detector_card.md", run_names.MODEL_CARD, rows=figure_rows(run))
+    write_dataset_card(run)
