@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from wbc_jax.nn.lowering import native_serves, takes_plain_operations
 from wbc_jax.nn.native.pooling import max_pool_native
-from wbc_jax.nn.windows import Pads, output_size
+from wbc_jax.nn.windows import Pads, output_size, place_views
 
 
 def _max_of_slices(
@@ -22,18 +22,9 @@ def _max_of_slices(
     pads: Pads,
 ) -> Float[Array, "b oh ow c"]:
     """The maximum of one strided slice per window position."""
-    out_h, out_w = output_size(image.shape[1:3], window, strides, pads)
+    size = output_size(image.shape[1:3], window, strides, pads)
     padded = jnp.pad(image, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
-    slices = (
-        padded[
-            :,
-            row : row + out_h * strides[0] : strides[0],
-            column : column + out_w * strides[1] : strides[1],
-        ]
-        for row in range(window[0])
-        for column in range(window[1])
-    )
-    return reduce(jnp.maximum, slices)
+    return reduce(jnp.maximum, place_views(padded, window, strides, size))
 
 
 def max_pool(

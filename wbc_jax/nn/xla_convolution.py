@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from wbc_jax.nn.windows import Pads, Pair, output_size
+from wbc_jax.nn.windows import Pads, Pair, output_size, place_views
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -24,17 +24,9 @@ def conv_as_matmul(
 ) -> Float[Array, "b oh ow f"]:
     """Strided slices of the image side by side, times the kernel as one matrix."""
     kernel_height, kernel_width, channels, features = kernel.shape
-    out_h, out_w = output_size(image.shape[1:3], kernel.shape[:2], strides, pads)
+    size = output_size(image.shape[1:3], kernel.shape[:2], strides, pads)
     padded = jnp.pad(image, ((0, 0), *pads, (0, 0)))
-    taps = [
-        padded[
-            :,
-            row : row + out_h * strides[0] : strides[0],
-            column : column + out_w * strides[1] : strides[1],
-        ]
-        for row in range(kernel_height)
-        for column in range(kernel_width)
-    ]
+    taps = list(place_views(padded, kernel.shape[:2], strides, size))
     patches = jnp.concatenate(taps, axis=-1) if len(taps) > 1 else taps[0]
     return patches @ kernel.reshape(kernel_height * kernel_width * channels, features)
 
