@@ -42,7 +42,7 @@ class Setting:
     def title(self) -> str:
         """Its name."""
         stem = Path(self.config.partition(":")[0]).stem
-        parts = (f"{name.rpartition('.')[2]}={_short(v)}" for name, v in self.changes.items())
+        parts = (f"{name.rpartition('.')[2]}={short(v)}" for name, v in self.changes.items())
         return self.name or ", ".join([stem, *parts])
 
 
@@ -162,5 +162,6 @@ def _is_tuple_of(values: Any, kind: type) -> bool:
     return isinstance(values, tuple) and all(isinstance(value, kind) for value in values)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Returns a field's value as it stands in a name or a table."""
     return "-".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)

@@ -19,7 +19,7 @@ from wbc_jax.reporting.measures import MEASURES
 from wbc_jax.reporting.run_files import Run
 from wbc_jax.reporting.sweep_page import write_sweep_page
 from wbc_jax.sweeps.cost import wall_seconds
-from wbc_jax.sweeps.definition import Sweep
+from wbc_jax.sweeps.definition import Sweep, short
 from wbc_jax.sweeps.plan import Facts
 from wbc_jax.sweeps.trials import Trial
 from wbc_jax.training.environment import given_command
@@ -157,9 +157,7 @@ def _fields(sweep: Sweep, configs: Mapping[str, Mapping[str, Any]]) -> list[str]
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "-".join(map(str, value)) or "none"
-    return "" if value is None else str(value)
+    return "" if value is None else short(value)
 
 
 def _state(
