@@ -24,9 +24,9 @@ from wbc_jax.evaluation.seed_resamples import (
 from wbc_jax.evaluation.smears import Smears, group_by_smear, mean_over_copies
 from wbc_jax.evaluation.weighted import SmearPart, confusion_figures, weighted_confusion
 from wbc_jax.reporting.epochs import TRAIN_PARTS, train_test_gap
+from wbc_jax.reporting.measures import POOLED
 from wbc_jax.reporting.run_files import Predictions, Run
 
-POOLED = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
 INTERVALS = intervals_by(METHOD)  # how those of this module are made
 
 

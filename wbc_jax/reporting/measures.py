@@ -81,7 +81,7 @@ class Measures(NamedTuple):
         return self.shown[0]
 
 
-_OF_CLASSES = ("categorical_accuracy", "balanced_accuracy", "macro_f1")
+POOLED = ("categorical_accuracy", "balanced_accuracy", "macro_f1")  # of a classifier
 _OF_IMAGES = Measure("image", "categorical_accuracy", "Accuracy, images")
 _OF_SMEARS = Measure("smear", "categorical_accuracy", "Accuracy, smears")
 _OF_KINDS = (
@@ -100,7 +100,7 @@ MEASURES = {
         ),
         beside=_OF_SMEARS,
         is_guessed=True,
-        listed={"image": _OF_CLASSES, "smear": _OF_CLASSES},
+        listed={"image": POOLED, "smear": POOLED},
         noun="accuracy",
         axis="Categorical accuracy",
         main_in_words="accuracy over the test images",
