@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from pathlib import Path
@@ -34,6 +35,20 @@ def test_a_failure_at_either_step_leaves_the_old_file_and_nothing_else(tmp_path,
     assert touched != [path], "the file itself is never opened for writing"
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["a.md"]
+
+
+def test_a_full_disk_is_said_with_the_name_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing to a file that is open names none."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space") as raised:
+        write_text(tmp_path / "a.md", "new")
+    assert raised.value.filename == str(tmp_path / "a.md")
 
 
 def test_two_writers_of_one_process_number_do_not_meet(tmp_path: Path) -> None:

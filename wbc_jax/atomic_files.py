@@ -56,6 +56,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # as writing on a full disk
+            error.filename = str(path)
+        raise
     finally:
         with contextlib.suppress(OSError):  # the block's own error says more
             temporary.unlink(missing_ok=True)

@@ -210,11 +210,20 @@ def test_a_cache_that_cannot_be_written_is_named(data_dir: Path, tmp_path: Path)
         prepare.prepare("lisc", Places(data_dir, tmp_path / "file"))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("Failed to finalize: write() failed: No space left on device"),
+    ],
+)
 def test_a_full_disk_is_named(
-    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What writes the records says it with an error of its own kind."""
+
     def full(*args: object) -> object:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
 
     monkeypatch.setattr(images, "encode_smear", full)
     with pytest.raises(UserError, match=r"no space left to prepare lisc.*--cache_dir"):

@@ -37,9 +37,17 @@ def test_no_other_temperature_makes_the_labels_more_likely() -> None:
     assert loss(found) < min(loss(0.99 * found), loss(1.01 * found), loss(1.0))
 
 
-def test_a_faultless_validation_stops_at_the_coldest_temperature() -> None:
+def test_a_faultless_validation_leaves_room_for_a_mistake() -> None:
+    """Of four right answers one more of each class: 5 / 8 for the label, 1 / 8 for each other."""
     found = fit_temperature(np.eye(4, dtype=np.float32) / 2, np.arange(4))
-    assert found == pytest.approx(0.05, rel=1e-3)
+    assert found == pytest.approx(0.5 / np.log(5), rel=1e-3)
+    # Many right answers allow more confidence, and never all of it.
+    many = fit_temperature(np.tile(np.eye(4, dtype=np.float32) / 2, (50, 1)), np.arange(200) % 4)
+    assert many == pytest.approx(0.5 / np.log(201), rel=1e-3)
+    # A single wrong answer says itself how much is due.
+    labels = np.append(np.arange(199) % 4, 0)
+    one_wrong = fit_temperature(np.tile(np.eye(4, dtype=np.float32) / 2, (50, 1)), labels)
+    assert one_wrong == pytest.approx(0.5 / np.log(3 * 199), rel=1e-3)
 
 
 def test_a_temperature_needs_an_example() -> None:

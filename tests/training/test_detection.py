@@ -16,6 +16,7 @@ from wbc_jax.data.annotated import NO_CELL
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.evaluate import evaluate
+from wbc_jax.reporting import detector_summary as summary
 from wbc_jax.reporting.detector_summary import detector_summary
 from wbc_jax.reporting.number_text import NO_VALUE, percent
 from wbc_jax.reporting.run_files import read_detector_run, read_run
@@ -84,6 +85,7 @@ def test_what_the_terminal_says(run: Path) -> None:
     results = results_of(run)
     text = run_summary(results, run)
     assert text == detector_summary(results, run)
+    assert all(f"  {name} " in text for _, name, _ in summary.FIGURES)  # not run into what follows
     for kind, figures in results["test"]["per_kind"].items():
         assert f"{kind} {percent(figures['f1'], 2):>7}" in text
     # Where nothing was found there is no precision.

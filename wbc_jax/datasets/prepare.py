@@ -16,6 +16,7 @@ import errno
 import importlib
 import io
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -244,8 +245,9 @@ def _build(
                 download_dir=root / "downloads",
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False),
             )
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
+    except (OSError, RuntimeError) as error:  # what writes the records tells it in words alone
+        is_full = getattr(error, "errno", None) == errno.ENOSPC
+        if is_full or os.strerror(errno.ENOSPC) in str(error):
             raise UserError(
                 f"cache_dir={root.parent} has no space left to prepare {spec.name}; free some or "
                 "name another disk with --cache_dir"

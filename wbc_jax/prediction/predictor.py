@@ -78,8 +78,8 @@ class Predictor:
         picture = decode(encoded)
         if self._by_colour and _is_gray(np.asarray(picture)):
             raise UndecodableError(
-                "it is gray, but nuclei are told by their colour here: use pictures in colour, "
-                "or a trained detector"
+                "it is gray, but nuclei are told by their colour here: use pictures in colour, or "
+                + ("a trained detector" if self._detector else "a run of data.view=whole")
             )
         settings = self.classifier.settings
         if self._detector is None:

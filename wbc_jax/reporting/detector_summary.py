@@ -17,6 +17,7 @@ FIGURES = (
     ("count_mae", "Count error, mean absolute (cells per picture)", False),
     ("count_bias", "Count error, mean (cells per picture)", False),
 )
+_WIDTH = max(len(name) for _, name, _ in FIGURES)
 
 
 def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:
@@ -42,7 +43,7 @@ def detector_summary(results: Mapping[str, Any], workdir: Path) -> str:
             value = percent(figures[key], 2) if is_share else number(figures[key], 2)
             ends = interval(intervals["per_kind"][kind][key], is_share=is_share)
             cells.append(f"{kind} {value:>7} {ends:<16}")
-        lines.append(f"  {name:<34}{' '.join(cells)}".rstrip())
+        lines.append(f"  {name:<{_WIDTH}} {' '.join(cells)}".rstrip())
     with_red = test["with_red_cells"]
     if with_red["num_pictures"] not in (0, results["num_test"]):
         red = with_red["per_kind"]["RBC"]

@@ -83,7 +83,9 @@ def verify(
     good = hashes.keys() - set(broken)
     usable = {split: tuple(filter(good.__contains__, some)) for split, some in present.items()}
     if on_bad_image == "error" or not good:
-        raise UserError(_differences(tree.where, len(reference.files), differences))
+        raise UserError(
+            _differences(tree.where, len(reference.files), differences, is_any_good=bool(good))
+        )
     return {split: some for split, some in usable.items() if some}, bad
 
 
@@ -115,7 +117,9 @@ def _hashes(tree: ImageTree, paths: Sequence[str]) -> tuple[dict[str, str], list
     return hashes, unreadable
 
 
-def _differences(where: str, total: int, differences: Mapping[str, list[str]]) -> str:
+def _differences(
+    where: str, total: int, differences: Mapping[str, list[str]], *, is_any_good: bool
+) -> str:
     lines = [
         f"  {len(paths)} {kind}: {listed([*map(printable, paths)], at_most=MOST_NAMED)}"
         for kind, paths in differences.items()
@@ -128,7 +132,9 @@ def _differences(where: str, total: int, differences: Mapping[str, list[str]]) -
             "  Figures from another set could not be compared, so nothing was prepared. Take away",
             "  what does not belong, fetch a fresh copy of the rest (Kaggle",
             "  paultimothymooney/blood-cells, folder dataset2-master), or name no --data_dir and",
-            "  add --download. If this copy was fetched by --download, delete it first. With",
-            "  --on_bad_image=skip these files are left out, and every figure's report says so.",
+            "  add --download. If this copy was fetched by --download, delete it first.",
+            "  With --on_bad_image=skip these files are left out, and every report says so."
+            if is_any_good
+            else "  No file is of this set: these protocols take no other images (docs/data.md).",
         )
     )
