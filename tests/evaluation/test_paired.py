@@ -81,8 +81,10 @@ def test_what_is_hard_for_both_does_not_widen_the_interval() -> None:
 
 def test_a_setting_does_not_differ_from_itself() -> None:
     own = {seed: answers((seed, seed + 5)) for seed in range(3)}
-    figure = accuracy(compare(own, own))
+    difference = compare(own, own)
+    figure = accuracy(difference)
     assert (figure["mean"], figure["interval"]) == (0, [0, 0])
+    assert in_words(difference).startswith("No difference between A and B is shown (+0.0 points")
 
 
 def test_only_seeds_that_both_have_are_compared() -> None:
