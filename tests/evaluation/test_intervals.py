@@ -105,8 +105,14 @@ def test_cautions_name_the_classes() -> None:
     counts = {"a": 1, "b": 4, "c": 0, "d": 10}
     single, few, absent = cautions(counts, num_wrong=1, num_seeds=3)
     assert "a single test smear of a:" in single
-    assert "b (4):" in few
+    assert few.startswith("Fewer than 10 test smears of b (4): "), "a single one is said to be one"
     assert "No test smear of c:" in absent
+
+
+def test_two_smears_without_an_error_leave_any_error_rate_open() -> None:
+    """3 / n is above 1 for fewer than three, and no share is."""
+    text = cautions({"a": 2}, num_wrong=0, num_seeds=3)[-1]
+    assert "about 3 / n, here 100.0 %" in text
 
 
 def test_one_seed_is_said_to_be_one() -> None:
