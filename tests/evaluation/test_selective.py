@@ -106,6 +106,33 @@ def test_a_handful_of_right_answers_at_the_top_is_no_reason() -> None:
     assert choose_threshold(Confidences(confidence, is_right), one_smear_each(200)) is None
 
 
+@pytest.mark.parametrize(
+    ("right_smears", "smears", "expected"),
+    [
+        pytest.param(4, 40, 0.9, id="a tenth of the images is enough"),
+        pytest.param(1, 8, None, id="a third of the drawings has none of the smear: no answer"),
+    ],
+)
+def test_what_is_answered_is_answered_in_most_drawings(
+    right_smears: int, smears: int, expected: float | None
+) -> None:
+    is_right = np.arange(smears) < right_smears
+    answers = Confidences(np.where(is_right, 0.9, 0.4), is_right)
+    assert choose_threshold(answers, one_smear_each(smears)) == expected
+
+
+@pytest.mark.parametrize(
+    ("classes", "wrong", "expected"), [(2, 1, 0.9), (2, 2, None), (1, 1, None)]
+)
+def test_the_risk_aimed_at_may_be_reached(classes: int, wrong: int, expected: float | None) -> None:
+    """Of 20 copies one wrong one is 5 %: of two smears, which every drawing has class by class."""
+    smear = np.repeat([0, 1], 10)
+    names = np.array([f"f{i:02d}" for i in range(20)])
+    smears = group_by_smear(smear.astype(np.str_), smear % classes, names)
+    answers = Confidences(np.full(20, 0.9), np.arange(20) >= wrong)
+    assert choose_threshold(answers, smears) == expected
+
+
 def test_all_right_means_every_answer_is_given() -> None:
     answers = draw_answers()._replace(is_right=np.ones(400, bool))
     figures = selective_figures(answers, one_smear_each(400), draw_answers(seed=1))
