@@ -29,6 +29,8 @@ def test_an_untrained_model_scores_75_per_cent_binary() -> None:
         ([0.7, 0.1, 0.1, 0.1], 1, 0, 0.5),  # two outputs on the wrong side: said and unsaid
         ([0.4, 0.2, 0.2, 0.2], 0, 1, 0.75),  # right, but never above 0.5
         ([0.4, 0.2, 0.2, 0.2], 3, 0, 0.75),
+        ([0.49, 0.2, 0.2, 0.11], 0, 1, 0.75),
+        ([0.51, 0.2, 0.2, 0.09], 0, 1, 1.0),
         ([0.1, 0.2, 0.15, 0.55], 3, 1, 1.0),
     ],
 )
