@@ -5,7 +5,13 @@ import pytest
 
 from wbc_jax.evaluation.intervals import SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.pooled_figures import POOLED, pooled_figures
-from wbc_jax.evaluation.seed_resamples import SeedFigure, seed_widening, summarize
+from wbc_jax.evaluation.seed_resamples import (
+    SeedFigure,
+    Units,
+    draw_together,
+    seed_widening,
+    summarize,
+)
 from wbc_jax.reporting.run_files import Predictions
 
 SMEARS = np.repeat([f"s{smear}" for smear in range(8)], 3)
@@ -79,12 +85,24 @@ def test_seeds_may_test_different_smears() -> None:
         counts = [len(smears) for smears in classes]
         shares.append(np.average(of_class, axis=0, weights=counts))
     assert np.isnan(shares[0]).any()
-    drawn = np.random.default_rng(SEED).integers(2, size=(len(draws), 2))
+    drawn = np.random.default_rng([SEED, 1]).integers(2, size=(len(draws), 2))
     of_drawn = np.take_along_axis(np.stack(shares, axis=1), drawn, axis=1)
     is_whole = ~np.isnan(of_drawn).all(axis=1)
     by_seeds = np.array([10 / 12, 15 / 18])[drawn[is_whole]].mean(axis=1) - (10 / 12 + 15 / 18) / 2
     expected = np.nanmean(of_drawn[is_whole], axis=1) + (seed_widening(2) - 1) * by_seeds
     assert of_images["interval"] == pytest.approx(percentile_interval(expected.clip(0, 1)))
+
+
+def test_seeds_are_drawn_in_a_stream_of_their_own() -> None:
+    """Another stream would move every published interval over seeds."""
+    names, strata = np.array([f"s{smear}" for smear in range(8)]), np.arange(8) % 2
+    drawn = draw_together(dict.fromkeys((3, 5, 7), Units(names, strata)))
+    expected = np.random.default_rng([SEED, 1]).integers(3, size=(2000, 3))
+    np.testing.assert_array_equal(drawn.seeds_drawn, expected)
+    by_class = np.argsort(strata, kind="stable")
+    expected = draw_smears(strata[by_class])
+    for seed in (3, 5, 7):
+        np.testing.assert_array_equal(drawn.weights[seed][:, by_class], expected)
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
