@@ -103,6 +103,7 @@ def test_the_least_confidence_is_one_of_scaled_probabilities() -> None:
     assert not 0.8 < figures["test"]["temperature"] < 1.25
     assert figures["selective"]["threshold"] == pytest.approx(expected["threshold"], rel=1e-5)
     assert figures["selective"]["test"]["coverage"] == expected["test"]["coverage"]
+    assert figures["selective"]["num_smears"] == 30
 
 
 def test_without_validation_nothing_is_scaled(scores: Scores, unvalidated: Scores) -> None:
@@ -132,6 +133,15 @@ def test_every_figure_has_an_interval_of_images_and_of_smears(scores: Scores) ->
             assert ends[name][0] <= figures[name] <= ends[name][1], (level, name)
         for name in (*CLASSES, "macro"):
             assert ends["auroc"][name][0] <= figures["auroc"][name] <= ends["auroc"][name][1]
+
+
+def test_a_test_without_an_error_is_said_to_show_none() -> None:
+    """By smears: one image is answered wrongly, and its copies outvote it."""
+    test = 4 * np.eye(3, dtype=np.float32)[TEST.label]
+    test[0] = (0, 1, 0)
+    figures = score(LOGITS._replace(test=test), Partition(TEST, VALIDATION, TEST), CLASSES).figures
+    assert figures["test"]["categorical_accuracy"] < 1
+    assert figures["intervals"]["notes"][-1].startswith("All 12 smears are answered right")
 
 
 def test_scoring_twice_gives_the_same(unvalidated: Scores) -> None:
