@@ -60,6 +60,9 @@ def test_kinds_are_counted_apart_and_a_cell_once() -> None:
     cells = cells_at((10, 10, 0, 5), (30, 30, 1, 8), (50, 50, 2, 2))
     seeds = seeds_at((11, 10, 0), (9, 10, 0), (30, 33, 1), (50, 50, 0), (53, 50, 2))
     assert count_outcomes(seeds, cells).tolist() == [[1, 2, 0], [1, 0, 0], [0, 1, 1]]
+    # The rim of the platelet's circle, at one and a half radii, is within.
+    assert count_outcomes(seeds, cells, reach=1.5)[2].tolist() == [1, 0, 0]
+    assert count_outcomes(seeds, cells, reach=1.4)[2].tolist() == [0, 1, 1]
     # Twice as far away the platelet's seed counts, too.
     assert count_outcomes(seeds, cells, reach=2.0)[2].tolist() == [1, 0, 0]
 
