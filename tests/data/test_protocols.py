@@ -1,6 +1,7 @@
 """Who is in train and test: sizes, nobody in both, the same for the same seed."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.data.random_smears import (
 from wbc_jax.data import protocols
 from wbc_jax.data.examples import Examples, concatenate
 from wbc_jax.data.protocols import PROTOCOLS, Draw, Partition, get_protocol, stratified_rows
+from wbc_jax.data.splitting import random_holdout_of_some_smears
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.catalog import UNRESOLVED
 from wbc_jax.errors import UserError
@@ -381,6 +383,37 @@ def test_a_validation_share_out_of_range_is_refused(name: str, share: float) -> 
     message = rf"data\.validation_share={share} must lie in \[0, 1\).*; 0 holds out none"
     with pytest.raises(UserError, match=message):
         get_protocol(name).divide(draw_splits(name, seed=0), Draw(0, share))
+
+
+@pytest.mark.parametrize("is_leaky", [False, True])
+def test_the_seed_decides_what_is_held_out_of_the_same_training_part(is_leaky: bool) -> None:
+    protocol = replace(get_protocol("official"), is_leaky=is_leaky)
+    splits = draw_splits("official", seed=0)
+    held = [
+        sorted(protocol.divide(splits, Draw(seed, 0.3)).validation.filename.tolist())
+        for seed in (0, 1, 0)
+    ]
+    assert held[0] == held[2] != held[1]
+
+
+def test_the_seed_decides_which_copies_of_the_same_smears_are_tested() -> None:
+    """Four smears of each class are all that there are, so that the seed draws images alone."""
+    smears = np.arange(600) % 16
+    examples = make_examples((smears % 4).tolist(), [f"s{smear:02d}" for smear in smears], "image")
+    tested = []
+    for seed in (0, 1, 0):
+        train, test = random_holdout_of_some_smears({"TRAIN": examples}, Draw(seed))
+        assert (len(train.label), len(test.label)) == (100, 500)
+        # In the order of the data set, whichever was drawn first.
+        assert [rows_of(part) == sorted(rows_of(part)) for part in (train, test)] == [True] * 2
+        tested.append(rows_of(test))
+    assert tested[0] == tested[2] != tested[1]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_is_no_random_key_is_refused(seed: int) -> None:
+    with pytest.raises(UserError, match=rf"seed={seed} must lie in \[0, 2\^32\)"):
+        get_protocol("official").divide(draw_splits("official", seed=0), Draw(seed))
 
 
 def test_an_unknown_protocol_is_refused() -> None:
