@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
-from tests.datasets.bccd_tree import RADII, SIZE, write_bccd_tree
+from tests.datasets.bccd_tree import RADII, SIZE, write_annotation, write_bccd_tree
 from wbc_jax.data import geometry
-from wbc_jax.data.annotated import NO_CELL, PictureSettings
+from wbc_jax.data.annotated import NO_CELL, PictureSettings, shrink_picture
 from wbc_jax.data.augmentation import Augmentation
 from wbc_jax.data.load import Data, load_pictures
 from wbc_jax.data.protocols import Draw
@@ -46,6 +47,25 @@ def test_cells_are_in_the_pixels_of_the_arrays(tree: Path, tmp_path: Path) -> No
     np.testing.assert_allclose(half.cells[there][:, :2], middles, atol=1e-3)
     again = load(tree, tmp_path).partition.train  # from the cache
     np.testing.assert_array_equal(again.cells, whole.cells)
+
+
+def test_rows_that_fill_up_are_of_no_kind(tmp_path: Path) -> None:
+    """Kind 0 would be a red cell in the corner."""
+    tree = write_bccd_tree(tmp_path / "tree", train=2, val=1)
+    write_annotation(tree, "BloodImage_90000", [("WBC", (41, 61, 60, 90))])
+    train = load(tree.parent, tmp_path / "cache").partition.train
+    assert train.cells is not None
+    alone = train.cells[train.filename.tolist().index("JPEGImages/BloodImage_90000.jpg")]
+    assert train.cells.shape == (2, 6, 5)
+    assert alone[:, 4].tolist() == [1] + [NO_CELL] * 5
+    np.testing.assert_allclose(alone[0, :4], [49.5, 74.5, 10, 15], atol=1e-4)
+
+
+def test_a_picture_that_is_made_smaller_is_averaged() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    small = shrink_picture(Image.fromarray(pixels), (3, 4))
+    means = pixels.reshape(3, 2, 4, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(small, means, atol=1)
 
 
 def test_the_description_counts_cells_and_the_pictures_they_are_in(
