@@ -9,6 +9,7 @@ import pytest
 from tests.export.networks import GRAY, WINDOW, make_classifier
 from wbc_jax.evaluation.classifier import Classifier
 from wbc_jax.prediction.describe import Total, describe_run, say
+from wbc_jax.prediction.records import UNCERTAIN
 from wbc_jax.reporting import leaky
 
 _CHOICE = {
@@ -48,6 +49,7 @@ def describe(classifier: Classifier, **how: Any) -> dict[str, Any]:
         (_CHOICE | {"threshold": None}, _UNCERTAIN, _WRONG),
         (_CHOICE | {"test": {"coverage": 0.9, "risk": 0.229}}, f"22.9 % {_WRONG}", _UNCERTAIN),
         (_CHOICE | {"test": {"coverage": 0.9, "risk": 0.03}}, "artefacts are, too", _WRONG),
+        (_CHOICE | {"test": {"coverage": 0.9, "risk": 0.05}}, "artefacts are, too", _WRONG),
     ],
 )
 def test_what_the_answers_are_worth_is_said(
@@ -81,6 +83,22 @@ def test_a_leaky_run_is_marked_before_all_else(is_leaky: bool) -> None:
     total.add([])
     text = say(describe(run_with(is_leaky=is_leaky)) | total.describe(), Path("gallery.html"))
     assert text.startswith(leaky.MARK) == is_leaky
+
+
+def test_uncertain_cells_are_counted_by_their_most_probable_class() -> None:
+    total = Total(["a", "b"])
+    sure, unsure = (
+        {"kind": "WBC", "class": name, "most_probable": "b"} for name in ("b", UNCERTAIN)
+    )
+    total.add([sure, unsure, unsure, {"kind": "RBC"}])
+    found = total.describe()
+    classes = found["differential"]["classes"]
+    assert {name: (row["count"], row["uncertain"]) for name, row in classes.items()} == {
+        "a": (0, 0),
+        "b": (1, 2),
+    }
+    assert (found["num_white"], found["counts"]["RBC"]) == (3, 1)
+    assert found["differential"]["uncertain"]["share"] == pytest.approx(2 / 3)
 
 
 def test_of_many_bad_files_it_is_said_how_many_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

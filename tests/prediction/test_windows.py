@@ -74,6 +74,10 @@ def test_a_window_given_in_pixels_replaces_the_runs(settings: Settings, columns:
     assert (box.bottom - box.top, box.right - box.left) == (30, columns)
 
 
+def test_a_single_cell_has_a_window_of_the_pixels_given_around_its_nucleus() -> None:
+    assert own_box(draw_picture(), WINDOW, window=30) == Box(left=76, top=46, right=106, bottom=76)
+
+
 @pytest.mark.parametrize("settings", [WINDOW, WHOLE])
 def test_a_window_that_no_memory_could_hold_is_refused(settings: Settings) -> None:
     with pytest.raises(UndecodableError, match=r"a window of 9000x\d+ pixels is more than"):
