@@ -53,6 +53,14 @@ def test_a_seed_that_was_not_tested_on_a_smear_has_no_say_in_it() -> None:
     assert [smear.share for smear in hard] == pytest.approx([3 / 6, np.mean([2 / 6, 2 / 3])])
 
 
+def test_the_smear_of_the_most_images_stands_first() -> None:
+    """Of smears of as many, the first by name."""
+    hard = always_wrong({0: answers([0.1, 0.1, 0.1, 0.1, 0.1, 0.9])})
+    assert [smear.name for smear in hard] == ["a", "b", "c"]
+    more = always_wrong({0: answers([0.1, 0.1, 0.1, 0.1, 0.1, 0.9], slice(2, 6))})
+    assert [smear.name for smear in more] == ["b", "a", "c"]
+
+
 def test_the_label_is_part_of_what_a_smear_is() -> None:
     """A cell that carries two labels is hard under the one that it is not called by."""
     both = Predictions(

@@ -6,6 +6,7 @@ import pytest
 from scipy.special import logit
 
 from wbc_jax.seeds.heat_maps import SeedReader, draw_heat_maps, mean_of_maps
+from wbc_jax.seeds.seed_points import Seeds, above
 
 # row, column, half the height, half the width, kind
 CELLS = np.array(
@@ -88,6 +89,32 @@ def test_of_two_hills_that_are_too_near_the_higher_is_kept() -> None:
     np.testing.assert_allclose(scores[2], [0.9, 0.8, 0.7], atol=1e-5)
 
 
+def read(answer: np.ndarray, threshold: float, apart: float) -> Seeds:
+    """Reads maps of probabilities, which one half comes through unchanged."""
+    reader = SeedReader(stride=4, thresholds=(threshold,) * 3, apart=(apart,) * 3)
+    return reader(logit(np.clip(answer, 1e-6, 1)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("distance", "threshold", "number"), [(16.0, 0.5, 2), (16.1, 0.5, 1), (16.0, 0.51, 1)]
+)
+def test_the_least_distance_and_the_threshold_themselves_are_enough(
+    distance: float, threshold: float, number: int
+) -> None:
+    answer = np.zeros((20, 24, 3), np.float32)
+    answer[5, 5], answer[5, 9] = 0.75, 0.5
+    seeds = read(answer, threshold, distance)
+    assert len(seeds.rows) == 3 * number
+    assert len(above(seeds, (0.5,) * 3).rows) == 3 * number
+
+
+def test_a_hilltop_is_no_lower_than_its_neighbours_across() -> None:
+    answer = np.zeros((20, 24, 3), np.float32)
+    answer[5, 5], answer[6, 6] = 0.9, 0.8
+    seeds = read(answer, 0.5, 1.0)
+    np.testing.assert_allclose(seeds.scores, np.full(3, 0.9), atol=1e-6)
+
+
 def test_a_place_between_pixels_is_found_by_the_parabola() -> None:
     down, right = np.mgrid[:20, :24]
     bell = np.exp(-((down - 9.3) ** 2 + (right - 12.8) ** 2) / 8)
@@ -121,5 +148,8 @@ def test_the_mean_over_mirror_images_is_that_of_the_maps_turned_back() -> None:
     axes = ((), (1,), (2,), (1, 2))
     same = mean_of_maps([jnp.flip(one, axis) for axis in axes], axes)
     np.testing.assert_allclose(same, one, rtol=1e-4)
+    # Of the maps, not of their logits, which would be that of 0.75.
+    unlike = mean_of_maps([jnp.full_like(one, logit(p)) for p in (0.2, 0.9)], axes[:2])
+    np.testing.assert_allclose(unlike, logit(0.55), rtol=1e-4)
     other = mean_of_maps([one, jnp.flip(one, 1)], axes[:1] * 2)
     assert np.abs(np.asarray(other - one)).max() > 0.1

@@ -58,6 +58,10 @@ def test_what_is_not_annotated_teaches_nothing(name: str) -> None:
     assert not np.asarray(gradient[0, ..., 0]).any()
     assert np.asarray(gradient[1, ..., 0]).any()
     assert np.asarray(gradient[0, ..., 1]).any()
+    # Nor do its cells count among those that the loss is divided by.
+    without = target._replace(maps=target.maps.at[0, ..., 0].set(0.0))
+    logits = jnp.asarray(LOGITS)
+    np.testing.assert_allclose(loss(logits, target), loss(logits, without), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", HEAT_MAP_LOSSES)
