@@ -10,6 +10,18 @@ from pathlib import Path
 
 from wbc_jax.errors import UserError
 
+# How the libraries that read flags say it, and how we do.
+_IN_OUR_WORDS = (
+    (r"invalid literal for int\(\) with base 10: ('.*?')", r"\1 is no whole number"),
+    (r"could not convert string to float: ('.*?')", r"\1 is no number"),
+    (r"\('Non-boolean argument to boolean flag', ('.*?')\)", r"\1 is neither True nor False"),
+    (
+        r"Failed to parse ('.*?') as a ConfigDict: .*",
+        r"\1 cannot stand for a whole part of the config; name a field in it",
+    ),
+    (r"module '\w+' has no attribute 'get_config'", "the config file has no get_config function"),
+)
+
 
 def expanded(flag: str, text: str) -> Path:
     """Returns the path that a flag names, with `~` as the user's own folder.
@@ -33,9 +45,12 @@ def describe_mistake(error: BaseException, argv: Sequence[str]) -> str:
     cause = error
     while "Traceback" in str(cause) and cause.__context__ is not None:
         cause = cause.__context__
+    said = str(cause)
+    for theirs, ours in _IN_OUR_WORDS:
+        said = re.sub(theirs, ours, said)
     return (
         _unknown_field(cause, argv)
-        or f"{cause}; see python launch.py --help, and configs/base.py for the config's fields"
+        or f"{said}; see python launch.py --help, and configs/base.py for the config's fields"
     )
 
 
