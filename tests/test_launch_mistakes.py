@@ -61,7 +61,7 @@ def require_one_message(result: subprocess.CompletedProcess[str], *parts: str) -
             (CNN, "--config.augment.mirror=perhaps"),
             ("mirror", "'perhaps' is neither True nor False"),
         ),
-        ((CNN, "--config.model=vgg19"), ("--config.model", "'vgg19' cannot stand for a whole part")),
+        ((CNN, "--config.model=vgg19"), ("--config.model", "'vgg19' cannot stand for")),
         (("--config=configs/base.py",), ("the config file has no get_config function",)),
         ((CNN, "train"), ("argument 'train' is not a flag", "--help")),
         ((CNN, "--seeds=0,00"), ("--seeds=0,00 must be different whole numbers",)),
