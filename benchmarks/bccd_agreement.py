@@ -23,17 +23,17 @@ from jaxtyping import Bool, Float, Int
 
 from benchmarks.command_line import add_cache_dir, add_data_dir, add_outputs, create_parser, run
 from benchmarks.tables import aligned
-from wbc_jax import run_names
 from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import prepare, read_records
 from wbc_jax.errors import UserError
-from wbc_jax.evaluation.detections import read_detections
-from wbc_jax.evaluation.intervals import draw_smears, percentile_interval
+from wbc_jax.evaluation.detection_scores import draw_pictures
+from wbc_jax.evaluation.detections import read_answered
+from wbc_jax.evaluation.intervals import percentile_interval
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.matching import match
-from wbc_jax.seeds.seed_points import above, to_own_pixels
+from wbc_jax.seeds.seed_points import to_own_pixels
 
 SIZE = (480, 640)  # rows, columns of every photograph
 SCALE = 2  # the shifts were measured at half the size
@@ -174,8 +174,8 @@ def compare(ours: Marks, theirs: Marks, area: Area) -> Compared:
 
 def _figures(pairs: Sequence[tuple[str, Compared]]) -> dict[str, dict[str, Any]]:
     """Returns agreement and count difference by kind, with intervals by bootstrap over places."""
-    names, place_of = np.unique([place for place, _ in pairs], return_inverse=True)
-    weights = draw_smears(np.zeros(len(names), np.int64))[:, place_of]
+    places = np.array([place for place, _ in pairs])
+    weights = draw_pictures(places)
     shared, all_, more = map(np.stack, zip(*(one for _, one in pairs), strict=True))
     apart = np.abs(more)
     drawn_apart = weights @ apart / weights.sum(axis=1, keepdims=True)
@@ -185,7 +185,7 @@ def _figures(pairs: Sequence[tuple[str, Compared]]) -> dict[str, dict[str, Any]]
     return {
         kind: {
             "areas": len(pairs),
-            "places": len(names),
+            "places": len(np.unique(places)),
             "cells": int(all_[:, i].sum()),
             "shared": int(shared[:, i].sum()),
             "agreement": float(agreement[i]),
@@ -229,16 +229,15 @@ def _found(paths: Sequence[Path]) -> dict[str, Marks]:
     for path in paths:
         one = read_detector_run(path)
         size = tuple(one.config["data"]["picture_size"])
-        thresholds = tuple(one.results["thresholds"].values())
-        detections = read_detections(path / run_names.DETECTIONS)
-        for filename, seeds in zip(detections.filenames.tolist(), detections.seeds, strict=True):
+        answered = read_answered(one)
+        for filename, seeds in zip(answered.filenames.tolist(), answered.seeds, strict=True):
             name = Path(filename).stem
             if name in found:
                 raise UserError(
                     f"{name} was tested by two of the runs; give the runs of different folds of "
                     "one seed, and one that was tested on val"
                 )
-            own = to_own_pixels(above(seeds, thresholds), size, SIZE)
+            own = to_own_pixels(seeds, size, SIZE)
             centers = np.column_stack([own.rows, own.columns]).astype(np.float64)
             found[name] = Marks(centers, own.kinds, np.zeros(len(centers)))
     return found

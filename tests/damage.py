@@ -1,5 +1,7 @@
-"""Ways in which a file on a disk is damaged."""
+"""Ways in which a file on a disk is damaged, or does not get there."""
 
+import errno
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +48,11 @@ DAMAGES: tuple[Callable[[Path, np.random.Generator], None], ...] = (
     flip_bit,
     delete,
 )
+
+
+def fail_on_a_full_disk(*_: object) -> None:
+    """Stands for whatever writes, and finds no room."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def require_every_byte_to_count(path: Path, read: Callable[[], object]) -> None:

@@ -1,4 +1,3 @@
-import errno
 import json
 import os
 from pathlib import Path
@@ -6,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.damage import fail_on_a_full_disk
 from wbc_jax.atomic_files import replacing, write_json, write_text
 
 
@@ -41,11 +41,7 @@ def test_a_full_disk_is_said_with_the_name_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writing to a file that is open names none."""
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_bytes", fail_on_a_full_disk)
     with pytest.raises(OSError, match="No space") as raised:
         write_text(tmp_path / "a.md", "new")
     assert raised.value.filename == str(tmp_path / "a.md")

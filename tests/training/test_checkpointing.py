@@ -2,7 +2,6 @@
 
 import errno
 import math
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.damage import fail_on_a_full_disk
 from wbc_jax.errors import UserError
 from wbc_jax.training import checkpointing
 from wbc_jax.training.checkpointing import Checkpoint, Checkpoints
@@ -329,10 +329,7 @@ def test_a_save_that_was_cut_off_leaves_the_earlier_ones_and_is_cleared_away(sav
 def test_a_save_that_fails_says_so_and_leaves_the_earlier_ones(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(checkpointing, "write_manifest", fail)
+    monkeypatch.setattr(checkpointing, "write_manifest", fail_on_a_full_disk)
     checkpoints = Checkpoints(saved)
     save(checkpoints, 3)
     with pytest.raises(UserError, match=r"cannot be written .*No space left.* is intact"):

@@ -246,8 +246,7 @@ def _build(
                 download_config=tfds.download.DownloadConfig(try_download_gcs=False),
             )
     except (OSError, RuntimeError) as error:  # what writes the records tells it in words alone
-        is_full = getattr(error, "errno", None) == errno.ENOSPC
-        if is_full or os.strerror(errno.ENOSPC) in str(error):
+        if os.strerror(errno.ENOSPC) in str(error):
             raise UserError(
                 f"cache_dir={root.parent} has no space left to prepare {spec.name}; free some or "
                 "name another disk with --cache_dir"

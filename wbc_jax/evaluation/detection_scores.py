@@ -39,7 +39,7 @@ def score_detections(
     """
     outcomes = outcomes_of(seeds, cells)
     plain = outcome_figures(outcomes, np.ones((1, len(outcomes))))
-    drawn = outcome_figures(outcomes, _draw_pictures(scenes))
+    drawn = outcome_figures(outcomes, draw_pictures(scenes))
     true, found = _counts(outcomes)
     errors = (found - true).astype(np.float64)
     limits = errors.mean(axis=0) + 1.96 * np.outer((-1, 1), errors.std(axis=0, ddof=1))
@@ -136,8 +136,12 @@ def outcome_figures(
         }
 
 
-def _draw_pictures(scenes: Shaped[np.ndarray, " n"]) -> Float[np.ndarray, "r n"]:
-    """Returns how often each picture is drawn: its scene is, with all its pictures."""
+def draw_pictures(scenes: Shaped[np.ndarray, " n"]) -> Float[np.ndarray, "r n"]:
+    """Returns how often each picture is drawn: its scene is, with all its pictures.
+
+    Args:
+        scenes: which place each picture shows.
+    """
     names, scene_of = np.unique(scenes, return_inverse=True)
     return draw_smears(np.zeros(len(names), np.int64))[:, scene_of]
 

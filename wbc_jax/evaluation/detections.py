@@ -2,6 +2,7 @@
 
 write_detections(workdir / run_names.DETECTIONS, Detections(filenames, scenes, seeds, cells))
 read_detections(workdir / run_names.DETECTIONS).seeds[0]       # of the first picture
+read_answered(run).seeds[0]                                    # those that count
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
+from wbc_jax import run_names
+from wbc_jax.errors import UserError
 from wbc_jax.reporting.run_arrays import read_arrays, write_arrays
+from wbc_jax.reporting.run_files import Run
+from wbc_jax.reporting.run_schema import REPEAT
 from wbc_jax.seeds.matching import Cells
-from wbc_jax.seeds.seed_points import Seeds
+from wbc_jax.seeds.seed_points import KINDS, Seeds, above
 
 
 class Detections(NamedTuple):
@@ -73,3 +78,20 @@ def read_detections(path: Path) -> Detections:
         [Seeds(*values) for values in of_each("seed", Seeds._fields)],
         [Cells(*values) for values in of_each("cell", Cells._fields)],
     )
+
+
+def read_answered(run: Run) -> Detections:
+    """Reads what a detector's run answers: the seeds that reach its thresholds.
+
+    Raises:
+        UserError: the file is missing, damaged, or disagrees with results.json.
+    """
+    path = run.path / run_names.DETECTIONS
+    found = read_detections(path)
+    if len(found.filenames) != run.results["num_test"]:
+        raise UserError(
+            f"{path} holds {len(found.filenames)} pictures, but results.json states "
+            f"{run.results['num_test']}; {REPEAT}"
+        )
+    thresholds = tuple(run.results["thresholds"][kind] for kind in KINDS)
+    return found._replace(seeds=[above(one, thresholds) for one in found.seeds])

@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from wbc_jax import run_names
-from wbc_jax.errors import UserError
 from wbc_jax.evaluation.detection_scores import METHOD, outcome_figures, outcomes_of
-from wbc_jax.evaluation.detections import read_detections
+from wbc_jax.evaluation.detections import read_answered
 from wbc_jax.evaluation.intervals import absent_cautions, few_cautions, one_seed_caution
 from wbc_jax.evaluation.run_groups import folds_by_seed, missing_folds, setting_facts
 from wbc_jax.evaluation.seed_resamples import (
@@ -26,8 +24,7 @@ from wbc_jax.evaluation.seed_resamples import (
 from wbc_jax.evaluation.weighted import nan_mean
 from wbc_jax.reporting.epochs import metric_values
 from wbc_jax.reporting.run_files import Run
-from wbc_jax.reporting.run_schema import REPEAT
-from wbc_jax.seeds.seed_points import KINDS, above
+from wbc_jax.seeds.seed_points import KINDS
 
 INTERVALS = intervals_by(METHOD)
 _BOUNDS = {"count_mae": (0.0, np.inf), "count_bias": (-np.inf, np.inf)}  # others are shares
@@ -61,18 +58,10 @@ def read_answers(run: Run) -> DetectorAnswers:
     """Reads detections.npz of a detector's run.
 
     Raises:
-        UserError: the file is missing, damaged, or disagrees with results.json.
+        UserError: as `read_answered`.
     """
-    path = run.path / run_names.DETECTIONS
-    found = read_detections(path)
-    if len(found.filenames) != run.results["num_test"]:
-        raise UserError(
-            f"{path} holds {len(found.filenames)} pictures, but results.json states "
-            f"{run.results['num_test']}; {REPEAT}"
-        )
-    thresholds = tuple(run.results["thresholds"][kind] for kind in KINDS)
-    seeds = [above(one, thresholds) for one in found.seeds]
-    return DetectorAnswers(found.filenames, found.scenes, outcomes_of(seeds, found.cells))
+    found = read_answered(run)
+    return DetectorAnswers(found.filenames, found.scenes, outcomes_of(found.seeds, found.cells))
 
 
 def pool_detectors(runs: Sequence[Run], answers: Mapping[int, DetectorAnswers]) -> dict[str, Any]:
