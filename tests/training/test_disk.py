@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.test_launch_mistakes import require_one_message
 from tests.training.test_resume import STEPS_PER_EPOCH, require_same_run
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
@@ -51,10 +52,10 @@ def leave(disk: Path, kilobytes: int) -> Path:
     return filler
 
 
-# From what a run writes first to what it writes last, in the tiny run: config, event files, the
-# first checkpoint, the second and predictions.
+# From what a run writes first to what it writes later, in the tiny run: config, event files, the
+# first checkpoint and the second.
 @pytest.mark.usefixtures("no_report")
-@pytest.mark.parametrize("kilobytes", [0, 24, 100, 200])
+@pytest.mark.parametrize("kilobytes", [0, 24, 100, 1100])
 def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
     kilobytes: int,
     small_disk: Path,
@@ -75,7 +76,10 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
 
 
 @pytest.mark.usefixtures("no_report")
+@pytest.mark.parametrize(("fills_up", "kept"), [("before", 1), ("after", 2)])
 def test_a_disk_that_fills_up_later_keeps_the_checkpoints_before(
+    fills_up: str,
+    kept: int,
     small_disk: Path,
     finished_run: Path,
     tiny_config: Any,
@@ -85,20 +89,33 @@ def test_a_disk_that_fills_up_later_keeps_the_checkpoints_before(
     fillers = []
     write = Checkpoints._write
 
-    def fill_up_and_write(self: Checkpoints, step: int, *args: Any) -> None:
-        if step == 2 * STEPS_PER_EPOCH:
+    def write_and_fill_up(self: Checkpoints, step: int, *args: Any) -> None:
+        if step == 2 * STEPS_PER_EPOCH and fills_up == "before":
             fillers.append(leave(small_disk, 16))
         write(self, step, *args)
+        if step == 2 * STEPS_PER_EPOCH:  # predictions and results are still to come
+            fillers.append(leave(small_disk, 0))
 
-    monkeypatch.setattr(Checkpoints, "_write", fill_up_and_write)
+    monkeypatch.setattr(Checkpoints, "_write", write_and_fill_up)
     workdir = small_disk / "r"
     with pytest.raises(UserError, match="what was saved before is intact"):
         train(tiny_config(), Places(None, cache_dir), workdir=workdir)
-    assert Checkpoints(workdir / "checkpoints").steps() == [STEPS_PER_EPOCH]
+    assert Checkpoints(workdir / "checkpoints").steps() == [
+        STEPS_PER_EPOCH * (epoch + 1) for epoch in range(kept)
+    ]
     fillers.pop().unlink()
     monkeypatch.undo()
     train(tiny_config(), Places(None, cache_dir), workdir=workdir)
     require_same_run(workdir, finished_run)
+
+
+def test_a_full_disk_is_one_message_without_tracebacks(
+    small_disk: Path, launch: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """The state of the CNN is larger than the disk; the checkpoint is written in a thread."""
+    result = launch("--config=configs/cnn.py:smoke", f"--workdir={small_disk / 'r'}")
+    message = require_one_message(result, "No space left", "what was saved before is intact")
+    assert "\n" not in message
 
 
 def test_a_disk_that_became_read_only_is_named(

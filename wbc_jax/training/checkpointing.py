@@ -19,7 +19,7 @@ import jax
 
 from wbc_jax.digests import Damage, Unreadable
 from wbc_jax.errors import UserError
-from wbc_jax.training.disk import disk_error
+from wbc_jax.training.disk import disk_error, require_room
 from wbc_jax.training.finite import NotFinite, all_finite
 from wbc_jax.training.manifest import (
     leaf_digests,
@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 _STATE = "state"
 _SAVING = ".saving-"
 _REPLACED = "-replaced"
+_BESIDE = 1_000_000  # bytes, of the files that say where each array lies: a third of that
 NUM_LATEST = 2  # where the last is damaged, the run goes on from the one before
 
 
@@ -211,6 +212,8 @@ class Checkpoints:
         self._folder.mkdir(parents=True, exist_ok=True)
         for rest in self._folder.glob(f"{_SAVING}*"):
             shutil.rmtree(rest)
+        state_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(progress))
+        require_room(self._folder, state_bytes + _BESIDE)
         try:
             _write_state(new / _STATE, progress)
             content = {"step": step, "train_loss": loss, "facts": facts}

@@ -5,6 +5,9 @@ with disk_errors_named(workdir):
 """
 
 import contextlib
+import errno
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +20,21 @@ def disk_error(place: Path, reason: str) -> UserError:
         f"{place} cannot be written ({reason}); what was saved before is intact: make room, or "
         "write access, and give the same command again"
     )
+
+
+def require_room(place: Path, needed: int) -> None:
+    """Checks a disk before a library writes that would tell of a full one in pages of tracebacks.
+
+    Args:
+        place: the folder to write into.
+        needed: bytes.
+
+    Raises:
+        UserError: there is less room.
+    """
+    if (free := shutil.disk_usage(place).free) < needed:
+        full = os.strerror(errno.ENOSPC)
+        raise disk_error(place, f"{full}: {free:,} bytes are free, {needed:,} needed")
 
 
 @contextlib.contextmanager
