@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import REPOSITORY
+from tests.damage import fail_on_a_full_disk
 from tests.export.rounding import BFLOAT16, TF32, round_weights
 from wbc_jax.datasets.places import Places
 from wbc_jax.datasets.prepare import prepare, read_split
@@ -157,6 +158,23 @@ def test_the_command_line_exports_and_names_mistakes(
     assert result.returncode == 2
     assert "input_size='big' must be ROWSxCOLUMNS" in result.stderr
     assert "--mode=export needs a finished run" in launch("--mode=export").stderr
+
+
+def test_an_export_that_fails_leaves_the_one_of_before(
+    validated_run: Path, export_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in export_copy.iterdir()}
+    write = Path.write_bytes
+
+    def write_half(path: Path, content: bytes) -> int:
+        if loader.CHECK in path.name:
+            fail_on_a_full_disk()
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    with pytest.raises(OSError, match="No space left"):
+        export_run(validated_run, export_copy, picture_size=(120, 160))
+    assert {path.name: path.read_bytes() for path in export_copy.iterdir()} == before
 
 
 def test_a_run_without_its_card_is_told_how_to_write_it(

@@ -6,6 +6,8 @@ print(export_run(Path("runs/cnn-official-seed0"), Path("exported"), picture_size
 import hashlib
 import io
 import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import numpy as np
 
 import wbc_jax
 from wbc_jax import run_names
-from wbc_jax.atomic_files import to_json, write_bytes, write_text
+from wbc_jax.atomic_files import replacing, to_json
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import Classifier, load_classifier
 from wbc_jax.export import loader
@@ -61,12 +63,7 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
         LOADER: resources.files("wbc_jax.export").joinpath("loader.py").read_bytes(),
         **copied,
     }
-    (output / loader.DIGESTS).unlink(missing_ok=True)
-    for name, content in contents.items():
-        write_bytes(output / name, content)
-    digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
-    lines = (f"{digest}  {name}\n" for name, digest in digests.items())
-    write_text(output / loader.DIGESTS, "".join(lines))  # last: it says that all is there
+    _write_together(output, contents)
     loaded = loader.load(output)
     agreement = loader.check(loaded)
     if not agreement.holds:
@@ -81,6 +78,17 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
         f"check it anywhere, with jax alone: python {output / LOADER}\n"
         "Research use only, not for diagnosis."
     )
+
+
+def _write_together(output: Path, contents: Mapping[str, bytes]) -> None:
+    """Writes all files and their digests; an export from before stays whole where one fails."""
+    digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in sorted(contents)}
+    lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
+    with ExitStack() as stack:
+        # They get their names from the last to the first: the digests say that all is there.
+        for name, content in {loader.DIGESTS: lines.encode(), **contents}.items():
+            stack.enter_context(replacing(output / name)).write_bytes(content)
+        (output / loader.DIGESTS).unlink(missing_ok=True)
 
 
 def _say(agreement: loader.Agreement) -> str:
