@@ -343,6 +343,9 @@ def test_a_mistake_is_told_before_the_run_is_loaded(
     smears: Path, finished_run: Path, tmp_path: Path
 ) -> None:
     nowhere = tmp_path / "no-run"
+    (tmp_path / "predictions.csv").write_text("image,label\n")
+    with pytest.raises(UserError, match=r"predictions\.csv was not written by a prediction"):
+        predict(nowhere, smears, tmp_path)
     with pytest.raises(UserError, match="with --single_cells no cell is looked for"):
         predict(nowhere, smears, tmp_path / "o", single_cells=True, detector=nowhere)
     with pytest.raises(UserError, match="is a run's directory, which only the run writes into"):

@@ -9,7 +9,8 @@ from typing import TextIO
 
 import pytest
 
-from wbc_jax.prediction.records import PredictionFiles
+from wbc_jax.errors import UserError
+from wbc_jax.prediction.records import PredictionFiles, require_ours
 
 NAMES = ["plain.png", 'with "quotes", commas.png', "line\nbreak.png", "caf\udce9.png", "ß/中.png"]
 
@@ -59,6 +60,16 @@ def test_no_picture_is_an_empty_list(tmp_path: Path) -> None:
         files.end({"tail": 2})
     content = json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8"))
     assert content == {"head": 1, "images": [], "tail": 2}
+
+
+def test_a_table_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    require_ours(tmp_path)  # nothing is there
+    write(tmp_path)
+    require_ours(tmp_path)
+    for theirs in (b"image,label\na.png,monocyte\n", b"", b"\xff\x00"):
+        (tmp_path / "predictions.csv").write_bytes(theirs)
+        with pytest.raises(UserError, match=r"predictions\.csv was not written by a prediction"):
+            require_ours(tmp_path)
 
 
 def test_what_breaks_off_leaves_the_files_of_before(tmp_path: Path) -> None:

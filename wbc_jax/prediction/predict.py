@@ -17,7 +17,7 @@ from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
 from wbc_jax.prediction.marked_pictures import PICTURES, MarkedPictures, remove_marked
 from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predictor import Predictor
-from wbc_jax.prediction.records import CSV, JSON, PredictionFiles
+from wbc_jax.prediction.records import CSV, JSON, PredictionFiles, require_ours
 from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import GALLERY, write_gallery
 from wbc_jax.reporting.output_folder import (
@@ -55,7 +55,7 @@ def predict(
     Raises:
         UserError: run, pictures or detector are not there, no file is a picture, a window or an
             detector is named that nothing asks for, an explanation that the run cannot give, or the
-            folder cannot be written.
+            folder cannot be written or holds another's predictions.csv.
     """
     pictures = find_pictures(place)
     _require_apart(place, output)
@@ -65,6 +65,7 @@ def predict(
             "out"
         )
     require_may_be_written(output)
+    require_ours(output)
     classifier = load_classifier(run)
     if single_cells and window is not None and classifier.settings.view == "whole":
         raise UserError(

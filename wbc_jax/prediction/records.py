@@ -29,10 +29,12 @@ from types import TracebackType
 from typing import Any
 
 from wbc_jax.atomic_files import temporary_name, to_json
+from wbc_jax.errors import UserError
 
 CSV, JSON = "predictions.csv", "predictions.json"
 UNCERTAIN = "uncertain"
 _OF_CELL = ("cell", "row", "column", "kind", "score")
+_FIRST_COLUMNS = ",".join(("image", *_OF_CELL))
 _OF_WHITE = ("class", "confidence", "most_probable")
 
 
@@ -110,6 +112,20 @@ class PredictionFiles:
         for file in (self._table, self._text):
             file.close()
         self._is_complete = True
+
+
+def require_ours(output: Path) -> None:
+    """Checks that no table of somebody else would be replaced.
+
+    Raises:
+        UserError: the folder holds a predictions.csv that no prediction wrote.
+    """
+    with contextlib.suppress(FileNotFoundError), (output / CSV).open("rb") as file:
+        if not file.readline().startswith(_FIRST_COLUMNS.encode()):
+            raise UserError(
+                f"{output / CSV} was not written by a prediction, and would be replaced: move it, "
+                "or name another --workdir"
+            )
 
 
 def _writable(text: str) -> str:
