@@ -248,6 +248,13 @@ def test_a_network_that_a_recipe_does_not_know_is_named_with_the_known(
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
+def test_a_network_without_a_protocol_is_told_so(recipe: str) -> None:
+    module = importlib.import_module(f"configs.recipes.{recipe}")
+    with pytest.raises(ValueError, match=r"'cnn' is a network alone: .* cnn-official$"):
+        module.get_config("cnn")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_leaves_the_preset_for_trying_out_as_short_as_it_is(recipe: str) -> None:
     module = importlib.import_module(f"configs.recipes.{recipe}")
     epochs = [

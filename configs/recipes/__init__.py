@@ -16,12 +16,14 @@ def plain_config(preset: str, *, network: str) -> ConfigDict:
         network: where the preset names none.
 
     Raises:
-        ValueError: the network is none that classifies, or the preset is not known.
+        ValueError: the network is none that classifies, or the preset is not known or a network.
     """
     named, dash, protocol = preset.rpartition("-")
     if not dash:
         named = network
     known = {path.stem for path in Path(__file__).parents[1].glob("*.py")} - _NO_NETWORKS
+    if preset in known:
+        raise ValueError(f"preset {preset!r} is a network alone: add a protocol, {preset}-official")
     if named not in known:
         raise ValueError(
             f"a recipe for classifiers, and {named!r} is none: NETWORK-PRESET begins with one of "

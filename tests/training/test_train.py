@@ -235,9 +235,12 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_remedy(
         ("checkpoint.num_best", -1, r"checkpoint\.num_best=-1 must be at least 0"),
         ("seed", -1, r"seed=-1 must lie in \[0, 2\^32\)"),
         ("seed", 2**32, r"seed=4294967296 must lie in"),
+        ("optim.learning_rate", math.inf, r"optim\.learning_rate=inf must be above 0 and finite"),
+        ("augment.crop_margin", 16, r"crop_margin=16 must be below 16: .* 16x16 pixels"),
         ("optim.learning_rate", -0.1, r"optim\.learning_rate=-0\.1 must be above 0"),
         ("model.norm", "x", r"norm='x' is not known; choose one of batch"),
         ("model.conv_features", ("8", "x"), r"conv_features=\('8', 'x'\) must consist of whole"),
+        ("model.conv_features", (True, 8), r"conv_features=\(True, 8\) must consist of whole"),
         ("model.conv_features", (8, 0), r"conv_features=\(8, 0\) .* at least 1"),
         ("model.num_pools", -1, r"num_pools=-1 .* at least 0"),
         ("model.dropout_rate", 1.5, r"dropout_rate=1\.5 must lie in \[0, 1\)"),
@@ -259,6 +262,18 @@ def test_a_field_that_the_network_does_not_have_is_refused_by_name(
     config.model.num_heads = 2
     with pytest.raises(UserError, match=r"model of cnn has no field 'num_heads'; its fields are"):
         train(config, Places(None, cache_dir), workdir=tmp_path / "r")
+
+
+@pytest.mark.parametrize("name", ["cnn", "detector"])
+def test_a_networks_own_fields_are_refused_before_its_images_are_looked_for(
+    name: str, tiny_config: Any, tmp_path: Path
+) -> None:
+    """Preparing a set takes minutes; its images are not even there, and nothing says so."""
+    preset = {"cnn": "paper", "detector": "bccd"}[name]
+    config = tiny_config(name, preset=preset)
+    config.model.num_heads = 2
+    with pytest.raises(UserError, match=rf"model of {name} has no field 'num_heads'"):
+        train(config, Places(None, tmp_path / "cache"), workdir=tmp_path / "r")
 
 
 def test_a_cache_that_cannot_be_written_is_named(tiny_config: Any, tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def _require_whole_numbers(name: str, value: Any, where: str) -> None:
     # Places and numbers of layers start at 0, widths and sizes at 1.
     least = 0 if name.startswith("num_") or name.endswith("_after") else 1
     most = MOST_LAYERS if is_count else MOST_WIDTH
-    if not all(isinstance(number, int) and least <= number <= most for number in numbers):
+    # Not isinstance: True is an int, too.
+    if not all(type(number) is int and least <= number <= most for number in numbers):
         raise UserError(
             f"{where}: {name}={value!r} must consist of whole numbers of at least {least} and at "
             f"most {most}"

@@ -34,13 +34,14 @@ def plan_classification(config: ConfigDict) -> Plan:
         )
     require_choice("train.loss", config.train.loss, LOSSES)
     build_feed(config, lambda image: image)  # what is out of range is refused before the images
+    model = create_model(num_classes=config.data.num_classes, **config.model.to_dict())
 
     def build(data: Data) -> Task:
         statistics = band_statistics(data.partition.train.image, config.data.bands)
         to_input = make_to_input(config.data.bands, statistics)
         return Task(
             name="classification",
-            model=create_model(num_classes=len(data.classes), **config.model.to_dict()),
+            model=model,
             image_shape=(config.data.image_size, config.data.image_size, 3),
             statistics=statistics,
             to_input=to_input,

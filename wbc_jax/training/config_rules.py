@@ -38,7 +38,12 @@ def require_valid(config: ConfigDict) -> Plan:
             f"train.average_decay={config.train.average_decay} must lie in [0, 1); 0 keeps no "
             "average, 0.999 is usual"
         )
-    classes_and_input(config)
+    _, (height, width, _) = classes_and_input(config)
+    if config.augment.crop_margin >= min(height, width):
+        raise UserError(
+            f"augment.crop_margin={config.augment.crop_margin} must be below {min(height, width)}: "
+            f"an image of {width}x{height} pixels would be shifted out of view"
+        )
     get_protocol(config.data.protocol).require_valid(draw_of(config))
     plan = plan_task(config)
     # Whatever the number of steps, the rules are the same.

@@ -51,6 +51,8 @@ def plan_detection(config: ConfigDict) -> Plan:
             "deviation in units of half the cell's shorter side; 0.3 is usual"
         )
 
+    model = create_model(num_classes=len(KINDS), **config.model.to_dict())
+
     def targets(cells: Float[Array, "b m 5"]) -> HeatMaps:
         maps = draw_heat_maps(
             cells,
@@ -65,7 +67,7 @@ def plan_detection(config: ConfigDict) -> Plan:
         to_input = make_to_input(BANDS, statistics)
         return Task(
             name="detection",
-            model=create_model(num_classes=len(KINDS), **config.model.to_dict()),
+            model=model,
             image_shape=(size.height, size.width, 3),
             statistics=statistics,
             to_input=to_input,

@@ -3,6 +3,7 @@
 tx = create_optimizer("sgd", schedule=create_schedule("constant", ...), momentum=0.9)
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -33,12 +34,14 @@ def create_schedule(
         num_warmup_steps: steps over which it rises linearly from zero, under either name.
 
     Raises:
-        UserError: the name is not known, the rate is not positive, or the warm-up is as long as
-            the training.
+        UserError: the name is not known, the rate is not positive and finite, or the warm-up is
+            as long as the training.
     """
     require_choice("optim.schedule", name, SCHEDULES)
-    if not learning_rate > 0:  # NaN, too
-        raise UserError(f"optim.learning_rate={learning_rate} must be above 0; try 0.001")
+    if not 0 < learning_rate < math.inf:  # NaN, too
+        raise UserError(
+            f"optim.learning_rate={learning_rate} must be above 0 and finite; try 0.001"
+        )
     if not 0 <= num_warmup_steps < num_train_steps:
         raise UserError(
             f"the warm-up of {num_warmup_steps} steps must be shorter than the training of "
