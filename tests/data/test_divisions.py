@@ -92,6 +92,21 @@ def test_a_smear_that_has_two_labels_stays_whole_too() -> None:
         assert folds[1] == folds[3]
 
 
+def test_slides_of_all_classes_are_drawn_as_one_each() -> None:
+    """As in a laboratory, where every slide has every kind of cell, but for a rare one."""
+    slides = [f"slide {number}" for number in range(10)]
+    sources = np.array([slide for slide in slides for _ in range(3)])
+    labels = np.tile([0, 1, 2], len(slides))
+    labels[labels == 2] = np.where(np.arange(10) < 5, 2, 1)  # the third kind on five slides only
+    for seed in SEEDS:
+        stay, held = hold_out_smears(labels, sources, share=0.2, seed=seed)
+        assert (len(set(sources[stay])), len(set(sources[held]))) == (8, 2)
+        assert np.bincount(labels[held]).tolist() == [2, 3, 1]
+        folds = smear_folds(labels, sources, num_folds=5, seed=seed)
+        for fold in range(5):
+            assert np.bincount(labels[folds == fold]).tolist() == [2, 3, 1]
+
+
 @pytest.mark.parametrize("unresolved", [0, 3])
 def test_a_class_of_one_smear_cannot_be_held_out(unresolved: int) -> None:
     labels = np.array([0, 0, 1, 1, *[1] * unresolved])

@@ -3,7 +3,8 @@
     train, test = hold_out_smears(labels, sources, share=0.2, seed=0)        # rows
     folds = smear_folds(labels, sources, num_folds=5, seed=0)                # fold of each row
 
-Every draw is stratified by class at the level of the smear: its copies go where it goes.
+Every draw is stratified by class at the level of the smear: its copies go where it goes. A smear
+with cells of several classes, as a slide has them, is drawn once, among those of its rarest class.
 """
 
 from collections.abc import Sequence
@@ -35,12 +36,14 @@ def hold_out_smears(
     """
     random = np.random.default_rng(seed)
     held: list[str] = []
-    for label, smears in _smears_by_class(labels, sources).items():
+    by_class = _smears_by_class(labels, sources)
+    for label, smears in by_class.items():
         if len(smears) < 2:
             raise UserError(
                 f"class {label} has {len(smears)} smear; holding smears out needs at least 2 of "
                 "each class: add images or leave the class out"
             )
+    for smears in _each_once(by_class):
         count = min(max(1, round(share * len(smears))), len(smears) - 1)
         held += random.permutation(smears)[:count].tolist()
     is_held, is_known = np.isin(sources, held), sources != UNRESOLVED
@@ -88,12 +91,14 @@ def smear_folds(
     random = np.random.default_rng(seed)
     folds = np.full(len(labels), -1)
     first = 0
-    for label, smears in _smears_by_class(labels, sources).items():
+    by_class = _smears_by_class(labels, sources)
+    for label, smears in by_class.items():
         if len(smears) < num_folds:
             raise UserError(
                 f"class {label} has {len(smears)} smears, fewer than the {num_folds} folds; add "
                 "images or leave the class out"
             )
+    for smears in _each_once(by_class):
         for place, smear in enumerate(random.permutation(smears)):
             # A class starts where the one before ended: its surplus fills the smaller folds.
             folds[sources == smear] = (first + place) % num_folds
@@ -121,3 +126,12 @@ def _smears_by_class(
         int(label): np.unique(sources[known & (labels == label)])
         for label in np.unique(labels[known])
     }
+
+
+def _each_once(by_class: dict[int, Shaped[np.ndarray, " _"]]) -> list[Shaped[np.ndarray, " _"]]:
+    """Returns the smears of each class less those that a rarer one has; no class without any."""
+    left: dict[int, Shaped[np.ndarray, " _"]] = {}
+    for label in sorted(by_class, key=lambda label: (len(by_class[label]), label)):
+        taken = np.concatenate([by_class[label][:0], *left.values()])
+        left[label] = by_class[label][~np.isin(by_class[label], taken)]
+    return [left[label] for label in by_class if len(left[label])]
