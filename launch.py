@@ -56,8 +56,8 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
     "Configuration, FILE or FILE:PRESET; presets are protocols: synthetic, paper, paper_grouped,"
-    " paper_dev, official, official_dev, crossval, lisc, smoke; of the detector: synthetic, bccd,"
-    " bccd_dev, smoke.",
+    " paper_dev, official, official_dev, crossval, lisc, own, smoke; of the detector: synthetic,"
+    " bccd, bccd_dev, smoke.",
 )
 _MODES = ["train", "evaluate", "compare", "pool", "describe", "prepare", "audit", "sweep"]
 _MODE = flags.DEFINE_enum("mode", "train", [*_MODES, *predictions.MODES], "What to do.")

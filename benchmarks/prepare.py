@@ -239,9 +239,9 @@ def _contestant(name: str, data_dir: Path) -> Sample:
     if name == "ours":
         with tempfile.TemporaryDirectory(prefix="wbc-prepare-") as cache_dir:
             return measure_ours("official", data_dir, Path(cache_dir))
-    from wbc_jax.datasets.blood_cells.source import find_images
+    from wbc_jax.datasets.blood_cells.source import find
 
-    tree = find_images(data_dir)
+    tree = find(data_dir)
     if tree is None:
         raise UserError(f"blood_cells: no such set in data_dir={data_dir}; see README.md")
     paths = [path for path in tree.files() if path.startswith(("TRAIN/", "TEST/"))]

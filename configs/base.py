@@ -14,9 +14,14 @@ PRESETS = (
     "official_dev",
     "crossval",
     "lisc",
+    "own",
     "smoke",
 )
-VALIDATED = ("official", "crossval")  # presets that hold smears out of training for validation
+VALIDATED = (
+    "official",
+    "crossval",
+    "own",
+)  # presets that hold smears out of training for validation
 
 
 def get_base_config(preset: str) -> ConfigDict:
@@ -39,14 +44,14 @@ def get_base_config(preset: str) -> ConfigDict:
 
     config.data = ConfigDict()
     config.data.protocol = preset  # which images are train and test
-    config.data.num_classes = 4  # the first so many; 5 adds LISC's basophils
+    config.data.num_classes = 4  # the first so many; 5 adds basophils
     config.data.first_size = 300  # pixels; the paper resizes to 300x300 first; 0 leaves it out
     config.data.image_size = 50  # pixels; side of the network's input
     config.data.bands = "nonlinear"  # (g, g^2, sqrt g); or repeat (g, g, g), or rgb
     config.data.view = "whole"  # the image as it is; or white_cell, a window around the nucleus
     config.data.window_side = 0.6  # of white_cell's window, as a share of the image's height
     config.data.validation_share = 0.2 if preset in VALIDATED else 0.0  # of the training smears
-    config.data.fold = 0  # of 5, from 0: tested on; crossval, official_dev, bccd_dev
+    config.data.fold = 0  # of 5, from 0: tested on; crossval, official_dev, own, bccd_dev
     config.data.balance = "none"  # every image once an epoch; or classes, smears: drawn evenly
 
     config.augment = ConfigDict()  # of training images; 0 or False: off

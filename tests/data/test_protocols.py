@@ -365,7 +365,9 @@ def test_a_promise_that_is_not_kept_is_our_fault_and_not_passed_over(
 @pytest.mark.parametrize("fold", [-1, 1, 5])
 def test_a_fold_that_is_not_there_is_refused(fold: int) -> None:
     splits = draw_splits("paper_grouped", seed=0)
-    message = rf"data\.fold={fold} must lie in \[0, 1\): paper_grouped .* crossval, bccd_dev have 5"
+    message = (
+        rf"data\.fold={fold} must lie in \[0, 1\): paper_grouped .* crossval, own, bccd_dev have 5"
+    )
     with pytest.raises(UserError, match=message):
         get_protocol("paper_grouped").divide(splits, Draw(0, fold=fold))
 

@@ -150,7 +150,7 @@ def test_another_word_than_error_or_skip_is_refused(tmp_path: Path) -> None:
 
 
 def check_lisc(root: Path) -> tuple[list[source.Smear], list[bad_images.BadFile]]:
-    tree = source.find_database(root)
+    tree = source.find(root)
     assert tree is not None
     return images.check(tree, source.list_smears(tree), on_bad_image="skip")
 

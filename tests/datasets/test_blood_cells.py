@@ -92,7 +92,7 @@ def write_zip(file: Path, layout: str, files: dict[str, bytes] = FILES) -> Path:
 
 
 def verified(place: Path) -> dict[str, tuple[str, ...]]:
-    tree = source.find_images(place)
+    tree = source.find(place)
     assert tree is not None
     present, _ = reference.verify(tree, reference.load_reference())
     return present
@@ -241,7 +241,7 @@ def test_a_damaged_member_of_a_zip_is_named(tmp_path: Path, made_up: Reference) 
 
 
 def test_the_content_digest_is_checked_over_the_list(tmp_path: Path, made_up: Reference) -> None:
-    tree = source.find_images(write_folder(tmp_path / "images"))
+    tree = source.find(write_folder(tmp_path / "images"))
     assert tree is not None
     wrong = Reference(files=made_up.files, digests=dict(made_up.digests, TEST="0" * 64))
     with pytest.raises(UserError, match=r"TEST in .* has content digest [0-9a-f]{64}, the publ"):

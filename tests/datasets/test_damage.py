@@ -179,8 +179,8 @@ def test_a_build_that_fails_leaves_what_there_was(
 def test_other_images_in_the_meantime_are_not_taken_for_those_of_before(
     tmp_path: Path, cache: Path
 ) -> None:
-    other = write_lisc_tree(tmp_path / "other", per_class=1, mixt=1, seed=1)
-    prepared = prepare.prepare("lisc", Places(other, cache))
+    prepared = prepare.prepare("lisc", Places(tmp_path / "other", cache))
+    write_lisc_tree(tmp_path / "other", per_class=1, mixt=1, seed=1)
     flip_bit(next(folder_in(cache).glob("*mixt.array_record*")), np.random.default_rng(9))
     with pytest.raises(UserError, match=r"prepared anew, from images that are not those of before"):
         read_split(prepared, "mixt")

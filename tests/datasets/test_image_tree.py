@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wbc_jax.datasets import image_tree
+from wbc_jax.datasets import image_tree, in_words
 from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.picture_parts import open_parts
@@ -150,13 +150,13 @@ def test_links_to_folders_above_are_not_followed(is_link: bool, tmp_path: Path) 
 
 
 def test_describe_says_what_is_there_instead(tmp_path: Path) -> None:
-    assert image_tree.describe(tmp_path) == "nothing"
+    assert in_words.describe(tmp_path) == "nothing"
     (tmp_path / "cats").mkdir()
     (tmp_path / "cat.jpg").touch()
     (tmp_path / ".hidden").touch()
     (tmp_path / "half.zip").write_bytes(b"PK\x03\x04")
     text = "cat.jpg, cats/, half.zip (not a readable zip)"
-    assert image_tree.describe(tmp_path) == text
-    assert image_tree.describe(tmp_path, at_most=1) == "cat.jpg and 2 more"
+    assert in_words.describe(tmp_path) == text
+    assert in_words.describe(tmp_path, at_most=1) == "cat.jpg and 2 more"
     archive = write_zip(tmp_path / "whole.zip", {"dogs/1.jpg": b"", "dogs/2.jpg": b"", "x": b""})
-    assert image_tree.describe(archive) == "dogs/, x"
+    assert in_words.describe(archive) == "dogs/, x"

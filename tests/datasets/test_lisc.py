@@ -50,13 +50,13 @@ def zipped(database: Path, archive: Path) -> Path:
 
 
 def smears_of(place: Path) -> list[source.Smear]:
-    tree = source.find_database(place)
+    tree = source.find(place)
     assert tree is not None
     return source.list_smears(tree)
 
 
 def checked(place: Path) -> None:
-    tree = source.find_database(place)
+    tree = source.find(place)
     assert tree is not None
     images.check(tree, source.list_smears(tree))
 

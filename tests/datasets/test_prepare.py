@@ -193,9 +193,9 @@ def test_the_record_tells_counts_and_source(
     assert record["source"] == str(data_dir)
     assert record["splits"]["all"]["labels"] == dict.fromkeys(sorted(prepared.spec.classes), 1)
     assert record["splits"]["mixt"]["labels"] == {"none": 1}
-    # A user who names another folder is told which one the prepared set came from.
+    # A user who names a folder without the set is told which one the prepared set came from.
     with caplog.at_level("INFO"):
-        prepare.prepare("lisc", Places(data_dir.parent, cache_of(prepared)))
+        prepare.prepare("lisc", Places(prepared.path, cache_of(prepared)))
     assert f"from {data_dir}" in caplog.text
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from wbc_jax.datasets import image_tree
+from wbc_jax.datasets import image_tree, in_words
 from wbc_jax.datasets.image_tree import ZipTree
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.picture_parts import open_parts
@@ -79,7 +79,7 @@ def archive_members(content: bytes) -> None:
                 tree.below(name).files()
         for use in (
             lambda: image_tree.find(archive, ("", "*/images"), lambda t: "train" in t.folders()),
-            lambda: image_tree.describe(Path(folder)),
+            lambda: in_words.describe(Path(folder)),
             lambda: open_parts(archive, ()),
         ):
             try:

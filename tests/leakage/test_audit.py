@@ -218,7 +218,7 @@ def test_exit_codes_of_the_command_line(launch: Launch, leaky: Path, tmp_path: P
 def test_real_copies_are_found_across_a_random_division_only(
     real_data: Path, tmp_path: Path
 ) -> None:
-    tree = source.find_images(real_data)
+    tree = source.find(real_data)
     assert tree is not None
     copies = tree.files()
     test = [file for file in copies if file.startswith("TEST/EOS")][:36:2]

@@ -93,6 +93,7 @@ def test_everything_that_cannot_be_run_is_refused_at_once(tmp_path: Path) -> Non
 def test_a_detector_costs_what_its_convolutions_do(tmp_path: Path) -> None:
     changes = {
         "data.picture_size": (16, 32),
+        "augment.crop_margin": 4,
         "model.stage_features": (4, 8, 8),
         "model.stage_sizes": (1, 1, 1),
         "model.num_up": 1,

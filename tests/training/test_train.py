@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from benchmarks.run_differences import read_leaves
 from tests.datasets.lisc_tree import write_lisc_tree
+from tests.datasets.own_tree import write_own_tree
 from wbc_jax.atomic_files import to_json
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
@@ -314,6 +316,24 @@ def test_lisc_trains_with_and_without_basophils(
     matrix = np.array(results["test"]["confusion_matrix"])
     assert matrix.shape == (num_classes, num_classes)
     assert matrix.sum(axis=1).tolist() == [1] * num_classes
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_own_pictures_train_and_a_changed_folder_is_not_gone_on_with(
+    tiny_config: Any, tmp_path: Path
+) -> None:
+    """With all that is written, and slides that have cells of every class."""
+    changes = {"data.num_classes": 5, "train.batch_size": 4, "train.num_epochs": 1}
+    config = tiny_config(preset="own", changes={**changes, "data.validation_share": 0.25})
+    cells, run = write_own_tree(tmp_path / "cells"), tmp_path / "r"
+    train(config, Places(cells, tmp_path / "cache"), workdir=run)
+    results = require_complete_and_consistent(run)
+    assert [results[f"num_{part}"] for part in ("train", "validation", "test")] == [30, 10, 10]
+    assert results["warnings"][0].startswith("Pictures that share a folder")
+    assert "folders by class" in (run / "dataset_card.md").read_text()
+    shutil.copy(next((cells / "basophil" / "slide-0").iterdir()), cells / "basophil" / "new.png")
+    with pytest.raises(UserError, match="was started on other images: "):
+        train(config, Places(cells, tmp_path / "cache"), workdir=run)
 
 
 @pytest.mark.usefixtures("quick_compilation")

@@ -125,14 +125,23 @@ def load_data(
         draw: which of a protocol's divisions.
 
     Raises:
-        UserError: a value is out of range, or the images are not there or cannot be read.
+        UserError: a value is out of range, the images are not there or cannot be read, or none of
+            a class is left to train on.
     """
 
     def read(prepared: PreparedDataset, split: str) -> Examples:
         examples = load_split(prepared, split, settings, cache_dir=places.cache_dir)
         return examples.take(np.flatnonzero((examples.label >= 0) & (examples.label < num_classes)))
 
-    return _divide(protocol_name, class_names(protocol_name, num_classes), read, draw, places)
+    classes = class_names(protocol_name, num_classes)
+    data = _divide(protocol_name, classes, read, draw, places)
+    present = set(data.partition.train.label)
+    if missing := [name for label, name in enumerate(classes) if label not in present]:
+        raise UserError(
+            f"data.num_classes={num_classes}: no training image of {', '.join(missing)}; add such "
+            "images, or lower it where the class is the last"
+        )
+    return data
 
 
 def load_pictures(

@@ -130,7 +130,11 @@ _INCOMPLETE_WARNING = (
     "lack many in clumps and at the edges. A detector that finds such a cell is charged with a "
     "false one, so precision and count errors of RBC are partly the annotation's."
 )
-
+_OWN_WARNING = (
+    "Pictures that share a folder below their class are one smear; one without such a folder "
+    "counts as a smear by itself. Where such are copies of one another, or of one slide or person, "
+    "they may be on two sides: --mode=audit finds copies."
+)
 
 PROTOCOLS = {
     protocol.name: protocol
@@ -232,6 +236,18 @@ PROTOCOLS = {
             ),
             warnings=(),
             split=smear_holdout,
+        ),
+        Protocol(
+            name="own",
+            dataset="own",
+            splits=("all",),
+            description=(
+                f"One of {NUM_FOLDS} folds over the smears of the user's own pictures, drawn by "
+                "seed, to test; the others to train, less the smears held out for validation."
+            ),
+            warnings=(_OWN_WARNING,),
+            split=one_fold,
+            num_folds=NUM_FOLDS,
         ),
         Protocol(
             name="bccd",

@@ -7,7 +7,7 @@ summary(bad)                          # "eosi/3.bmp (image file is truncated)"
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wbc_jax.datasets.image_tree import listed
+from wbc_jax.datasets.in_words import listed
 from wbc_jax.errors import UserError
 
 ON_BAD_IMAGE = ("error", "skip")  # what to do about them; the first is the default

@@ -35,6 +35,8 @@ class DatasetSpec:
             `locate` in the module `source` beside the builder.
         knows_copies: whether `source` is the same for all images of one smear; elsewhere it is the
             image's own name, and images of one smear can be found by content only.
+        is_pinned: the builder has a list of the user's files with their digests, so that a copy
+            cannot change; other copies are looked at before what was prepared from them is used.
         cell_kinds: of sets in which every cell is given with its kind and its box: the index into
             `CELL_KINDS` of each kind as the set stores it; empty where cells are not given.
     """
@@ -46,6 +48,7 @@ class DatasetSpec:
     title: str
     user_supplied: bool
     knows_copies: bool = True
+    is_pinned: bool = False
     cell_kinds: tuple[int, ...] = ()
 
 
@@ -81,6 +84,7 @@ DATASETS = {
             classes=CLASSES,
             title="Blood Cell Images (Kaggle dataset2-master): augmented copies of real smears",
             user_supplied=True,
+            is_pinned=True,
         ),
         DatasetSpec(
             name="lisc",
@@ -100,6 +104,15 @@ DATASETS = {
             user_supplied=True,
             knows_copies=False,
             cell_kinds=(0, 1, 2),
+        ),
+        DatasetSpec(
+            name="own",
+            version="1.0.0",
+            builder=_folder("own"),
+            classes=CLASSES_WITH_BASOPHIL,
+            title="Pictures of the user's own, one white cell each, in folders by class",
+            user_supplied=True,
+            knows_copies=False,
         ),
     )
 }

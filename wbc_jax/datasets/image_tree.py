@@ -49,6 +49,10 @@ class ImageTree(ABC):
         """Returns the tree of one folder within."""
 
     @abstractmethod
+    def stamps(self) -> dict[str, str]:
+        """Returns for every file below what differs once it has been changed; reads none."""
+
+    @abstractmethod
     def read(self, path: str) -> bytes:
         """Returns a file's bytes.
 
@@ -100,6 +104,17 @@ class FolderTree(ImageTree):
         """See base class."""
         return FolderTree(self._root / folder, self._on_the_way())
 
+    def stamps(self) -> dict[str, str]:
+        """See base class."""
+        stamps = {}
+        for path in self.files():
+            try:
+                found = (self._root / path).stat()
+                stamps[path] = f"{found.st_size} bytes of {found.st_mtime_ns}"
+            except OSError as error:  # such as a link to nothing; reading it names it
+                stamps[path] = str(error.strerror)
+        return stamps
+
     def read(self, path: str) -> bytes:
         """See base class."""
         try:
@@ -148,6 +163,12 @@ class ZipTree(ImageTree):
         }
         return tree
 
+    def stamps(self) -> dict[str, str]:
+        """See base class."""
+        return {
+            name: f"{one.file_size} bytes, {one.CRC:08x}" for name, one in self._members.items()
+        }
+
     def read(self, path: str) -> bytes:
         """See base class."""
         if path not in self._members:
@@ -181,8 +202,8 @@ def find(
     found = _first_root(FolderTree(place), layouts, is_root)
     if found:
         return found
-    for archive in _archives(place):
-        with contextlib.suppress(UserError):  # a broken zip is named by `describe`
+    for archive in archives_in(place):
+        with contextlib.suppress(UserError):  # a broken zip is named by `in_words.describe`
             if found := _first_root(ZipTree(archive), layouts, is_root):
                 return found
     return None
@@ -196,53 +217,9 @@ def is_there(place: Path) -> bool:
         return False
 
 
-def describe(place: Path, *, at_most: int = 6) -> str:
-    """Says what lies in a folder or zip instead of what was looked for."""
-    if place.is_dir():
-        refusals = {archive.name: _refusal(archive) for archive in _archives(place)}
-        names = [
-            f"{entry.name}{'/' if entry.is_dir() else ''}{refusals.get(entry.name, '')}"
-            for entry in sorted(place.iterdir())
-            if not is_junk(entry.name)
-        ]
-    else:
-        parted = (path.partition("/") for path in ZipTree(place).files())
-        names = sorted({head + slash for head, slash, _ in parted})
-    return listed([*map(printable, names)], at_most=at_most) if names else "nothing"
-
-
-def where_looked(data_dir: Path | None, *, wanted: str, layouts: Iterable[str]) -> str:
-    """Says where a set was looked for and what lies there instead, in lines of a message.
-
-    Args:
-        data_dir: what the user named, if anything.
-        wanted: what was looked for, after "for".
-        layouts: names of the places in it.
-    """
-    if data_dir is None:
-        return "  looked    nowhere: no --data_dir and no WBC_DATA_DIR is given"
-    return (
-        f"  looked    in data_dir={data_dir} and its zips, for {wanted} in:\n"
-        f"            {', '.join(layouts)}\n"
-        f"  found     {describe(data_dir)}"
-    )
-
-
-def _refusal(archive: Path) -> str:
-    """Returns what to say of an archive that is not read; nothing of one that is."""
-    if not zipfile.is_zipfile(archive):
-        return " (not a readable zip)"
-    try:
-        ZipTree(archive)
-    except UserError as error:
-        return f" ({error})"
-    return ""
-
-
-def listed(names: Sequence[str], *, at_most: int = 6) -> str:
-    """Returns the first names and how many more there are."""
-    more = len(names) - at_most
-    return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
+def archives_in(place: Path) -> list[Path]:
+    """Returns the zips that lie directly in a folder, sorted."""
+    return sorted(p for p in place.iterdir() if p.suffix.lower() == ".zip" and p.is_file())
 
 
 def _first_root(
@@ -260,10 +237,6 @@ def _matching(tree: ImageTree, layout: str) -> Iterator[ImageTree]:
     for folder in tree.folders():
         if fnmatch.fnmatchcase(folder.lower(), head.lower()):
             yield from _matching(tree.below(folder), rest)
-
-
-def _archives(place: Path) -> list[Path]:
-    return sorted(p for p in place.iterdir() if p.suffix.lower() == ".zip" and p.is_file())
 
 
 def _unreadable(what: str, error: Exception) -> UserError:

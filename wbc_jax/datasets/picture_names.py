@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from PIL import Image
 
 from wbc_jax.datasets.decoding import FORMATS
-from wbc_jax.datasets.image_tree import listed
+from wbc_jax.datasets.in_words import listed
 from wbc_jax.printable import printable
 
 # Of pictures in formats that are not read: a division may leak through them unseen.

@@ -8,7 +8,7 @@
 What is prepared lies under `cache_dir/tfds/<name>/<version>`. A set counts as prepared when its
 `prepared.json` is there, which is written last and in one step. Only building and reading
 import TFDS; asking for what is already prepared takes milliseconds. What was damaged since is
-noticed, there or when it is read, and prepared anew.
+noticed, there or when it is read, and prepared anew; so is a set whose images have changed.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wbc_jax.datasets import bad_images, catalog
+from wbc_jax.datasets import bad_images, catalog, changes
 from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.catalog import DatasetSpec
 from wbc_jax.datasets.places import Places
@@ -67,8 +67,8 @@ class PreparedDataset:
 def prepare(name: str, places: Places) -> PreparedDataset:
     """Returns the data set `name`, building it first where that has not been done.
 
-    A set already prepared is returned as it is, whatever `places.data_dir` now holds: to prepare
-    a changed set anew, delete its folder below `cache_dir/tfds`.
+    A set already prepared is returned as it is, unless `places.data_dir` holds other images of it
+    by now, by their names, sizes or times: then it is prepared anew, in place of the earlier.
 
     Args:
         name: a name of `catalog.DATASETS`.
@@ -86,10 +86,11 @@ def prepare(name: str, places: Places) -> PreparedDataset:
     def build(damage: Damage | None) -> Record:
         return _build_anew(spec, path, places, damage)
 
-    record, damage = _look_at(path, spec)
+    record, damage = _look_at_current(path, spec, places)
     if record is None:
         with _only_one_process(path):
-            record, damage = _look_at(path, spec)  # another process may have built it meanwhile
+            # Another process may have built it meanwhile.
+            record, damage = _look_at_current(path, spec, places)
             if record is None:
                 record = build(damage)
     else:
@@ -150,6 +151,17 @@ def _look_at(path: Path, spec: DatasetSpec) -> tuple[Record | None, Damage | Non
         return None, None
 
 
+def _look_at_current(
+    path: Path, spec: DatasetSpec, places: Places
+) -> tuple[Record | None, Damage | None]:
+    """Returns the same; none, and nothing wrong, where the images have changed since."""
+    record, damage = _look_at(path, spec)
+    if record is not None and changes.have_changed(record.stamp, spec, places.data_dir):
+        _log.info("%s: not the images that %s was prepared from", places.data_dir, path)
+        return None, None
+    return record, damage
+
+
 def _mend(
     spec: DatasetSpec,
     path: Path,
@@ -194,6 +206,7 @@ def _build_anew(spec: DatasetSpec, path: Path, places: Places, damage: Damage | 
         if damage:
             raise UserError(f"{damage} and cannot be prepared anew. {error}") from error
         raise
+    stamp = changes.stamp(spec, source)  # before they are read: what changes meanwhile is noticed
     aside = path.with_name(f".{path.name}.damaged")
     for leftover in (aside, *path.parent.glob(f"incomplete.*_{path.name}")):
         shutil.rmtree(leftover, ignore_errors=not leftover.exists())
@@ -201,7 +214,7 @@ def _build_anew(spec: DatasetSpec, path: Path, places: Places, damage: Damage | 
         path.rename(aside)
     try:
         left_out = _build(spec, path, source, places.on_bad_image)
-        record = write_record(path, spec, source, left_out)
+        record = write_record(path, spec, source, left_out, stamp)
     except BaseException:
         if aside.exists():
             shutil.rmtree(path, ignore_errors=True)
@@ -215,9 +228,9 @@ def _build_anew(spec: DatasetSpec, path: Path, places: Places, damage: Damage | 
 def _locate(spec: DatasetSpec, places: Places) -> Any:
     if not spec.user_supplied:
         return None
-    package = spec.builder.partition(":")[0].rpartition(".")[0]
-    module = importlib.import_module(f"{package}.source")
-    return module.locate(places.data_dir, cache_dir=places.cache_dir, download=places.download)
+    return changes.source_of(spec).locate(
+        places.data_dir, cache_dir=places.cache_dir, download=places.download
+    )
 
 
 def _build(

@@ -52,6 +52,7 @@ class Record:
         files: name of a file -> its size in bytes and its SHA-256.
         source: the folder or zip it was made from; None for sets that are drawn.
         labels: split -> class -> number of examples.
+        stamp: of the user's images at the time, by `changes.stamp`.
     """
 
     splits: Mapping[str, SplitInfo]
@@ -59,6 +60,7 @@ class Record:
     files: Mapping[str, tuple[int, str]]
     source: str | None
     labels: Mapping[str, Mapping[str, int]]
+    stamp: str | None
 
 
 def stored_name(split: str) -> str:
@@ -77,9 +79,21 @@ def content_digest(hashes: Iterable[tuple[str, str]]) -> str:
 
 
 def write_record(
-    path: Path, spec: DatasetSpec, source: Path | None, left_out: Sequence[BadFile]
+    path: Path,
+    spec: DatasetSpec,
+    source: Path | None,
+    left_out: Sequence[BadFile],
+    stamp: str | None = None,
 ) -> Record:
-    """Reads back what was built at `path` and writes its record, which makes it count."""
+    """Reads back what was built at `path` and writes its record, which makes it count.
+
+    Args:
+        path: the folder of the set.
+        spec: of the set.
+        source: as in `Record`.
+        left_out: the same.
+        stamp: the same.
+    """
     splits, labels = {}, {}
     for name in stored_splits(path):
         split = _PUBLIC_NAMES.get(name, name)
@@ -91,6 +105,7 @@ def write_record(
         files={file.name: (file.stat().st_size, file_sha256(file)) for file in files},
         source=None if source is None else printable(str(source)),
         labels=labels,
+        stamp=stamp,
     )
     write_sealed_json(path / RECORD, _as_json(record, spec))
     return record
@@ -121,6 +136,7 @@ def read_record(path: Path, spec: DatasetSpec) -> Record | None:
         files={name: (file["size"], file["sha256"]) for name, file in content["files"].items()},
         source=content["source"],
         labels={split: value["labels"] for split, value in content["splits"].items()},
+        stamp=content.get("stamp"),  # earlier versions kept none
     )
 
 
@@ -151,6 +167,7 @@ def _as_json(record: Record, spec: DatasetSpec) -> dict[str, Any]:
     return {
         **identity,
         "source": record.source,
+        "stamp": record.stamp,
         "splits": {
             split: {
                 "num_examples": info.num_examples,

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from wbc_jax.datasets import decoding, image_tree
+from wbc_jax.datasets import decoding, image_tree, in_words
 from wbc_jax.datasets.decoding import UndecodableError
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.errors import UserError
@@ -70,7 +70,7 @@ def find_originals(place: Path) -> ImageTree:
     if tree is None:
         raise UserError(
             f"blood_cells: no original smears in data_dir={place}: neither {FOLDERS[0]} nor "
-            f"dataset-master/{FOLDERS[1]} is there, only {image_tree.describe(place)}. Both public "
+            f"dataset-master/{FOLDERS[1]} is there, only {in_words.describe(place)}. Both public "
             "sources of the images (see the builder's README.md) hold them"
         )
     return tree

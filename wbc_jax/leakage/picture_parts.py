@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, is_there, listed
+from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, is_there
+from wbc_jax.datasets.in_words import listed
 from wbc_jax.errors import UserError
 
 _SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}

@@ -198,7 +198,7 @@ def find_copies(place: Path) -> ImageTree:
     Raises:
         UserError: they are not there.
     """
-    tree = source.find_images(place)
+    tree = source.find(place)
     if tree is None:
         raise UserError(
             f"blood_cells: no images in data_dir={place}; the builder's README.md says where to "

@@ -108,8 +108,8 @@ MEASURES = {
         counted="smears",
         definitions=(
             ACCURACY,
-            "A “smear” is one original photograph of a field, mostly with one white cell; not a "
-            "slide and not a patient.",
+            "A “smear” is one original photograph of a field, mostly with one white cell, not a "
+            "slide and not a patient; of pictures of your own, whatever shares a folder.",
             f"Mean ± standard deviation over the seeds. {INTERVAL}",
         ),
     ),

@@ -14,7 +14,8 @@ from wbc_jax.datasets.bccd import source
 from wbc_jax.datasets.bccd.annotations import Annotation, BoxedCell
 from wbc_jax.datasets.bccd.checking import Annotated, check
 from wbc_jax.datasets.blood_cells.sources import load_scenes
-from wbc_jax.datasets.image_tree import ImageTree, listed
+from wbc_jax.datasets.image_tree import ImageTree
+from wbc_jax.datasets.in_words import listed
 from wbc_jax.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
         place = self.place or Path(dl_manager.manual_dir)
-        tree = source.find_set(place)
+        tree = source.find(place)
         if tree is None:
             raise UserError(f"bccd: no such set in {place}; see README.md of the builder")
         # Everything is checked before anything is written.

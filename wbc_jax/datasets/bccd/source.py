@@ -1,6 +1,6 @@
 """Where a user's copy of BCCD is, and which photographs belong to which split.
 
-tree = find_set(locate(Path("~/BCCD_Dataset").expanduser(), cache_dir=cache, download=False))
+tree = find(locate(Path("~/BCCD_Dataset").expanduser(), cache_dir=cache, download=False))
 list_photographs(tree)         # {"train": [Photograph("BloodImage_00001", ...)], "val": [...]}
 """
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wbc_jax.datasets import image_tree
-from wbc_jax.datasets.image_tree import ImageTree, listed
+from wbc_jax.datasets.image_tree import ImageTree
+from wbc_jax.datasets.in_words import listed
+from wbc_jax.datasets.locating import About, locate_copy
 from wbc_jax.errors import UserError
 
 IMAGES, ANNOTATIONS, IMAGE_SETS = "JPEGImages", "Annotations", "ImageSets"
@@ -39,7 +41,7 @@ class Photograph:
 
 
 def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
-    """Returns the folder or zip in which `find_set` finds BCCD.
+    """Returns the folder or zip in which `find` finds BCCD.
 
     Args:
         data_dir: what the user named, if anything.
@@ -50,18 +52,13 @@ def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
         UserError: it is not there.
     """
     del cache_dir
-    if data_dir is not None and find_set(data_dir) is not None:
-        return data_dir
-    looked = image_tree.where_looked(
-        data_dir,
-        wanted=f"folders {IMAGES}, {ANNOTATIONS} and {IMAGE_SETS}",
-        layouts=(repr(layout) if layout else "data_dir itself" for layout in LAYOUTS),
+    wanted = f"folders {IMAGES}, {ANNOTATIONS} and {IMAGE_SETS}"
+    return locate_copy(
+        "bccd", data_dir, find, About(wanted, LAYOUTS, _HOW_TO_GET), download=download
     )
-    refused = "\n  --download does not fetch this set: see below" if download else ""
-    raise UserError(f"bccd: the images are not here.\n{looked}{refused}\n{_HOW_TO_GET}")
 
 
-def find_set(place: Path) -> ImageTree | None:
+def find(place: Path) -> ImageTree | None:
     """Returns the tree of the folder that holds `JPEGImages`; None where there is none."""
     return image_tree.find(place, LAYOUTS, _is_set)
 

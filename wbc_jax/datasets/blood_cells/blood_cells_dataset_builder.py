@@ -53,7 +53,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
         place = self.place or Path(dl_manager.manual_dir)
-        tree = source.find_images(place)
+        tree = source.find(place)
         if tree is None:
             raise UserError(f"blood_cells: no such set in {place}; see README.md of the builder")
         # Everything is checked before anything is written.

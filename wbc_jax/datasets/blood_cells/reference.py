@@ -12,7 +12,8 @@ from importlib import resources
 from tqdm import tqdm
 
 from wbc_jax.datasets.bad_images import MOST_NAMED, BadFile
-from wbc_jax.datasets.image_tree import ImageTree, listed
+from wbc_jax.datasets.image_tree import ImageTree
+from wbc_jax.datasets.in_words import listed
 from wbc_jax.datasets.prepared_record import content_digest
 from wbc_jax.errors import UserError
 from wbc_jax.printable import printable

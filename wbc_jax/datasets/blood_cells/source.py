@@ -1,12 +1,12 @@
 """Where a user's copy of the blood cell images is: found in every layout it is published in.
 
 place = locate(Path("~/Downloads").expanduser(), cache_dir=cache, download=False)
-tree = find_images(place)         # rooted at `images`: TRAIN/EOSINOPHIL/_0_12.jpeg, ...
+tree = find(place)         # rooted at `images`: TRAIN/EOSINOPHIL/_0_12.jpeg, ...
 """
 
 from pathlib import Path
 
-from wbc_jax.datasets import image_tree
+from wbc_jax.datasets import image_tree, in_words
 from wbc_jax.datasets.blood_cells import archive
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.errors import UserError
@@ -33,7 +33,7 @@ _HOW_TO_GET = f"""\
 
 
 def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
-    """Returns the folder or zip in which `find_images` finds the set.
+    """Returns the folder or zip in which `find` finds the set.
 
     Args:
         data_dir: what the user named, if anything; it comes first.
@@ -43,7 +43,7 @@ def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
     Raises:
         UserError: the set is nowhere, or could not be fetched.
     """
-    if data_dir is not None and find_images(data_dir) is not None:
+    if data_dir is not None and find(data_dir) is not None:
         return data_dir
     fetched = cache_dir / "downloads" / archive.NAME
     if fetched.is_file():
@@ -53,7 +53,7 @@ def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
     raise UserError(_missing(data_dir))
 
 
-def find_images(place: Path) -> ImageTree | None:
+def find(place: Path) -> ImageTree | None:
     """Returns the tree rooted at `images` in a folder, a zip, or a zip lying in a folder."""
     return image_tree.find(place, LAYOUTS, _is_images)
 
@@ -64,7 +64,7 @@ def _is_images(tree: ImageTree) -> bool:
 
 
 def _missing(data_dir: Path | None) -> str:
-    looked = image_tree.where_looked(
+    looked = in_words.where_looked(
         data_dir,
         wanted=f"{SPLITS[0]}, {SPLITS[1]} or {SPLITS[2]}",
         layouts=(layout or "data_dir itself" for layout in LAYOUTS),

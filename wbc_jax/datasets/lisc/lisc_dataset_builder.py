@@ -55,7 +55,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
         place = self.place or Path(dl_manager.manual_dir)
-        tree = source.find_database(place)
+        tree = source.find(place)
         if tree is None:
             raise UserError(f"lisc: no such database in {place}; see README.md of the builder")
         smears = source.list_smears(tree)

@@ -1,6 +1,6 @@
 """Where a user's copy of LISC is, and which of its files belong together.
 
-tree = find_database(locate(data_dir, cache_dir=cache, download=False))
+tree = find(locate(data_dir, cache_dir=cache, download=False))
 smears = list_smears(tree)         # the images with their labels and masks
 """
 
@@ -11,7 +11,9 @@ from pathlib import Path
 
 from wbc_jax.datasets import catalog, image_tree
 from wbc_jax.datasets.bad_images import BadFile
-from wbc_jax.datasets.image_tree import ImageTree, listed
+from wbc_jax.datasets.image_tree import ImageTree
+from wbc_jax.datasets.in_words import listed
+from wbc_jax.datasets.locating import About, locate_copy
 from wbc_jax.errors import UserError
 from wbc_jax.printable import printable
 
@@ -62,7 +64,7 @@ class Smear:
 
 
 def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
-    """Returns the folder or zip in which `find_database` finds LISC.
+    """Returns the folder or zip in which `find` finds LISC.
 
     Args:
         data_dir: what the user named, if anything.
@@ -73,18 +75,13 @@ def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
         UserError: it is not there.
     """
     del cache_dir
-    if data_dir is not None and find_database(data_dir) is not None:
-        return data_dir
-    looked = image_tree.where_looked(
-        data_dir,
-        wanted=f"a folder {IMAGES!r} with {', '.join(FOLDERS)}",
-        layouts=(repr(layout) if layout else "data_dir itself" for layout in LAYOUTS),
+    wanted = f"a folder {IMAGES!r} with {', '.join(FOLDERS)}"
+    return locate_copy(
+        "lisc", data_dir, find, About(wanted, LAYOUTS, _HOW_TO_GET), download=download
     )
-    refused = "\n  --download cannot help here: see below" if download else ""
-    raise UserError(f"lisc: the images are not here.\n{looked}{refused}\n{_HOW_TO_GET}")
 
 
-def find_database(place: Path) -> ImageTree | None:
+def find(place: Path) -> ImageTree | None:
     """Returns the tree of the folder that holds `Main Dataset`; None where there is none."""
     return image_tree.find(place, LAYOUTS, _is_database)
 

@@ -1,0 +1,1 @@
+"""Pictures of the user's own, one white cell each, in folders by class."""

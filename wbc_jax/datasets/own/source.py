@@ -1,0 +1,95 @@
+"""Where a user's own pictures are, of which class each is, and which belong to one smear.
+
+tree = find(locate(Path("~/cells").expanduser(), cache_dir=cache, download=False))
+pictures, bad = list_pictures(tree)
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from wbc_jax.datasets import catalog, image_tree, picture_names
+from wbc_jax.datasets.bad_images import BadFile
+from wbc_jax.datasets.image_tree import ImageTree
+from wbc_jax.datasets.locating import About, locate_copy
+from wbc_jax.printable import printable
+
+# Where the folders by class may stand in what the user names.
+LAYOUTS = ("", "*")
+_CLASSES = catalog.CLASSES_WITH_BASOPHIL
+_LEAST_FOLDERS = 2  # of classes: what has fewer is some other folder
+
+_HOW_TO_GET = """\
+  do        put the pictures of each class into a folder that is called by it, in any case, and
+            those of one smear, slide or person into a folder of theirs within: monocyte/slide-3/
+  without   python launch.py --config=configs/alexnet.py    (synthetic smears, no images needed)"""
+
+
+class Picture(NamedTuple):
+    """One picture.
+
+    Attributes:
+        path: in the tree, such as `monocyte/slide-3/17.png`.
+        label: index into the catalogue's classes.
+        source: the folder it shares with others within its class's, whatever their classes; the
+            picture itself where it shares none.
+    """
+
+    path: str
+    label: int
+    source: str
+
+
+def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
+    """Returns the folder or zip in which `find` finds the pictures.
+
+    Args:
+        data_dir: what the user named, if anything.
+        cache_dir: not used: nobody else has them.
+        download: only makes the message say so.
+
+    Raises:
+        UserError: they are not there.
+    """
+    del cache_dir
+    about = About(f"folders {', '.join(_CLASSES)}", LAYOUTS, _HOW_TO_GET)
+    return locate_copy("own", data_dir, find, about, download=download)
+
+
+def find(place: Path) -> ImageTree | None:
+    """Returns the tree of the folder that holds those by class; None where there is none."""
+    return image_tree.find(place, LAYOUTS, _is_root)
+
+
+def list_pictures(tree: ImageTree) -> tuple[list[Picture], list[BadFile]]:
+    """Returns the pictures in the order of their paths, and what cannot be taken for one.
+
+    Files that are not named like pictures, such as notes and tables, are passed over.
+
+    Args:
+        tree: of the folder that holds those by class.
+    """
+    pictures: list[Picture] = []
+    bad: list[BadFile] = []
+    for path in filter(picture_names.is_meant, tree.files()):
+        *folders, _ = path.split("/")
+        label = _label_of(folders[0]) if folders else None
+        if label is None:
+            bad.append(BadFile(printable(path), f"lies in no folder of {', '.join(_CLASSES)}"))
+        elif not path.isprintable():
+            bad.append(BadFile(printable(path), "its name is no plain UTF-8 text"))
+        elif not picture_names.is_read(path):
+            bad.append(BadFile(path, "its format is not read here: save it as PNG"))
+        else:
+            pictures.append(Picture(path, label, folders[1] if len(folders) > 1 else path))
+    return pictures, bad
+
+
+def _label_of(folder: str) -> int | None:
+    """Returns the class that a folder is called by: `Monocytes` is one of them."""
+    name = folder.lower().removesuffix("s")
+    return _CLASSES.index(name) if name in _CLASSES else None
+
+
+def _is_root(tree: ImageTree) -> bool:
+    labels = {_label_of(folder) for folder in tree.folders()} - {None}
+    return len(labels) >= _LEAST_FOLDERS
