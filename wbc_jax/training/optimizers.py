@@ -3,7 +3,6 @@
 tx = create_optimizer("sgd", schedule=create_schedule("constant", ...), momentum=0.9)
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from wbc_jax.nn.native.updates import adam_native, sgd_native
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "cosine")
 _ADAM_B2, _ADAM_EPSILON = 0.999, 1e-8
+_INFINITE = 2.0**128  # from there on, as float32
 
 
 def create_schedule(
@@ -38,9 +38,9 @@ def create_schedule(
             as long as the training.
     """
     require_choice("optim.schedule", name, SCHEDULES)
-    if not 0 < learning_rate < math.inf:  # NaN, too
+    if not 0 < learning_rate < _INFINITE:  # NaN, too
         raise UserError(
-            f"optim.learning_rate={learning_rate} must be above 0 and finite; try 0.001"
+            f"optim.learning_rate={learning_rate} must be above 0 and finite in 32 bits; try 0.001"
         )
     if not 0 <= num_warmup_steps < num_train_steps:
         raise UserError(
