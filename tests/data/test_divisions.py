@@ -9,8 +9,10 @@ from tests.data.random_smears import draw_examples, smears_by_class
 from wbc_jax.data.divisions import (
     UNRESOLVED,
     draw_smears,
+    hold_out_slides,
     hold_out_smears,
     shared_smears,
+    slide_folds,
     smear_folds,
 )
 from wbc_jax.data.examples import Examples
@@ -92,19 +94,68 @@ def test_a_smear_that_has_two_labels_stays_whole_too() -> None:
         assert folds[1] == folds[3]
 
 
-def test_slides_of_all_classes_are_drawn_as_one_each() -> None:
-    """As in a laboratory, where every slide has every kind of cell, but for a rare one."""
-    slides = [f"slide {number}" for number in range(10)]
-    sources = np.array([slide for slide in slides for _ in range(3)])
-    labels = np.tile([0, 1, 2], len(slides))
-    labels[labels == 2] = np.where(np.arange(10) < 5, 2, 1)  # the third kind on five slides only
+def slides_of_a_laboratory() -> tuple[np.ndarray, np.ndarray]:
+    """Labels and sources: ten slides of 4 to 8 cells of two kinds, a rare one on five of them."""
+    labels: list[int] = []
+    sources: list[str] = []
+    for slide in range(10):
+        cells = [0] * (2 + slide % 3) + [1] * (2 + slide % 2) + [2] * (slide < 5)
+        labels += cells
+        sources += [f"slide {slide}"] * len(cells)
+    loose = [0, 1, 2] * 3  # pictures of slides that are not known
+    return np.array(labels + loose), np.array(sources + [UNRESOLVED] * len(loose))
+
+
+def test_slides_are_dealt_whole_and_evenly_with_every_class_in_every_fold() -> None:
+    labels, sources = slides_of_a_laboratory()
+    order = np.random.default_rng(0).permutation(len(labels))
+    divisions = set()
     for seed in SEEDS:
-        stay, held = hold_out_smears(labels, sources, share=0.2, seed=seed)
-        assert (len(set(sources[stay])), len(set(sources[held]))) == (8, 2)
-        assert np.bincount(labels[held]).tolist() == [2, 3, 1]
-        folds = smear_folds(labels, sources, num_folds=5, seed=seed)
-        for fold in range(5):
-            assert np.bincount(labels[folds == fold]).tolist() == [2, 3, 1]
+        folds = slide_folds(labels, sources, num_folds=5, seed=seed)
+        assert (folds[sources == UNRESOLVED] == -1).all()
+        again = slide_folds(labels[order], sources[order], num_folds=5, seed=seed)
+        assert again.tolist() == folds[order].tolist()
+        divisions.add(tuple(folds))
+        known = folds >= 0
+        for slide in set(sources[known]):
+            assert len(set(folds[sources == slide])) == 1
+        counts = np.array([np.bincount(labels[folds == fold], minlength=3) for fold in range(5)])
+        assert (counts[:, 2] == 1).all()  # the rare kind, once in each
+        assert counts.min() >= 1
+        assert counts.sum(axis=1).max() <= 2 * counts.sum() / 5
+    assert len(divisions) > 1
+
+
+@pytest.mark.parametrize(
+    ("share", "least", "most"), [(0.1, 0.05, 0.2), (0.2, 0.1, 0.3), (0.8, 0.7, 0.9)]
+)
+def test_slides_are_held_out_whole_in_about_that_share(
+    share: float, least: float, most: float
+) -> None:
+    labels, sources = slides_of_a_laboratory()
+    keep = labels < 2  # on all ten slides, as a tenth needs
+    labels, sources = labels[keep], sources[keep]
+    for seed in SEEDS:
+        stay, held = hold_out_slides(labels, sources, share=share, seed=seed)
+        assert not shared_smears(sources[stay], sources[held])
+        assert len(stay) + len(held) == (sources != UNRESOLVED).sum()
+        assert least <= len(held) / (len(stay) + len(held)) <= most
+
+
+def test_where_a_class_is_on_few_slides_more_is_held_out_for_it() -> None:
+    labels, sources = slides_of_a_laboratory()
+    for seed in SEEDS:
+        stay, held = hold_out_slides(labels, sources, share=0.1, seed=seed)
+        assert np.bincount(labels[held]).tolist()[2] == 1  # of five: a fifth is held out
+        assert np.bincount(labels[stay]).tolist()[2] == 4
+    with pytest.raises(UserError, match="lymphocyte is on 1 smears, fewer than the 2 parts"):
+        hold_out_slides(np.array([0, 0, 1]), np.array(["a", "b", "a"]), share=0.2, seed=0)
+
+
+def test_a_class_on_fewer_slides_than_parts_is_named() -> None:
+    labels, sources = slides_of_a_laboratory()
+    with pytest.raises(UserError, match="monocyte is on 5 smears, fewer than the 6 parts"):
+        slide_folds(labels, sources, num_folds=6, seed=0)
 
 
 @pytest.mark.parametrize("unresolved", [0, 3])

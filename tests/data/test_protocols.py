@@ -232,7 +232,8 @@ def test_a_fifth_of_every_classs_smears_is_tested_on(name: str) -> None:
         assert [len(found) for found in smears_by_class(train).values()] == [7, 25, 11, 8]
 
 
-@pytest.mark.parametrize("name", NOT_LEAKY)
+# Own slides are of any size: their cells are evened out, see test_divisions.py.
+@pytest.mark.parametrize("name", sorted({*NOT_LEAKY} - {"own"}))
 def test_validation_is_a_share_of_every_classs_training_smears(name: str) -> None:
     splits, seed = draw_splits(name, seed=3), 5
     before = get_protocol(name).divide(splits, Draw(seed))

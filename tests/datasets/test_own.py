@@ -5,6 +5,7 @@ import os
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from wbc_jax.data.load import load_data
 from wbc_jax.data.preprocessing import Settings
 from wbc_jax.data.protocols import Draw
 from wbc_jax.datasets import catalog
+from wbc_jax.datasets import prepare as prepare_module
+from wbc_jax.datasets.changes import stamp
 from wbc_jax.datasets.decoding import decode
 from wbc_jax.datasets.own import source
 from wbc_jax.datasets.places import Places
@@ -101,7 +104,7 @@ def test_no_picture_at_all_is_refused(tmp_path: Path) -> None:
         prepare("own", Places(tmp_path / "cells", tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("change", ["add", "remove", "touch", "rename", "another place"])
+@pytest.mark.parametrize("change", ["add", "remove", "overwrite", "rename", "another place"])
 def test_changed_pictures_are_prepared_anew(
     change: str, cells: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -116,9 +119,8 @@ def test_changed_pictures_are_prepared_anew(
         shutil.copy(path, path.with_stem("new"))
     elif change == "remove":
         path.unlink()
-    elif change == "touch":
+    elif change == "overwrite":
         Image.new("RGB", (9, 9), "red").save(path)
-        os.utime(path, ns=(0, 0))
     elif change == "rename":
         path.rename(path.with_stem("new"))
     else:
@@ -128,7 +130,75 @@ def test_changed_pictures_are_prepared_anew(
     assert after.digest != before.digest
     # Without images, what was prepared from them still counts.
     assert prepare("own", Places(None, places.cache_dir)).splits["all"] == after
-    assert prepare("own", Places(tmp_path / "gone", places.cache_dir)).splits["all"] == after
+    # But a folder that is named must hold some.
+    for wrong, words in (("gone", "does not exist"), ("", "the images are not here")):
+        with pytest.raises(UserError, match=words):
+            prepare("own", Places(tmp_path / "cache" / wrong, places.cache_dir))
+
+
+@pytest.mark.parametrize("change", ["none", "size", "time", "content in a zip"])
+def test_size_time_and_a_zips_content_are_looked_at(change: str, tmp_path: Path) -> None:
+    spec, place = catalog.get("own"), tmp_path / "cells"
+    files = [place / name / "a.png" for name in ("monocyte", "neutrophil")]
+
+    def fill(content: bytes, time: int) -> Path:
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            os.utime(file, ns=(time, time))
+        if "zip" not in change:
+            return place
+        with zipfile.ZipFile(tmp_path / "cells.zip", "w") as archive:
+            for file in files:
+                archive.write(file, file.relative_to(place).as_posix())
+        return tmp_path / "cells.zip"
+
+    before = stamp(spec, fill(b"one", 10**18))
+    after = stamp(spec, fill(b"12" if change == "size" else b"two", 10**18 + (change == "time")))
+    assert (before == after) == (change == "none")
+
+
+def test_pictures_that_come_while_others_are_prepared_are_noticed_at_the_next_start(
+    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, build = Places(cells, tmp_path / "cache"), prepare_module._build
+
+    def build_and_add(*args: Any) -> Any:
+        built = build(*args)
+        shutil.copy(next((cells / "monocyte").rglob("*.*")), cells / "monocyte" / "late.png")
+        return built
+
+    monkeypatch.setattr(prepare_module, "_build", build_and_add)
+    before = prepare("own", places).splits["all"].num_examples
+    monkeypatch.undo()
+    assert prepare("own", places).splits["all"].num_examples == before + 1
+
+
+def test_what_another_process_prepared_meanwhile_is_not_taken_for_ones_own(
+    original: Path, tmp_path: Path
+) -> None:
+    ours = prepare("own", Places(original, tmp_path / "cache"))
+    others = write_own_tree(tmp_path / "others", copies=1)
+    prepare("own", Places(others, tmp_path / "cache"))
+    with pytest.raises(UserError, match="from images that are not those of before"):
+        read_split(ours, "all")
+
+
+def test_a_set_whose_place_was_being_taken_when_the_process_was_killed_comes_back(
+    cells: Path, tmp_path: Path
+) -> None:
+    places = Places(cells, tmp_path / "cache")
+    before = prepare("own", places)
+    killed_at = before.path.with_name(f".{before.path.name}.replaced")
+    before.path.rename(killed_at)
+    before.path.mkdir()  # half of the new one
+    assert prepare("own", Places(None, places.cache_dir)).splits == before.splits
+    assert not killed_at.exists()
+    shutil.copytree(before.path, killed_at)  # killed when the new one was whole
+    path = next((cells / "monocyte").rglob("*.*"))
+    path.unlink()
+    assert prepare("own", places).splits != before.splits
+    assert not killed_at.exists()
 
 
 def test_pictures_that_cannot_be_used_leave_what_was_prepared_before(
@@ -140,6 +210,41 @@ def test_pictures_that_cannot_be_used_leave_what_was_prepared_before(
     with pytest.raises(UserError, match=r"half\.png"):
         prepare("own", places)
     assert prepare("own", Places(None, places.cache_dir)).splits == before
+
+
+def test_spellings_deeper_folders_and_unknown_smears(tmp_path: Path) -> None:
+    for path in (
+        "Monocyte/Slide-A/1.png",
+        "monocytes/slide-a/deeper/2.png",
+        "neutrophil/pati\u00ebnt/3.png",
+        "neutrophil/patie\u0308nt/4.png",
+        "neutrophil/Unresolved/5.png",
+        "neutrophil/Screenshot 10.30\u202fAM.png",
+        "neutrophil/b\u00e9b\u00e9/unresolved/6.png",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    (tmp_path / "neutrophil" / "line\nbreak.png").touch()
+    (tmp_path / "neutrophil" / os.fsdecode(b"caf\xe9.png")).touch()
+    tree = source.find(tmp_path)
+    assert tree is not None
+    pictures, bad = source.list_pictures(tree)
+    smears = {Path(picture.path).stem[-2:]: picture.source for picture in pictures}
+    assert smears.pop("AM") == "neutrophil/Screenshot 10.30\u202fAM.png"
+    assert smears["1"] == smears["2"] == "slide-a"
+    assert smears["3"] == smears["4"] == "pati\u00ebnt"
+    assert smears["5"] == catalog.UNRESOLVED
+    assert smears["6"] == "b\u00e9b\u00e9"
+    assert [one.reason for one in bad] == ["its name cannot be printed: rename it"] * 2
+
+
+def test_several_places_with_folders_by_class_are_not_chosen_from(
+    original: Path, tmp_path: Path
+) -> None:
+    for split in ("train", "test"):
+        shutil.copytree(original, tmp_path / "data" / split)
+    with pytest.raises(UserError, match=r"both .*test and .*train hold folders by class"):
+        prepare("own", Places(tmp_path / "data", tmp_path / "cache"))
 
 
 def test_every_picture_is_tested_once_and_no_smear_is_on_two_sides(

@@ -177,6 +177,24 @@ def test_an_export_that_fails_leaves_the_one_of_before(
     assert {path.name: path.read_bytes() for path in export_copy.iterdir()} == before
 
 
+def test_the_digests_come_last_and_those_of_before_go_first(
+    validated_run: Path, export_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is killed in between, nothing looks whole that is not."""
+    named, replace = [], Path.replace
+
+    def watch(path: Path, target: Path) -> Path:
+        if not named:
+            assert not (export_copy / loader.DIGESTS).exists()
+        named.append(target.name)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", watch)
+    export_run(validated_run, export_copy, picture_size=(240, 320))
+    assert named[-1] == loader.DIGESTS
+    assert set(named) == {path.name for path in export_copy.iterdir()}
+
+
 def test_a_run_without_its_card_is_told_how_to_write_it(
     validated_run: Path, tmp_path: Path
 ) -> None:

@@ -70,6 +70,10 @@ def test_a_table_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
         (tmp_path / "predictions.csv").write_bytes(theirs)
         with pytest.raises(UserError, match=r"predictions\.csv was not written by a prediction"):
             require_ours(tmp_path)
+    (tmp_path / "predictions.csv").unlink()
+    (tmp_path / "predictions.csv").mkdir()
+    with pytest.raises(UserError, match=r"predictions\.csv was not written by a prediction"):
+        require_ours(tmp_path)
 
 
 def test_what_breaks_off_leaves_the_files_of_before(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
     train, test = hold_out_smears(labels, sources, share=0.2, seed=0)        # rows
     folds = smear_folds(labels, sources, num_folds=5, seed=0)                # fold of each row
 
-Every draw is stratified by class at the level of the smear: its copies go where it goes. A smear
-with cells of several classes, as a slide has them, is drawn once, among those of its rarest class.
+Every draw is stratified by class at the level of the smear: its copies go where it goes. Of smears
+with many cells of several classes, as slides are, `slide_folds` evens out the cells.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from wbc_jax.datasets.catalog import UNRESOLVED
+from wbc_jax.datasets.catalog import CLASSES_WITH_BASOPHIL, UNRESOLVED
 from wbc_jax.errors import UserError
 
 
@@ -36,14 +36,12 @@ def hold_out_smears(
     """
     random = np.random.default_rng(seed)
     held: list[str] = []
-    by_class = _smears_by_class(labels, sources)
-    for label, smears in by_class.items():
+    for label, smears in _smears_by_class(labels, sources).items():
         if len(smears) < 2:
             raise UserError(
                 f"class {label} has {len(smears)} smear; holding smears out needs at least 2 of "
                 "each class: add images or leave the class out"
             )
-    for smears in _each_once(by_class):
         count = min(max(1, round(share * len(smears))), len(smears) - 1)
         held += random.permutation(smears)[:count].tolist()
     is_held, is_known = np.isin(sources, held), sources != UNRESOLVED
@@ -91,19 +89,81 @@ def smear_folds(
     random = np.random.default_rng(seed)
     folds = np.full(len(labels), -1)
     first = 0
-    by_class = _smears_by_class(labels, sources)
-    for label, smears in by_class.items():
+    for label, smears in _smears_by_class(labels, sources).items():
         if len(smears) < num_folds:
             raise UserError(
                 f"class {label} has {len(smears)} smears, fewer than the {num_folds} folds; add "
                 "images or leave the class out"
             )
-    for smears in _each_once(by_class):
         for place, smear in enumerate(random.permutation(smears)):
             # A class starts where the one before ended: its surplus fills the smaller folds.
             folds[sources == smear] = (first + place) % num_folds
         first += len(smears)
     return folds
+
+
+def slide_folds(
+    labels: Int[np.ndarray, " n"], sources: Shaped[np.ndarray, " n"], *, num_folds: int, seed: int
+) -> Int[np.ndarray, " n"]:
+    """Deals slides of any size, with cells of several classes, out to folds of like contents.
+
+    Args:
+        labels: class of each example.
+        sources: its slide.
+        num_folds: at least 2.
+        seed: of the draw.
+
+    Returns:
+        The fold of each example, from 0; -1 for examples of unknown slides, which belong to none.
+
+    Raises:
+        UserError: a class is on fewer slides than there are folds.
+
+    Source: scikit-learn's StratifiedGroupKFold.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold  # a second, for this alone
+
+    for label, slides in _smears_by_class(labels, sources).items():
+        if len(slides) < num_folds:
+            raise UserError(
+                f"{CLASSES_WITH_BASOPHIL[label]} is on {len(slides)} smears, fewer than the "
+                f"{num_folds} parts to divide them into: add pictures of other smears (slides)"
+            )
+    known = np.flatnonzero(sources != UNRESOLVED)
+    # By name, so that the order of the examples draws nothing.
+    known = known[np.lexsort((labels[known], sources[known]))]
+    dealer = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+    folds = np.full(len(labels), -1)
+    for fold, (_, rows) in enumerate(dealer.split(known, labels[known], sources[known])):
+        folds[known[rows]] = fold
+    return folds
+
+
+def hold_out_slides(
+    labels: Int[np.ndarray, " n"], sources: Shaped[np.ndarray, " n"], *, share: float, seed: int
+) -> tuple[Int[np.ndarray, " stay"], Int[np.ndarray, " held"]]:
+    """Holds out about that share of the cells of every class, by whole slides.
+
+    More, where a class is on too few slides to be in so small a part: up to one of its two.
+
+    Args:
+        labels: class of each example.
+        sources: its slide.
+        share: of the cells that is held out, in (0, 1).
+        seed: of the draw.
+
+    Returns:
+        As `hold_out_smears`.
+
+    Raises:
+        UserError: a class is on too few slides.
+    """
+    fewest = min(map(len, _smears_by_class(labels, sources).values()), default=0)
+    num_folds = max(2, min(fewest, round(1 / min(share, 1 - share))))
+    folds = slide_folds(labels, sources, num_folds=num_folds, seed=seed)
+    is_small = folds == 0
+    is_held = is_small if share <= 0.5 else ~is_small
+    return np.flatnonzero((folds >= 0) & ~is_held), np.flatnonzero((folds >= 0) & is_held)
 
 
 def shared_smears(*parts: Shaped[np.ndarray, " _"]) -> tuple[str, ...]:
@@ -126,12 +186,3 @@ def _smears_by_class(
         int(label): np.unique(sources[known & (labels == label)])
         for label in np.unique(labels[known])
     }
-
-
-def _each_once(by_class: dict[int, Shaped[np.ndarray, " _"]]) -> list[Shaped[np.ndarray, " _"]]:
-    """Returns the smears of each class less those that a rarer one has; no class without any."""
-    left: dict[int, Shaped[np.ndarray, " _"]] = {}
-    for label in sorted(by_class, key=lambda label: (len(by_class[label]), label)):
-        taken = np.concatenate([by_class[label][:0], *left.values()])
-        left[label] = by_class[label][~np.isin(by_class[label], taken)]
-    return [left[label] for label in by_class if len(left[label])]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wbc_jax.data.divisions import hold_out_smears, shared_smears
+from wbc_jax.data.divisions import hold_out_slides, hold_out_smears, shared_smears
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.splitting import (
     NUM_FOLDS,
@@ -21,6 +21,7 @@ from wbc_jax.data.splitting import (
     Splits,
     as_given,
     one_fold,
+    one_fold_of_slides,
     random_holdout,
     random_holdout_of_some_smears,
     smear_holdout,
@@ -52,6 +53,8 @@ class Protocol:
         split: training and test examples of a draw.
         is_leaky: whether copies of one smear may be on both sides.
         num_folds: how many values `Draw.fold` may take.
+        holds_slides_out: whether validation is held out by slides, with cells of several classes
+            on each, and not by smears of one class.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Protocol:
     split: Split
     is_leaky: bool = False
     num_folds: int = 1
+    holds_slides_out: bool = False
 
     def require_valid(self, draw: Draw) -> None:
         """Checks that there is such a division.
@@ -111,9 +115,8 @@ class Protocol:
     def _hold_out(self, train: Examples, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
         if self.is_leaky:  # as it divides train and test: by image
             return stratified_rows(train.label, draw.validation_share, draw.seed)
-        return hold_out_smears(
-            train.label, train.source, share=draw.validation_share, seed=draw.seed
-        )
+        hold_out = hold_out_slides if self.holds_slides_out else hold_out_smears
+        return hold_out(train.label, train.source, share=draw.validation_share, seed=draw.seed)
 
 
 _SYNTHETIC_WARNING = (
@@ -246,8 +249,9 @@ PROTOCOLS = {
                 "seed, to test; the others to train, less the smears held out for validation."
             ),
             warnings=(_OWN_WARNING,),
-            split=one_fold,
+            split=one_fold_of_slides,
             num_folds=NUM_FOLDS,
+            holds_slides_out=True,
         ),
         Protocol(
             name="bccd",

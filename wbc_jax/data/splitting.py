@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from wbc_jax.data.divisions import draw_smears, hold_out_smears, smear_folds
+from wbc_jax.data.divisions import draw_smears, hold_out_smears, slide_folds, smear_folds
 from wbc_jax.data.examples import Examples, concatenate
 from wbc_jax.datasets.catalog import UNRESOLVED
 
@@ -105,8 +105,19 @@ def smear_holdout(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
 
 def one_fold(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
     """Tests on one fold of the smears, trains on the others."""
+    return _one_fold(splits, draw, smear_folds)
+
+
+def one_fold_of_slides(splits: Splits, draw: Draw) -> tuple[Examples, Examples]:
+    """The same of slides, with cells of several classes on each."""
+    return _one_fold(splits, draw, slide_folds)
+
+
+def _one_fold(
+    splits: Splits, draw: Draw, deal: Callable[..., Int[np.ndarray, " n"]]
+) -> tuple[Examples, Examples]:
     examples = concatenate(list(splits.values()))
-    folds = smear_folds(examples.label, examples.source, num_folds=NUM_FOLDS, seed=draw.seed)
+    folds = deal(examples.label, examples.source, num_folds=NUM_FOLDS, seed=draw.seed)
     is_test = folds == draw.fold
     return (
         examples.take(np.flatnonzero((folds >= 0) & ~is_test)),

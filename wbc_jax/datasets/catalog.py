@@ -33,10 +33,12 @@ class DatasetSpec:
         title: one line for a reader: what the images are.
         user_supplied: the images are the user's own copy, looked for under `--data_dir` by
             `locate` in the module `source` beside the builder.
-        knows_copies: whether `source` is the same for all images of one smear; elsewhere it is the
-            image's own name, and images of one smear can be found by content only.
+        knows_copies: whether `source` is sure to be the same for all images of one smear; elsewhere
+            images of one smear can be found by content only.
         is_pinned: the builder has a list of the user's files with their digests, so that a copy
             cannot change; other copies are looked at before what was prepared from them is used.
+        is_published: the set is the same wherever it lies; one that is not is whatever a `data_dir`
+            that is named holds, which must hold some.
         cell_kinds: of sets in which every cell is given with its kind and its box: the index into
             `CELL_KINDS` of each kind as the set stores it; empty where cells are not given.
     """
@@ -49,6 +51,7 @@ class DatasetSpec:
     user_supplied: bool
     knows_copies: bool = True
     is_pinned: bool = False
+    is_published: bool = True
     cell_kinds: tuple[int, ...] = ()
 
 
@@ -113,6 +116,7 @@ DATASETS = {
             title="Pictures of the user's own, one white cell each, in folders by class",
             user_supplied=True,
             knows_copies=False,
+            is_published=False,
         ),
     )
 }

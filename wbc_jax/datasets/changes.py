@@ -50,10 +50,18 @@ def have_changed(before: str | None, spec: DatasetSpec, place: Path | None) -> b
     Args:
         before: the stamp of those that the set was prepared from.
         spec: of the set.
-        place: as the user names it now. Without images there, what was prepared still counts.
+        place: as the user names it now. Without images of a published set there, what was prepared
+            from another copy still counts.
+
+    Raises:
+        UserError: the set is the user's own, and is not at the place that is named.
     """
     try:
         now = stamp(spec, place)
     except UserError:
+        if not spec.is_published:
+            raise
         return False
-    return now is not None and now != before
+    if now is None:  # where it is missed, preparing it says so
+        return place is not None and not spec.is_published
+    return now != before

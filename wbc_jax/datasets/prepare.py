@@ -7,8 +7,9 @@
 
 What is prepared lies under `cache_dir/tfds/<name>/<version>`. A set counts as prepared when its
 `prepared.json` is there, which is written last and in one step. Only building and reading
-import TFDS; asking for what is already prepared takes milliseconds. What was damaged since is
-noticed, there or when it is read, and prepared anew; so is a set whose images have changed.
+import TFDS; asking for what is already prepared takes milliseconds, and a look at the user's files
+where these are not pinned. What was damaged since is noticed, there or when it is read, and
+prepared anew; so is a set whose images have changed.
 """
 
 import contextlib
@@ -17,7 +18,6 @@ import importlib
 import io
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +38,7 @@ from wbc_jax.datasets.prepared_record import (
     write_record,
 )
 from wbc_jax.datasets.records import Example, quiet_absl, read_examples, read_features
+from wbc_jax.datasets.replacing import bring_back, in_place_of
 from wbc_jax.digests import Damage
 from wbc_jax.errors import UserError
 from wbc_jax.file_lock import only_one
@@ -89,6 +90,7 @@ def prepare(name: str, places: Places) -> PreparedDataset:
     record, damage = _look_at_current(path, spec, places)
     if record is None:
         with _only_one_process(path):
+            bring_back(path, lambda: _look_at(path, spec)[0] is not None)
             # Another process may have built it meanwhile.
             record, damage = _look_at_current(path, spec, places)
             if record is None:
@@ -99,7 +101,7 @@ def prepare(name: str, places: Places) -> PreparedDataset:
         raise UserError(
             f"{path} was prepared without some bad files, {len(record.left_out)} in all: "
             f"{bad_images.summary(record.left_out)}. Add --on_bad_image=skip to use it without "
-            "them; or mend them, delete that folder and start again"
+            "them; or mend them, and delete that folder where it is still used at the next start"
         )
     mend = partial(_mend, spec, path, record.splits, build)
     return PreparedDataset(spec, path, record.splits, record.left_out, mend)
@@ -154,7 +156,7 @@ def _look_at(path: Path, spec: DatasetSpec) -> tuple[Record | None, Damage | Non
 def _look_at_current(
     path: Path, spec: DatasetSpec, places: Places
 ) -> tuple[Record | None, Damage | None]:
-    """Returns the same; none, and nothing wrong, where the images have changed since."""
+    """Returns the record of what is prepared whole, of the images that are there now, or damage."""
     record, damage = _look_at(path, spec)
     if record is not None and changes.have_changed(record.stamp, spec, places.data_dir):
         _log.info("%s: not the images that %s was prepared from", places.data_dir, path)
@@ -169,35 +171,40 @@ def _mend(
     build: Callable[[Damage], Record],
     split: str,
 ) -> None:
-    """Checks the files that reading a split needs; prepares the set anew where one is damaged."""
+    """Checks the files that reading a split needs; prepares the set anew where one is damaged.
+
+    Raises:
+        UserError: it was made of other images meanwhile, here or by another process.
+    """
 
     def find_damage() -> Damage | None:
         record, damage = _look_at(path, spec)
         try:
             if record is None:
                 return damage or Damage(f"{path} is missing")
+            require_same(record)
             check_files(path, record, split)
         except Damage as found:
             return found
         return None
 
+    def require_same(record: Record) -> None:
+        if record.splits != splits:
+            raise UserError(
+                f"{path} has been prepared anew, from images that are not those of before: start "
+                "again to use the new ones, in a new --workdir"
+            )
+
     if find_damage() is None:
         return
     with _only_one_process(path):
-        damage = find_damage()  # another process may have mended it meanwhile
-        record = build(damage) if damage else read_record(path, spec)
-    if record is None or record.splits != splits:
-        raise UserError(
-            f"{path} was damaged and has been prepared anew, from images that are not those of "
-            "before: start again to use the new ones, in a new --workdir"
-        )
+        bring_back(path, lambda: _look_at(path, spec)[0] is not None)
+        if damage := find_damage():  # another process may have mended it meanwhile
+            require_same(build(damage))
 
 
 def _build_anew(spec: DatasetSpec, path: Path, places: Places, damage: Damage | None) -> Record:
-    """Builds a set in place of what an interrupted or damaged preparation left.
-
-    That is kept until the new one is whole: the images it was made from may be gone.
-    """
+    """Builds a set in place of a damaged one, or of one of other images."""
     if damage:
         _log.warning("prepared set %s: preparing it anew", damage)
     try:
@@ -207,20 +214,9 @@ def _build_anew(spec: DatasetSpec, path: Path, places: Places, damage: Damage | 
             raise UserError(f"{damage} and cannot be prepared anew. {error}") from error
         raise
     stamp = changes.stamp(spec, source)  # before they are read: what changes meanwhile is noticed
-    aside = path.with_name(f".{path.name}.damaged")
-    for leftover in (aside, *path.parent.glob(f"incomplete.*_{path.name}")):
-        shutil.rmtree(leftover, ignore_errors=not leftover.exists())
-    if path.exists():
-        path.rename(aside)
-    try:
+    with in_place_of(path):
         left_out = _build(spec, path, source, places.on_bad_image)
         record = write_record(path, spec, source, left_out, stamp)
-    except BaseException:
-        if aside.exists():
-            shutil.rmtree(path, ignore_errors=True)
-            aside.rename(path)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
     _log.info("prepared %s: %s", spec.name, record.labels)
     return record
 

@@ -83,7 +83,7 @@ def write_record(
     spec: DatasetSpec,
     source: Path | None,
     left_out: Sequence[BadFile],
-    stamp: str | None = None,
+    stamp: str | None,
 ) -> Record:
     """Reads back what was built at `path` and writes its record, which makes it count.
 

@@ -120,12 +120,19 @@ def require_ours(output: Path) -> None:
     Raises:
         UserError: the folder holds a predictions.csv that no prediction wrote.
     """
-    with contextlib.suppress(FileNotFoundError), (output / CSV).open("rb") as file:
-        if not file.readline().startswith(_FIRST_COLUMNS.encode()):
-            raise UserError(
-                f"{output / CSV} was not written by a prediction, and would be replaced: move it, "
-                "or name another --workdir"
-            )
+    path = output / CSV
+    try:
+        with path.open("rb") as file:
+            is_ours = file.readline().startswith(_FIRST_COLUMNS.encode())
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        is_ours = False
+    if not is_ours:
+        raise UserError(
+            f"{path} was not written by a prediction, and would be replaced: move it, or name "
+            "another --workdir"
+        )
 
 
 def _writable(text: str) -> str:

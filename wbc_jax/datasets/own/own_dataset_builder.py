@@ -66,7 +66,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self, tree: ImageTree, pictures: Sequence[Picture]
     ) -> Iterator[tuple[int, dict]]:
         for position, picture in enumerate(pictures):
-            image = encode(decode(tree.read(picture.path)), "PNG", compress_level=_QUICKLY)
+            try:
+                image = encode(decode(tree.read(picture.path)), "PNG", compress_level=_QUICKLY)
+            except UndecodableError as error:
+                raise UserError(
+                    f"own: {picture.path} was changed while it was being prepared ({error}): start "
+                    "again"
+                ) from error
             yield (
                 position,
                 {

@@ -4,6 +4,7 @@ tree = find(locate(Path("~/cells").expanduser(), cache_dir=cache, download=False
 pictures, bad = list_pictures(tree)
 """
 
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,10 +12,12 @@ from wbc_jax.datasets import catalog, image_tree, picture_names
 from wbc_jax.datasets.bad_images import BadFile
 from wbc_jax.datasets.image_tree import ImageTree
 from wbc_jax.datasets.locating import About, locate_copy
+from wbc_jax.errors import UserError
 from wbc_jax.printable import printable
 
 # Where the folders by class may stand in what the user names.
 LAYOUTS = ("", "*")
+_UNPRINTABLE = {"Cc", "Cs"}  # control characters, and what stands for bytes that are no UTF-8
 _CLASSES = catalog.CLASSES_WITH_BASOPHIL
 _LEAST_FOLDERS = 2  # of classes: what has fewer is some other folder
 
@@ -30,8 +33,8 @@ class Picture(NamedTuple):
     Attributes:
         path: in the tree, such as `monocyte/slide-3/17.png`.
         label: index into the catalogue's classes.
-        source: the folder it shares with others within its class's, whatever their classes; the
-            picture itself where it shares none.
+        source: the folder it shares with others within its class's, whatever their classes and the
+            case of its letters; the picture itself where it shares none.
     """
 
     path: str
@@ -56,8 +59,25 @@ def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
 
 
 def find(place: Path) -> ImageTree | None:
-    """Returns the tree of the folder that holds those by class; None where there is none."""
-    return image_tree.find(place, LAYOUTS, _is_root)
+    """Returns the tree of the folder that holds those by class; None where there is none.
+
+    Raises:
+        UserError: there is no such place, or several folders in it hold some.
+    """
+    roots: list[ImageTree] = []
+
+    def look_on(tree: ImageTree) -> bool:
+        if _is_root(tree):
+            roots.append(tree)
+        return False  # to see them all
+
+    image_tree.find(place, LAYOUTS, look_on)
+    if len(roots) > 1:
+        raise UserError(
+            f"own: both {roots[0].where} and {roots[1].where} hold folders by class; name one with "
+            "--data_dir, or put their pictures together in one, those of a smear in a folder within"
+        )
+    return roots[0] if roots else None
 
 
 def list_pictures(tree: ImageTree) -> tuple[list[Picture], list[BadFile]]:
@@ -75,12 +95,13 @@ def list_pictures(tree: ImageTree) -> tuple[list[Picture], list[BadFile]]:
         label = _label_of(folders[0]) if folders else None
         if label is None:
             bad.append(BadFile(printable(path), f"lies in no folder of {', '.join(_CLASSES)}"))
-        elif not path.isprintable():
-            bad.append(BadFile(printable(path), "its name is no plain UTF-8 text"))
+        elif any(unicodedata.category(letter) in _UNPRINTABLE for letter in path):
+            bad.append(BadFile(printable(path), "its name cannot be printed: rename it"))
         elif not picture_names.is_read(path):
             bad.append(BadFile(path, "its format is not read here: save it as PNG"))
         else:
-            pictures.append(Picture(path, label, folders[1] if len(folders) > 1 else path))
+            smear = unicodedata.normalize("NFC", folders[1]).casefold() if folders[1:] else path
+            pictures.append(Picture(path, label, smear))
     return pictures, bad
 
 
