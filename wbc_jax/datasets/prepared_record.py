@@ -1,6 +1,6 @@
 """`prepared.json`: what a prepared set holds, with SHA-256 of every file, so that damage shows.
 
-record = write_record(path, spec, source, left_out)
+record = write_record(path, spec, source, left_out, stamp)
 record = read_record(path, spec)              # None where nothing is prepared; raises Damage
 check_files(path, record, "TEST")             # the bytes of what is about to be read; raises Damage
 
