@@ -1,6 +1,7 @@
 """Where a user's copy of a set is that nobody else can hand out.
 
-locate_copy("lisc", data_dir, find, About(wanted, LAYOUTS, _HOW_TO_GET), download=False)
+locate = partial(locate_copy, "lisc", find, About(wanted, LAYOUTS, _HOW_TO_GET))
+locate(data_dir, cache_dir=cache, download=False)
 """
 
 from collections.abc import Callable, Sequence
@@ -28,24 +29,27 @@ class About(NamedTuple):
 
 def locate_copy(
     name: str,
-    data_dir: Path | None,
     find: Callable[[Path], ImageTree | None],
     about: About,
+    data_dir: Path | None,
     *,
+    cache_dir: Path,
     download: bool,
 ) -> Path:
     """Returns the folder or zip in which `find` finds the set.
 
     Args:
         name: of the set.
-        data_dir: what the user named, if anything.
         find: looks for the set in a folder or zip.
         about: it, for a message.
+        data_dir: what the user named, if anything.
+        cache_dir: not used: the set is never fetched.
         download: only makes the message say that it cannot be fetched.
 
     Raises:
         UserError: it is not there.
     """
+    del cache_dir
     if data_dir is not None and find(data_dir) is not None:
         return data_dir
     layouts = (repr(layout) if layout else "data_dir itself" for layout in about.layouts)

@@ -5,6 +5,7 @@ list_photographs(tree)         # {"train": [Photograph("BloodImage_00001", ...)]
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wbc_jax.datasets import image_tree
@@ -38,24 +39,6 @@ class Photograph:
     name: str
     image: str
     annotation: str
-
-
-def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
-    """Returns the folder or zip in which `find` finds BCCD.
-
-    Args:
-        data_dir: what the user named, if anything.
-        cache_dir: not used: the set is not fetched.
-        download: only makes the message say so.
-
-    Raises:
-        UserError: it is not there.
-    """
-    del cache_dir
-    wanted = f"folders {IMAGES}, {ANNOTATIONS} and {IMAGE_SETS}"
-    return locate_copy(
-        "bccd", data_dir, find, About(wanted, LAYOUTS, _HOW_TO_GET), download=download
-    )
 
 
 def find(place: Path) -> ImageTree | None:
@@ -98,3 +81,7 @@ def _photographs_of(tree: ImageTree, files: set[str], split: str) -> list[Photog
 
 def _is_set(tree: ImageTree) -> bool:
     return {IMAGES, ANNOTATIONS, IMAGE_SETS} <= set(tree.folders())
+
+
+_ABOUT = About(f"folders {IMAGES}, {ANNOTATIONS} and {IMAGE_SETS}", LAYOUTS, _HOW_TO_GET)
+locate = partial(locate_copy, "bccd", find, _ABOUT)

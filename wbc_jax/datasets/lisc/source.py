@@ -7,6 +7,7 @@ smears = list_smears(tree)         # the images with their labels and masks
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wbc_jax.datasets import catalog, image_tree
@@ -61,24 +62,6 @@ class Smear:
     label: int
     image: str
     mask: str | None
-
-
-def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
-    """Returns the folder or zip in which `find` finds LISC.
-
-    Args:
-        data_dir: what the user named, if anything.
-        cache_dir: not used: LISC is never fetched.
-        download: only makes the message say that it cannot be fetched.
-
-    Raises:
-        UserError: it is not there.
-    """
-    del cache_dir
-    wanted = f"a folder {IMAGES!r} with {', '.join(FOLDERS)}"
-    return locate_copy(
-        "lisc", data_dir, find, About(wanted, LAYOUTS, _HOW_TO_GET), download=download
-    )
 
 
 def find(place: Path) -> ImageTree | None:
@@ -158,3 +141,7 @@ def _is_database(tree: ImageTree) -> bool:
 
 def _child(tree: ImageTree, name: str) -> str | None:
     return next((folder for folder in tree.folders() if folder.lower() == name.lower()), None)
+
+
+_ABOUT = About(f"a folder {IMAGES!r} with {', '.join(FOLDERS)}", LAYOUTS, _HOW_TO_GET)
+locate = partial(locate_copy, "lisc", find, _ABOUT)

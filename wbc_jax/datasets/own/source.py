@@ -5,6 +5,7 @@ pictures, bad = list_pictures(tree)
 """
 
 import unicodedata
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,22 +41,6 @@ class Picture(NamedTuple):
     path: str
     label: int
     source: str
-
-
-def locate(data_dir: Path | None, *, cache_dir: Path, download: bool) -> Path:
-    """Returns the folder or zip in which `find` finds the pictures.
-
-    Args:
-        data_dir: what the user named, if anything.
-        cache_dir: not used: nobody else has them.
-        download: only makes the message say so.
-
-    Raises:
-        UserError: they are not there.
-    """
-    del cache_dir
-    about = About(f"folders {', '.join(_CLASSES)}", LAYOUTS, _HOW_TO_GET)
-    return locate_copy("own", data_dir, find, about, download=download)
 
 
 def find(place: Path) -> ImageTree | None:
@@ -114,3 +99,7 @@ def _label_of(folder: str) -> int | None:
 def _is_root(tree: ImageTree) -> bool:
     labels = {_label_of(folder) for folder in tree.folders()} - {None}
     return len(labels) >= _LEAST_FOLDERS
+
+
+_ABOUT = About(f"folders {', '.join(_CLASSES)}", LAYOUTS, _HOW_TO_GET)
+locate = partial(locate_copy, "own", find, _ABOUT)
