@@ -11,6 +11,7 @@ from wbc_jax.evaluation.intervals import (
     percentile_interval,
     percentile_intervals,
 )
+from wbc_jax.evaluation.smears import group_by_smear
 from wbc_jax.evaluation.weighted import SmearPart, weighted_figures
 
 LABELS = np.repeat([0, 1, 2], (5, 1, 8))
@@ -58,6 +59,28 @@ def test_about_95_of_100_intervals_hold_the_truth() -> None:
     assert 0.91 < np.mean(held) < 0.985
 
 
+def test_about_95_of_100_intervals_over_slides_of_two_classes_hold_the_truth() -> None:
+    """What a slide's stain does to its cells it does to those of all classes."""
+    random = np.random.default_rng(0)
+    slides, classes = np.repeat(np.arange(30), 10), np.tile(np.repeat([0, 1], 5), 30)
+    names = np.array([f"s{slide:02d}" for slide in slides])
+    smears = group_by_smear(names, classes, np.array([f"{row}.png" for row in range(300)]))
+    together = draw_smears(smears.strata, resamples=400)[:, smears.slide]
+    apart = draw_smears(smears.label, resamples=400)
+    held: dict[str, list[bool]] = {"together": [], "apart": []}
+    for _ in range(400):
+        is_right = (
+            random.random(300) < np.clip(0.7 + random.choice([-0.25, 0.25], 30), 0, 1)[slides]
+        )
+        answers = np.where(is_right, classes, 1 - classes)
+        part = SmearPart(classes, np.eye(2)[answers] * 0.8 + 0.1, smears.of_image, num_smears=60)
+        for name, draws in (("together", together), ("apart", apart)):
+            low, high = percentile_interval(weighted_figures(part, draws)["categorical_accuracy"])
+            held[name].append(low <= 0.7 <= high)
+    assert 0.91 < np.mean(held["together"]) < 0.985
+    assert np.mean(held["apart"]) < 0.88
+
+
 def test_copies_of_smears_widen_the_interval_and_independent_images_do_not() -> None:
     def widths(spread: float) -> tuple[float, float]:
         part = draw_part(np.random.default_rng(1), smears=20, copies=20, spread=spread)
@@ -95,33 +118,39 @@ def test_a_perfect_classifier_has_no_width_and_a_caution() -> None:
         assert intervals[name] == [1.0, 1.0]
     assert intervals["auroc"] == {"a": [1.0, 1.0], "b": [1.0, 1.0], "macro": [1.0, 1.0]}
     assert intervals["brier"] == intervals["ece"] == [0.0, 0.0]
-    (text,) = cautions({"a": 20, "b": 20}, num_wrong=0, num_seeds=3)
+    (text,) = cautions({"a": 20, "b": 20}, num_smears=40, num_wrong=0, num_seeds=3)
     assert "All 40 smears are answered right" in text
     assert "7.5 %" in text
 
 
 def test_cautions_name_the_classes() -> None:
-    assert cautions({"a": 20, "b": 30}, num_wrong=3, num_seeds=3) == []
+    assert cautions({"a": 20, "b": 30}, num_smears=50, num_wrong=3, num_seeds=3) == []
     counts = {"a": 1, "b": 4, "c": 0, "d": 10}
-    single, few, absent = cautions(counts, num_wrong=1, num_seeds=3)
+    single, few, absent = cautions(counts, num_smears=15, num_wrong=1, num_seeds=3)
     assert "a single test smear of a:" in single
     assert few.startswith("Fewer than 10 test smears of b (4): "), "a single one is said to be one"
     assert "No test smear of c:" in absent
 
 
+def test_slides_of_several_classes_are_no_more_trials_than_there_are_slides() -> None:
+    (text,) = cautions({"a": 20, "b": 20}, num_smears=20, num_wrong=0, num_seeds=3)
+    assert "All 20 smears are answered right" in text
+    assert "15.0 %" in text
+
+
 def test_two_smears_without_an_error_leave_any_error_rate_open() -> None:
     """3 / n is above 1 for fewer than three, and no share is."""
-    text = cautions({"a": 2}, num_wrong=0, num_seeds=3)[-1]
+    text = cautions({"a": 2}, num_smears=2, num_wrong=0, num_seeds=3)[-1]
     assert "about 3 / n, here 100.0 %" in text
 
 
 def test_one_seed_is_said_to_be_one() -> None:
-    (text,) = cautions({"a": 20, "b": 30}, num_wrong=3)
+    (text,) = cautions({"a": 20, "b": 30}, num_smears=50, num_wrong=3)
     assert "another seed may well lie outside" in text
 
 
 def test_intervals_of_seeds_with_smears_of_their_own_are_not_called_too_narrow() -> None:
     counts = {"a": 1, "b": 4}
-    (text,) = cautions(counts, num_wrong=1, num_seeds=3, share_left_out=0.51)
+    (text,) = cautions(counts, num_smears=5, num_wrong=1, num_seeds=3, share_left_out=0.51)
     assert "51 % of their drawings" in text
     assert "wider" in text

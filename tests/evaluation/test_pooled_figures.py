@@ -93,6 +93,19 @@ def test_seeds_may_test_different_smears() -> None:
     assert of_images["interval"] == pytest.approx(percentile_interval(expected.clip(0, 1)))
 
 
+def test_slides_with_cells_of_both_classes_are_drawn_whole() -> None:
+    """By hand: each pair of neighbouring smears, of two classes, is one slide here."""
+    slides = np.repeat(["s0", "s1", "s2", "s3"], 6)
+    own = answers((0, 1, 2, 9, 13))._replace(sources=slides)
+    figures = pooled_figures({0: own}, num_classes=2)
+    assert figures.num_smears == 4
+    assert figures.smears_per_class.tolist() == [4, 4]
+    of_slide = (own.probabilities.argmax(axis=1) == LABELS).reshape(4, 6).mean(axis=1)
+    shares = draw_smears(np.zeros(4, np.intp)) @ of_slide / 4
+    of_images = figures.levels["image"]["categorical_accuracy"]
+    assert of_images["interval"] == pytest.approx(percentile_interval(shares))
+
+
 def test_seeds_are_drawn_in_a_stream_of_their_own() -> None:
     """Another stream would move every published interval over seeds."""
     names, strata = np.array([f"s{smear}" for smear in range(8)]), np.arange(8) % 2

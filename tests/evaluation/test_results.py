@@ -17,7 +17,7 @@ from wbc_jax.evaluation.results import (
     write_results,
     write_smear_predictions,
 )
-from wbc_jax.evaluation.smears import Smears
+from wbc_jax.evaluation.smears import group_by_smear
 
 # Twice right, once wrong; the last is right without any output above 0.5.
 LOGITS = np.log(
@@ -70,7 +70,9 @@ def test_predictions_are_written_in_the_examples_order(tmp_path: Path) -> None:
 
 
 def test_smears_predictions_are_written_with_their_number_of_images(tmp_path: Path) -> None:
-    smears = Smears(np.array(["x", "y"]), np.array([0, 2]), np.array([0, 1, 0]))
+    smears = group_by_smear(
+        np.array(["x", "y", "x"]), np.array([0, 2, 0]), np.array(["1.png", "2.png", "3.png"])
+    )
     write_smear_predictions(tmp_path, smears, np.exp(LOGITS[:2]))
     with np.load(tmp_path / "smear_predictions.npz", allow_pickle=False) as arrays:
         assert sorted(arrays) == ["label", "num_images", "probabilities", "source"]

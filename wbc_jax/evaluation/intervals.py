@@ -1,6 +1,6 @@
 """95 % intervals: how much a figure could have been another with other smears.
 
-draws = draw_smears(smears.label, resamples=RESAMPLES, seed=SEED)
+draws = draw_smears(smears.strata, resamples=RESAMPLES, seed=SEED)[:, smears.slide]
 intervals = percentile_intervals(weighted_figures(part, draws), classes)
 
 Images that are copies of one smear are no independent trials: 71 smears stand behind 2487 test
@@ -29,22 +29,22 @@ def made_by(method: str) -> dict[str, Any]:
 
 
 def draw_smears(
-    labels: Int[np.ndarray, " s"], *, resamples: int = RESAMPLES, seed: int = SEED
+    strata: Int[np.ndarray, " s"], *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Float[np.ndarray, "r s"]:
-    """Draws as many smears of each class as there are, with replacement, again and again.
+    """Draws as many smears of each stratum as there are, with replacement, again and again.
 
     Args:
-        labels: class of each smear.
+        strata: class of each smear, or what else it must be exchanged within.
         resamples: how many times.
         seed: of the draws.
 
     Returns:
-        How often each smear was drawn each time; the row sums within a class are its smears.
+        How often each smear was drawn each time; the row sums within a stratum are its smears.
     """
     random = np.random.default_rng(seed)
-    counts = np.zeros((resamples, len(labels)))
-    for label in np.unique(labels):
-        smears = np.flatnonzero(labels == label)
+    counts = np.zeros((resamples, len(strata)))
+    for stratum in np.unique(strata):
+        smears = np.flatnonzero(strata == stratum)
         shares = np.full(len(smears), 1 / len(smears))
         counts[:, smears] = random.multinomial(len(smears), shares, size=resamples)
     return counts
@@ -92,6 +92,7 @@ def percentile_intervals(
 def cautions(
     smears_per_class: Mapping[str, int],
     *,
+    num_smears: int,
     num_wrong: int,
     num_seeds: int = 1,
     share_left_out: float = 0.0,
@@ -100,7 +101,8 @@ def cautions(
 
     Args:
         smears_per_class: number of test smears by class.
-        num_wrong: how many smears are answered wrongly, their copies taken together.
+        num_smears: number of test smears, those of several classes once.
+        num_wrong: how many are answered wrongly, their copies of a class taken together.
         num_seeds: whose mean the figures are.
         share_left_out: of the drawings of seeds with smears of their own, those without any of a
             class.
@@ -123,12 +125,11 @@ def cautions(
         found += few_cautions({n: c for n, c in smears_per_class.items() if c > 1}, "smears")
     found += absent_cautions(smears_per_class, "smears")
     if num_wrong == 0:
-        total = sum(smears_per_class.values())
-        most = 100 * min(1.0, 3 / max(total, 1))
+        most = 100 * min(1.0, 3 / max(num_smears, 1))
         found.append(
-            f"All {total} smears are answered right, so no drawing of them can show an error: at "
-            "smear level the intervals have no width. With no error in n smears a true error rate "
-            f"up to about 3 / n, here {most:.1f} %, is still within 95 %."
+            f"All {num_smears} smears are answered right, so no drawing of them can show an error: "
+            "at smear level the intervals have no width. With no error in n smears a true error "
+            f"rate up to about 3 / n, here {most:.1f} %, is still within 95 %."
         )
     return found
 

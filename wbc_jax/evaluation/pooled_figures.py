@@ -36,12 +36,14 @@ class PooledFigures(NamedTuple):
     Attributes:
         levels: for "image" and "smear" each of `POOLED`: `mean` and `sd` over the seeds (None for
             a single seed), `per_seed`, and the `interval` of the mean.
-        smears_per_class: number of different smears that any seed was tested on, by label.
+        num_smears: how many different ones any seed was tested on, whatever their classes.
+        smears_per_class: the same by label.
         num_wrong: smears that at least one seed answers wrongly.
         share_left_out: of the drawings of all seeds, those without any smear of a class.
     """
 
     levels: dict[str, dict[str, Any]]
+    num_smears: int
     smears_per_class: Int[np.ndarray, " k"]
     num_wrong: int
     share_left_out: float
@@ -62,7 +64,7 @@ def pool_classifiers(runs: Sequence[Run], answers: Mapping[int, Predictions]) ->
     per_class = dict(zip(facts["classes"], figures.smears_per_class.tolist(), strict=True))
     return facts | {
         "num_images": [len(own.labels) for own in answers.values()],
-        "num_smears": int(figures.smears_per_class.sum()),
+        "num_smears": figures.num_smears,
         "num_smears_per_class": per_class,
         **figures.levels,
         "train_test_gap": {part: _gap(folds, part) for part in TRAIN_PARTS},
@@ -70,6 +72,7 @@ def pool_classifiers(runs: Sequence[Run], answers: Mapping[int, Predictions]) ->
         "notes": missing_folds(folds, "smear")
         + cautions(
             per_class,
+            num_smears=figures.num_smears,
             num_wrong=figures.num_wrong,
             num_seeds=len(folds),
             share_left_out=figures.share_left_out,
@@ -97,16 +100,19 @@ def pooled_figures(seeds: Mapping[int, Predictions], *, num_classes: int) -> Poo
         num_classes: k.
     """
     resamples = resample(seeds)
-    drawn = resamples.drawn
-    is_wrong = np.zeros(len(drawn.names), bool)
-    for seed, answers in seeds.items():
-        part = _part(answers, _smears_of(answers), "smear")
-        is_wrong[drawn.places[seed]] |= part.probabilities.argmax(axis=1) != part.labels
+    is_wrong: dict[tuple[str, int], bool] = {}  # by smear and class
+    for answers in seeds.values():
+        smears = _smears_of(answers)
+        said = _part(answers, smears, "smear").probabilities.argmax(axis=1)
+        for name, label, answer in zip(smears.name, smears.label, said, strict=True):
+            key = str(name), int(label)
+            is_wrong[key] = is_wrong.get(key, False) or bool(answer != label)
     return PooledFigures(
         resamples.pooled(),
-        np.bincount(drawn.strata, minlength=num_classes),
-        num_wrong=int(is_wrong.sum()),
-        share_left_out=drawn.share_left_out,
+        num_smears=len(resamples.drawn.names),
+        smears_per_class=np.bincount([label for _, label in is_wrong], minlength=num_classes),
+        num_wrong=sum(is_wrong.values()),
+        share_left_out=resamples.drawn.share_left_out,
     )
 
 
@@ -117,12 +123,12 @@ def resample(seeds: Mapping[int, Predictions]) -> Resamples:
         seeds: answers by seed, at least one.
     """
     smears = {seed: _smears_of(answers) for seed, answers in seeds.items()}
-    units = {seed: Units(own.name, own.label) for seed, own in smears.items()}
+    units = {seed: Units(np.unique(own.name), own.strata) for seed, own in smears.items()}
 
-    def levels_of(seed: int, weights: Float[np.ndarray, "r s"]) -> Levels:
+    def levels_of(seed: int, weights: Float[np.ndarray, "r d"]) -> Levels:
         parts = {level: _part(seeds[seed], smears[seed], level) for level in ("image", "smear")}
         figures = {
-            level: confusion_figures(weighted_confusion(part, weights))
+            level: confusion_figures(weighted_confusion(part, weights[:, smears[seed].slide]))
             for level, part in parts.items()
         }
         return {level: {name: own[name] for name in POOLED} for level, own in figures.items()}

@@ -87,7 +87,8 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
         "num_smears_per_class": per_class,
     }
     test_smears = _figures(of_smears, classes) | counts
-    draws = draw_smears(smears.label)
+    draws = draw_smears(smears.strata)[:, smears.slide]
+    num_slides = len(smears.strata)
     num_wrong = int((of_smears.probabilities.argmax(axis=1) != smears.label).sum())
     figures = {
         "validation": mean_metrics(logits.validation, validation.label) if has_validation else None,
@@ -96,8 +97,8 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
         "test_smears": test_smears,
         "intervals": {
             **made_by(METHOD),
-            "num_smears": len(smears.name),
-            "notes": cautions(per_class, num_wrong=num_wrong),
+            "num_smears": num_slides,
+            "notes": cautions(per_class, num_smears=num_slides, num_wrong=num_wrong),
             "image": percentile_intervals(_resampled(images, draws), classes),
             "smear": percentile_intervals(_resampled(of_smears, draws), classes),
         },

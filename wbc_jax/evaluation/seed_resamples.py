@@ -35,7 +35,7 @@ class Units(NamedTuple):
 
     Attributes:
         names: of each unit: a smear, or a place that pictures show; different within a stratum.
-        strata: of each unit, from 0 on: within a stratum as many are drawn as there are.
+        strata: of each unit: within a stratum as many are drawn as there are.
     """
 
     names: Shaped[np.ndarray, " s"]
@@ -48,16 +48,12 @@ class Drawn(NamedTuple):
     Attributes:
         names: stratum and name of each unit that any seed was tested on; equal units are drawn
             equally often.
-        strata: of these units.
-        places: where each seed's units stand among them.
         weights: of each seed's units in each resample, every stratum at its own number of units.
         is_whole: of each seed and resample, whether there is a unit of every stratum.
         seeds_drawn: places of the seeds drawn in each resample.
     """
 
     names: Shaped[np.ndarray, " u"]
-    strata: Int[np.ndarray, " u"]
-    places: dict[int, Int[np.ndarray, " _"]]
     weights: dict[int, Float[np.ndarray, "r _"]]
     is_whole: dict[int, Bool[np.ndarray, " r"]]
     seeds_drawn: Int[np.ndarray, "r n"]
@@ -84,15 +80,17 @@ def draw_together(units: Mapping[int, Units]) -> Drawn:
     }
     names = np.unique(np.concatenate(list(keys.values())))
     strata = np.array([int(key.split("/", 1)[0]) for key in names], np.intp)
-    places = {seed: np.searchsorted(names, own) for seed, own in keys.items()}
     draws = draw_smears(strata)
     # A stream of its own: the units are drawn from SEED's.
     random = np.random.default_rng([SEED, 1])
     seeds_drawn = random.integers(len(units), size=(len(draws), len(units)))
-    own = {seed: _stratified(draws[:, places[seed]], units[seed].strata) for seed in units}
+    own = {
+        seed: _stratified(draws[:, np.searchsorted(names, keys[seed])], units[seed].strata)
+        for seed in units
+    }
     weights = {seed: drawn for seed, (drawn, _) in own.items()}
     is_whole = {seed: whole for seed, (_, whole) in own.items()}
-    return Drawn(names, strata, places, weights, is_whole, seeds_drawn)
+    return Drawn(names, weights, is_whole, seeds_drawn)
 
 
 def _stratified(

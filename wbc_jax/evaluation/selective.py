@@ -75,8 +75,8 @@ def choose_threshold(answers: Confidences, smears: Smears) -> float | None:
         smears: which they show.
     """
     order, is_last = _falling(answers.confidence)
-    draws = draw_smears(smears.label, resamples=_RESAMPLES)
-    weights = draws[:, smears.of_image[order]]
+    draws = draw_smears(smears.strata, resamples=_RESAMPLES)
+    weights = draws[:, smears.slide[smears.of_image[order]]]
     wrong = np.cumsum(weights * ~answers.is_right[order], axis=1)
     total = np.cumsum(weights, axis=1)
     risks = np.divide(wrong, total, out=np.ones_like(wrong), where=total > 0)
@@ -111,7 +111,7 @@ def selective_figures(
         "sureness": SURENESS,
         "least_coverage": LEAST_COVERAGE,
         "threshold": threshold,
-        "num_smears": len(validation_smears.name),
+        "num_smears": len(validation_smears.strata),
         **{
             name: at_threshold(part, threshold) | {"curve": _thinned(risk_coverage(part))}
             for name, part in (("validation", validation), ("test", test))

@@ -2,6 +2,7 @@
 
 smears = group_by_smear(test.source, test.label, test.filename)
 probabilities = mean_over_copies(softmax(logits), smears)              # one row per smear
+draws = draw_smears(smears.strata)[:, smears.slide]                    # how often each is drawn
 """
 
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from jaxtyping import Float, Int, Shaped
 
 from wbc_jax.datasets.catalog import UNRESOLVED
 
+_SEVERAL = -1  # stratum of slides that no one class describes
+
 
 class Smears(NamedTuple):
     """The smears of a part.
@@ -18,12 +21,24 @@ class Smears(NamedTuple):
     Attributes:
         name: of each smear, sorted; of an unresolved image, that it is one, and its file.
         label: class of each smear.
+        slide: of each smear, from 0 on in the order of the names: smears of one name and several
+            classes are on one slide, and only slides are independent of each other.
         of_image: the smear that each image shows: a row of `name`.
     """
 
     name: Shaped[np.ndarray, " s"]
     label: Int[np.ndarray, " s"]
+    slide: Int[np.ndarray, " s"]
     of_image: Int[np.ndarray, " n"]
+
+    @property
+    def strata(self) -> Int[np.ndarray, " d"]:
+        """The class of each slide; slides of several classes are a stratum by themselves."""
+        num_classes = np.bincount(self.slide)
+        strata = np.full(len(num_classes), _SEVERAL)
+        is_whole = num_classes[self.slide] == 1
+        strata[self.slide[is_whole]] = self.label[is_whole]
+        return strata
 
 
 def group_by_smear(
@@ -34,7 +49,7 @@ def group_by_smear(
     """Returns the smears that the images show.
 
     An image whose smear is not known counts as a smear of its own. A smear with cells of two
-    classes counts as two, one of each class: smears are drawn class by class.
+    classes counts as two, one of each class, on one slide: each has one true answer.
 
     Args:
         sources: the smear of each image, or `UNRESOLVED`.
@@ -46,7 +61,8 @@ def group_by_smear(
     known, of_name = np.unique(names, return_inverse=True)
     num_labels = int(labels.max(initial=0)) + 1
     pairs, of_image = np.unique(of_name * num_labels + labels, return_inverse=True)
-    return Smears(known[pairs // num_labels], pairs % num_labels, of_image)
+    slide, label = np.divmod(pairs, num_labels)
+    return Smears(known[slide], label, slide, of_image)
 
 
 def mean_over_copies(

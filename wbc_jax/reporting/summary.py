@@ -33,7 +33,7 @@ def run_summary(results: Mapping[str, Any], workdir: Path) -> str:
     """
     if results.get("task") == "detection":
         return detector_summary(results, workdir)
-    test, intervals = results["test"], results["intervals"]
+    intervals = results["intervals"]
     mark = f"{leaky.MARK}: " if results["is_leaky"] else ""
     heading = f"{results['model']} on {results['dataset']}, protocol {results['protocol']}"
     lines = [f"{leaky.MARK} {results['protocol']}: {leaky.WORDS}"] if results["is_leaky"] else []
@@ -42,7 +42,9 @@ def run_summary(results: Mapping[str, Any], workdir: Path) -> str:
         f"{mark}{heading}, seed {results['seed']}: "
         f"{results['num_params']:,} parameters, {len(results['epochs'])} epochs",
         *(f"  ! {warning}" for warning in results["warnings"]),
-        _line("test", f"{results['num_test']:,}", "images", f"{test['num_smears']:,}", "smears"),
+        _line(
+            "test", f"{results['num_test']:,}", "images", f"{intervals['num_smears']:,}", "smears"
+        ),
         *(_figure_line(results, *figure) for figure in _FIGURES),
         f"  [95 % interval: {intervals['method']}]",
         *(f"  ! {note}" for note in intervals["notes"]),
