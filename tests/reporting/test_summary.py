@@ -46,12 +46,12 @@ def test_notes_on_the_intervals_stand_beneath_the_figures(make_run, edit_json) -
 
 def test_a_data_set_is_summed_up_by_class_and_part(make_run, edit_json) -> None:
     run = make_run(validated=True, warnings=("Smears are few.",))
-    edit_json(run / "dataset.json", lambda data: data.update(num_unresolved=7))
+    edit_json(run / "dataset.json", lambda data: data.update(num_unresolved=7, num_left_out=1234))
     dataset = json.loads((run / "dataset.json").read_text(encoding="utf-8"))
     lines = data_summary(dataset).splitlines()
     assert lines[0].startswith("blood_cells 1.0.0: ")
     assert "  ! Smears are few." in lines
-    assert [line.split() for line in lines[-8:-2]] == [
+    assert [line.split() for line in lines[-9:-3]] == [
         ["class", "train", "smears", "validation", "smears", "test", "smears"],
         ["eosinophil", "500", "20", "5", "5", "10", "5"],
         ["lymphocyte", "501", "21", "5", "5", "10", "5"],
@@ -59,7 +59,8 @@ def test_a_data_set_is_summed_up_by_class_and_part(make_run, edit_json) -> None:
         ["neutrophil", "503", "23", "5", "5", "10", "5"],
         ["all", "1,987", "86", "20", "20", "40", "20"],
     ]
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "  smears in more than one part: 0",
         "  images of unknown smears, counted in no smear: 7",
+        "  images of these splits in no part: 1,234",
     ]

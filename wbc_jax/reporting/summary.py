@@ -81,6 +81,8 @@ def data_summary(dataset: Mapping[str, Any]) -> str:
         lines.append(
             f"  images of unknown smears, counted in no smear: {dataset['num_unresolved']}"
         )
+    if dataset.get("num_left_out"):
+        lines.append(f"  images of these splits in no part: {dataset['num_left_out']:,}")
     return "\n".join(lines)
 
 
