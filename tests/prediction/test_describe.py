@@ -8,8 +8,8 @@ import pytest
 
 from tests.export.networks import GRAY, WINDOW, make_classifier
 from wbc_jax.evaluation.classifier import Classifier
-from wbc_jax.prediction.describe import Total, describe_run, say
-from wbc_jax.prediction.records import UNCERTAIN
+from wbc_jax.prediction.describe import describe_run, say
+from wbc_jax.prediction.total import Total
 from wbc_jax.reporting import leaky
 
 _CHOICE = {
@@ -79,31 +79,35 @@ def test_whole_pictures_of_several_cells_are_warned_of(whole: bool, single_cells
 
 @pytest.mark.parametrize("is_leaky", [False, True])
 def test_a_leaky_run_is_marked_before_all_else(is_leaky: bool) -> None:
-    total = Total(["a", "b"])
-    total.add([])
+    total = Total(["a", "b"], folder_of=str)
+    total.add("x.png", [])
     text = say(describe(run_with(is_leaky=is_leaky)) | total.describe(), Path("gallery.html"))
     assert text.startswith(leaky.MARK) == is_leaky
 
 
-def test_uncertain_cells_are_counted_by_their_most_probable_class() -> None:
-    total = Total(["a", "b"])
-    sure, unsure = (
-        {"kind": "WBC", "class": name, "most_probable": "b"} for name in ("b", UNCERTAIN)
-    )
-    total.add([sure, unsure, unsure, {"kind": "RBC"}])
-    found = total.describe()
-    classes = found["differential"]["classes"]
-    assert {name: (row["count"], row["uncertain"]) for name, row in classes.items()} == {
-        "a": (0, 0),
-        "b": (1, 2),
-    }
-    assert (found["num_white"], found["counts"]["RBC"]) == (3, 1)
-    assert found["differential"]["uncertain"]["share"] == pytest.approx(2 / 3)
+def test_folders_are_told_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    total = Total(["a", "eosinophil"], folder_of=lambda name: name.split("/")[0])
+    for number in range(22):
+        name = "a-very-long-name-of-a-slide-1" if number == 0 else f"s{number:02d}"
+        answer = {"kind": "WBC", "class": "eosinophil", "most_probable": "eosinophil"}
+        total.add(f"{name}/x.png", [answer] * (number + 1))
+        if number == 0:
+            assert "folder" not in say(describe(run_with()) | total.describe(), Path("g.html"))
+    lines = say(describe(run_with()) | total.describe(), Path("g.html")).splitlines()
+    (heads,) = (place for place, line in enumerate(lines) if line.startswith("  folder "))
+    assert lines[heads].split() == ["folder", "answered", "a", "eosinophil", "uncertain"]
+    assert lines[heads + 1].split() == [
+        f"…{'a-very-long-name-of-a-slide-1'[-19:]}",
+        *("1", "0.0", "%", "100.0", "%", "0"),
+    ]
+    assert lines[heads + 20].split()[:2] == ["s19", "20"]
+    assert lines[heads + 21] == "  and 2 folders more: differential.csv"
+    assert len({len(line) for line in lines[heads : heads + 21]}) == 1, "columns"
 
 
 def test_of_many_bad_files_it_is_said_how_many_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wbc_jax.prediction.describe._MOST_BAD_FILES", 2)
-    total = Total(["a"])
+    monkeypatch.setattr("wbc_jax.prediction.total._MOST_BAD_FILES", 2)
+    total = Total(["a"], folder_of=str)
     for number, expected in ((2, "2; predictions.json names them"), (3, "3; predictions.json")):
         while total.describe()["num_bad_files"] < number:
             total.add_bad("x.png", "empty")

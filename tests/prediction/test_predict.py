@@ -128,6 +128,27 @@ def test_counts_and_shares_are_those_of_the_cells(predicted: Predicted) -> None:
     assert counts["uncertain"]["count"] == uncertain
 
 
+def test_folders_are_counted_apart_and_add_up(predicted: Predicted) -> None:
+    content = predicted.content
+    with (predicted.output / "differential.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["folder"]: row for row in csv.DictReader(file)}
+    assert list(rows) == list(content["folders"]) == [".", "second"]
+    for folder, row in rows.items():
+        own = [
+            cell
+            for cell in predicted.rows
+            if cell["image"].startswith("second/") == (folder == "second")
+        ]
+        for kind in KINDS:
+            assert int(row[kind]) == sum(cell["kind"] == kind for cell in own)
+        for name in (*content["classes"], "uncertain"):
+            assert int(row[name]) == sum(cell["class"] == name for cell in own)
+    assert sum(int(row["pictures"]) for row in rows.values()) == content["num_images"]
+    page = (predicted.output / "gallery.html").read_text(encoding="utf-8")
+    assert "By folder, such as a slide" in page
+    assert "\n  second   " in predicted.said
+
+
 def test_cells_below_the_threshold_are_uncertain_and_no_others(predicted: Predicted) -> None:
     threshold = predicted.content["confidence"]["threshold"]
     white = [row for row in predicted.rows if row["kind"] == "WBC"]
@@ -305,7 +326,7 @@ def test_a_prediction_that_fails_leaves_the_one_before_whole(
     one, other = sorted(smears.iterdir())[:2]
     predict(validated_run, one, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
-    assert len(before) == 5
+    assert len(before) == 6
     monkeypatch.setattr(f"wbc_jax.prediction.predict.{fails_in}", stop)
     with pytest.raises(KeyboardInterrupt):
         predict(validated_run, other, tmp_path)

@@ -10,8 +10,18 @@ from typing import TextIO
 import pytest
 
 from wbc_jax.errors import UserError
+from wbc_jax.prediction.differential import differential
 from wbc_jax.prediction.records import PredictionFiles, require_ours
 
+FOLDERS = {
+    name: {
+        "num_images": 3,
+        "counts": {"RBC": 9, "WBC": 4},
+        "differential": differential({"a": count, "b": 0}, {"b": 1}),
+    }
+    for name, count in (("s1", 3), ("caf\udce9", 0))
+}
+TAIL = {"tail": None, "folders": FOLDERS}
 NAMES = ["plain.png", 'with "quotes", commas.png', "line\nbreak.png", "caf\udce9.png", "ß/中.png"]
 
 
@@ -22,7 +32,7 @@ def write(folder: Path) -> None:
             answer = {"class": "a", "confidence": 0.75, "most_probable": "a"}
             shares = {"probabilities": {"a": 0.75, "b": 0.25}}
             files.add({"image": name, "cells": [cell | answer | shares]})
-        files.end({"tail": None})
+        files.end(TAIL)
 
 
 def test_json_gives_every_name_back(tmp_path: Path) -> None:
@@ -30,7 +40,7 @@ def test_json_gives_every_name_back(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8"))
     assert [image["image"] for image in content["images"]] == NAMES
     assert (content["head"], content["tail"]) == (1, None)
-    assert list(content) == ["head", "input", "images", "tail"]
+    assert list(content) == ["head", "input", "images", "tail", "folders"]
     assert content["input"] == NAMES[3].removesuffix(".png")
 
 
@@ -55,25 +65,45 @@ def test_the_table_has_one_row_a_cell(tmp_path: Path) -> None:
     }
 
 
+def test_each_folder_is_a_row_of_the_differential_count(tmp_path: Path) -> None:
+    write(tmp_path)
+    with (tmp_path / "differential.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["folder"] for row in rows] == ["s1", r"caf\udce9"]
+    low, high = FOLDERS["s1"]["differential"]["classes"]["b"]["interval"]
+    assert rows[0] == {
+        "folder": "s1",
+        **{"pictures": "3", "RBC": "9", "WBC": "4", "answered": "3", "uncertain": "1"},
+        **{"a": "3", "share_a": "1", "low_a": rows[0]["low_a"], "high_a": "1"},
+        **{"b": "0", "share_b": "0", "low_b": f"{low:.6g}", "high_b": f"{high:.6g}"},
+    }
+    assert 0 < float(rows[0]["low_a"]) < 1
+    assert {rows[1][f"{column}_a"] for column in ("share", "low", "high")} == {""}
+
+
 def test_no_picture_is_an_empty_list(tmp_path: Path) -> None:
     with PredictionFiles(tmp_path, ["a"], {"head": 1}) as files:
-        files.end({"tail": 2})
+        files.end(TAIL)
     content = json.loads((tmp_path / "predictions.json").read_text(encoding="utf-8"))
-    assert content == {"head": 1, "images": [], "tail": 2}
+    assert content == {"head": 1, "images": [], **TAIL}
 
 
 def test_a_table_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
     require_ours(tmp_path)  # nothing is there
     write(tmp_path)
     require_ours(tmp_path)
-    for theirs in (b"image,label\na.png,monocyte\n", b"", b"\xff\x00"):
-        (tmp_path / "predictions.csv").write_bytes(theirs)
-        with pytest.raises(UserError, match=r"predictions\.csv was not written by a prediction"):
+    for name in ("predictions.csv", "differential.csv"):
+        ours = (tmp_path / name).read_bytes()
+        for theirs in (b"image,label\na.png,monocyte\n", b"", b"\xff\x00"):
+            (tmp_path / name).write_bytes(theirs)
+            with pytest.raises(UserError, match=f"{name} was not written by a prediction"):
+                require_ours(tmp_path)
+        (tmp_path / name).unlink()
+        (tmp_path / name).mkdir()
+        with pytest.raises(UserError, match=f"{name} was not written by a prediction"):
             require_ours(tmp_path)
-    (tmp_path / "predictions.csv").unlink()
-    (tmp_path / "predictions.csv").mkdir()
-    with pytest.raises(UserError, match=r"predictions\.csv was not written by a prediction"):
-        require_ours(tmp_path)
+        (tmp_path / name).rmdir()
+        (tmp_path / name).write_bytes(ours)
 
 
 def test_what_breaks_off_leaves_the_files_of_before(tmp_path: Path) -> None:
@@ -105,7 +135,7 @@ def test_files_that_cannot_be_ended_leave_those_of_before_and_no_bytes(
 
     monkeypatch.setattr(files, "_table", Full(files._table))
     with pytest.raises(OSError, match="No space left"), files:
-        files.end({"tail": 1})
+        files.end(TAIL)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -115,7 +145,7 @@ def test_what_fails_after_their_end_leaves_the_files_of_before(tmp_path: Path) -
     files = PredictionFiles(tmp_path, ["a", "b"], {"head": 2})
 
     def end_and_fail() -> None:
-        files.end({"tail": 1})
+        files.end(TAIL)
         raise RuntimeError("the gallery could not be written")
 
     with pytest.raises(RuntimeError, match="the gallery"), files:

@@ -70,6 +70,7 @@ def make_summary(**changes: Any) -> dict[str, Any]:
         "num_white": 6,
         "counts": {"RBC": 60, "WBC": 6, "Platelets": 3},
         "differential": differential(counts, uncertain),
+        "folders": {},
         "num_bad_files": 1,
         "bad_files": [{"file": "<x>.png", "reason": "the file is empty"}],
         **changes,

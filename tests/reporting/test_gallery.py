@@ -9,6 +9,7 @@ import pytest
 
 from tests.reporting.gallery_cards import ANSWERS, CLASSES, make_cards, make_summary
 from tests.reporting.html_page import Page
+from wbc_jax.prediction.differential import differential
 from wbc_jax.reporting import leaky
 from wbc_jax.reporting.gallery import write_gallery
 
@@ -62,6 +63,21 @@ def test_the_differential_count_has_its_intervals(source: str) -> None:
     uncertain = {row[0]: row[4] for row in table[1:-1]}
     (best,) = [best for answer, best, _ in ANSWERS if answer == "uncertain"]
     assert uncertain == {name: str(int(name == best)) for name in CLASSES}
+
+
+@pytest.mark.parametrize("number", [1, 2, 205])
+def test_several_folders_have_a_row_each(number: int, tmp_path: Path) -> None:
+    counts = {"num_images": 2, "differential": differential({"lymphocyte": 1, "neutrophil": 3}, {})}
+    folders = {f"<b>{place:03d}": counts for place in range(number)}
+    path = write_gallery(tmp_path, make_summary(folders=folders), make_cards())
+    tables = Page(path.read_text(encoding="utf-8")).tables
+    found = [rows for name, rows in tables.items() if "By folder" in name]
+    assert len(found) == (number > 1)
+    if found:
+        assert found[0][1] == ["<b>000", "2", "4", "25.0 %", "75.0 %", "0"]
+        assert len(found[0]) == 1 + min(number, 200)
+    of_many = any("the first 200 of 205 folders" in name for name in tables)
+    assert of_many == (number > 200)
 
 
 @pytest.mark.parametrize("is_leaky", [False, True])

@@ -1,11 +1,9 @@
 """What was found, as plain values: for the files, the gallery and the terminal.
 
 cells = cells_of(sight, probabilities, certain, classes)
-total.add(cells)
+print(say(summary, page))
 """
 
-import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,21 +12,19 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from wbc_jax.evaluation.classifier import Classifier
-from wbc_jax.prediction.differential import differential
 from wbc_jax.prediction.predictor import Sight
-from wbc_jax.prediction.records import CSV, JSON, UNCERTAIN
+from wbc_jax.prediction.records import CSV, DIFFERENTIAL, JSON, UNCERTAIN
 from wbc_jax.printable import printable
 from wbc_jax.reporting import leaky
 from wbc_jax.reporting.annotation import Mark
 from wbc_jax.reporting.number_text import interval, percent
 from wbc_jax.seeds.seed_points import KINDS
 
-_MOST_BAD_FILES = 1000  # listed; all are counted
+_MOST_FOLDERS = 20  # said; all are in differential.csv
 _UNCALIBRATED = (
     "The run held nothing out for validation: its probabilities are not calibrated, and no answer "
     "is called uncertain. Train with --config.data.validation_share=0.2 for both."
 )
-_log = logging.getLogger(__name__)
 
 
 def cells_of(
@@ -79,62 +75,6 @@ def marks_of(cells: Sequence[Mapping[str, Any]], sight: Sight) -> list[Mark]:
             )
         marks.append(mark)
     return marks
-
-
-class Total:
-    """Counts over all pictures.
-
-    Attributes:
-        num_images: pictures predicted.
-    """
-
-    def __init__(self, classes: Sequence[str], kinds: Sequence[str] = KINDS) -> None:
-        """Begins at nothing.
-
-        Args:
-            classes: names in label order.
-            kinds: of cells that are looked for.
-        """
-        self.num_images = 0
-        self._answers = Counter(dict.fromkeys(classes, 0))
-        self._uncertain: Counter[str] = Counter()  # by their most probable class
-        self._kinds = Counter(dict.fromkeys(kinds, 0))
-        self._bad: list[dict[str, str]] = []
-        self._num_bad = 0
-
-    def add(self, cells: Sequence[Mapping[str, Any]]) -> None:
-        """Counts a picture's cells."""
-        self.num_images += 1
-        for cell in cells:
-            self._kinds[cell["kind"]] += 1
-            if cell.get("class") == UNCERTAIN:
-                self._uncertain[cell["most_probable"]] += 1
-            elif "class" in cell:
-                self._answers[cell["class"]] += 1
-
-    def add_bad(self, name: str, reason: str) -> None:
-        """Notes a file that could not be used, and says so."""
-        _log.warning("%s: left out (%s)", printable(name), reason)
-        self._num_bad += 1
-        if len(self._bad) < _MOST_BAD_FILES:
-            self._bad.append({"file": name, "reason": reason})
-
-    def first_bad(self) -> str:
-        """Returns the first bad file with its reason; nothing where there is none."""
-        if not self._bad:
-            return ""
-        return f"; the first: {printable(self._bad[0]['file'])} ({self._bad[0]['reason']})"
-
-    def describe(self) -> dict[str, Any]:
-        """Returns the last fields of predictions.json."""
-        return {
-            "num_images": self.num_images,
-            "num_white": self._kinds["WBC"],
-            "counts": dict(self._kinds),
-            "differential": differential(self._answers, self._uncertain),
-            "num_bad_files": self._num_bad,
-            "bad_files": self._bad,
-        }
 
 
 def describe_run(
@@ -223,9 +163,33 @@ def say(summary: Mapping[str, Any], page: Path) -> str:
         f"  {UNCERTAIN:<20} {uncertain['count']:>7,}  {percent(uncertain['share']):>7} of all"
     )
     lines.append(f"  [{counts['method']}]")
+    lines += _by_folder(summary["folders"])
     if summary["num_bad_files"]:
         named = len(summary["bad_files"])
         which = "them" if named == summary["num_bad_files"] else f"the first {named:,}"
         lines.append(f"files left out: {summary['num_bad_files']:,}; {JSON} names {which}")
     lines += [f"gallery: {page}", f"table: {page.with_name(CSV)}", summary["purpose"]]
     return "\n".join(lines)
+
+
+def _by_folder(folders: Mapping[str, Any]) -> list[str]:
+    """Returns a table of the folders' shares; nothing where there is only one."""
+    if len(folders) < 2:
+        return []
+    first = next(iter(folders.values()))
+    classes = list(first["differential"]["classes"])
+    heads = "".join(f"{name[:11]:>12}" for name in ("answered", *classes, UNCERTAIN))
+    lines = [f"  {'folder':<20}{heads}"]
+    for folder, found in list(folders.items())[:_MOST_FOLDERS]:
+        counts = found["differential"]
+        shares = [row["share"] for row in counts["classes"].values()]
+        cells = [f"{counts['answered']:,}", *map(percent, shares)]
+        cells.append(f"{counts['uncertain']['count']:,}")
+        name = _shortened(printable(folder), 20)
+        lines.append(f"  {name:<20}" + "".join(f"{cell:>12}" for cell in cells))
+    more = len(folders) - _MOST_FOLDERS
+    return lines + [f"  and {more:,} folders more: {DIFFERENTIAL}"] * (more > 0)
+
+
+def _shortened(name: str, width: int) -> str:
+    return name if len(name) <= width else f"…{name[1 - width :]}"

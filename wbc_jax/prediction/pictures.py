@@ -1,7 +1,8 @@
 """The pictures that a user names: one file, a folder with all below it, or a zip.
 
 pictures = find_pictures(Path("smears"))
-pictures.names                                # ("a/1.png", "a/2.tif", ...)
+pictures.names                                # ("a/1.png", "b/2.tif", ...)
+pictures.folder_of("a/1.png")                 # "a"
 encoded = pictures.read("a/1.png")
 """
 
@@ -11,6 +12,8 @@ from typing import NamedTuple
 
 from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, is_there
 from wbc_jax.errors import UserError
+
+HERE = "."
 
 
 class Pictures(NamedTuple):
@@ -23,6 +26,19 @@ class Pictures(NamedTuple):
 
     names: tuple[str, ...]
     read: Callable[[str], bytes]
+
+    @property
+    def folder_of(self) -> Callable[[str], str]:
+        """What says in which folder a picture lies: the uppermost that tells any of them apart.
+
+        A folder around all of them, as most zips have, says nothing. Of pictures beside the
+        folders it says `HERE`.
+        """
+        paths = [name.split("/")[:-1] for name in self.names]
+        first, last = min(paths), max(paths)
+        shared = [a == b for a, b in zip(first, last, strict=False)]
+        depth = [*shared, False].index(False)
+        return lambda name: [*name.split("/")[:-1], HERE][depth]
 
 
 def find_pictures(place: Path) -> Pictures:

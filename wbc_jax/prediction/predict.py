@@ -12,12 +12,13 @@ from wbc_jax.atomic_files import remove_leftovers
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.classifier import load_classifier
 from wbc_jax.prediction.card_shelf import CardShelf
-from wbc_jax.prediction.describe import Total, cells_of, describe_run, marks_of, say
+from wbc_jax.prediction.describe import cells_of, describe_run, marks_of, say
 from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
 from wbc_jax.prediction.marked_pictures import PICTURES, MarkedPictures, remove_marked
 from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predictor import Predictor
-from wbc_jax.prediction.records import CSV, JSON, PredictionFiles, require_ours
+from wbc_jax.prediction.records import CSV, DIFFERENTIAL, JSON, PredictionFiles, require_ours
+from wbc_jax.prediction.total import Total
 from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import GALLERY, write_gallery
 from wbc_jax.reporting.output_folder import (
@@ -46,7 +47,7 @@ def predict(
     Args:
         run: directory of a finished run.
         place: a picture, a folder of them (all below it) or a zip.
-        output: folder for predictions.csv, predictions.json, gallery.html and pictures/.
+        output: folder for predictions.csv and .json, differential.csv, gallery.html and pictures/.
         detector: directory of a trained detector; None: the classical one.
         single_cells: every picture shows one white cell, so none is looked for.
         window: side of the window around a white cell, pixels; None: as the run's.
@@ -55,7 +56,7 @@ def predict(
     Raises:
         UserError: run, pictures or detector are not there, no file is a picture, a window or an
             detector is named that nothing asks for, an explanation that the run cannot give, or the
-            folder cannot be written or holds another's predictions.csv.
+            folder cannot be written or holds another's predictions.csv or differential.csv.
     """
     pictures = find_pictures(place)
     _require_apart(place, output)
@@ -77,12 +78,13 @@ def predict(
     head = describe_run(
         classifier, place=place, detector=detector, single_cells=single_cells, window=window
     )
-    total = Total(classifier.classes, ("WBC",) if single_cells else KINDS)
+    kinds = ("WBC",) if single_cells else KINDS
+    total = Total(classifier.classes, kinds, folder_of=pictures.folder_of)
     shelf = CardShelf(classifier, why=why)
     make_output_folder(output)
     with ExitStack() as stack:
         stack.enter_context(alone_in(output))
-        for name in (CSV, JSON, GALLERY, PICTURES):  # of a prediction that was killed
+        for name in (CSV, JSON, DIFFERENTIAL, GALLERY, PICTURES):  # of a prediction that was killed
             remove_leftovers(output / name)
         stack.enter_context(disk_errors_named(output))
         files = stack.enter_context(PredictionFiles(output, classifier.classes, head))
@@ -123,7 +125,7 @@ def _answer(
         rows = slice(first, first + len(sight.inputs))
         first = rows.stop
         cells = cells_of(sight, probabilities[rows], certain[rows], predictor.classifier.classes)
-        total.add(cells)
+        total.add(name, cells)
         width, height = sight.picture.size
         picture = {"image": name, "width": width, "height": height, "cells": cells}
         if marked is not None:

@@ -2,7 +2,7 @@
 
 with PredictionFiles(output, classes, head={"run": ...}) as files:
     files.add({"image": "a.png", "cells": [...]})
-    files.end({"counts": ...})
+    files.end({"counts": ..., "folders": ...})
 
 `predictions.csv` has one row for each cell:
 
@@ -19,6 +19,17 @@ with PredictionFiles(output, classes, head={"run": ...}) as files:
 | `p_CLASS` | calibrated probability of each class |
 
 `predictions.json` has the same by picture, with what was done and the counts.
+
+`differential.csv` has one row for each folder of pictures:
+
+| column | meaning |
+| --- | --- |
+| `folder` | the uppermost that tells pictures apart, such as a slide's; `.` of those in none |
+| `pictures` | in it |
+| `RBC`, `WBC`, `Platelets` | cells found; of single cells, `WBC` only |
+| `answered`, `uncertain` | of the white cells |
+| `CLASS` | white cells of each class |
+| `share_CLASS`, `low_CLASS`, `high_CLASS` | its share of the answered, and the 95 % interval |
 """
 
 import contextlib
@@ -30,28 +41,30 @@ from typing import Any
 
 from wbc_jax.atomic_files import temporary_name, to_json
 from wbc_jax.errors import UserError
+from wbc_jax.reporting.csv_text import csv_text
 
-CSV, JSON = "predictions.csv", "predictions.json"
+CSV, JSON, DIFFERENTIAL = "predictions.csv", "predictions.json", "differential.csv"
 UNCERTAIN = "uncertain"
 _OF_CELL = ("cell", "row", "column", "kind", "score")
-_FIRST_COLUMNS = ",".join(("image", *_OF_CELL))
+_FIRST_COLUMNS = {CSV: ",".join(("image", *_OF_CELL)), DIFFERENTIAL: "folder,pictures,"}
 _OF_WHITE = ("class", "confidence", "most_probable")
 
 
 class PredictionFiles:
-    """Both files; they get their names when they are complete, and replace earlier ones."""
+    """The files; they get their names when all are complete, and replace earlier ones."""
 
     def __init__(self, output: Path, classes: Sequence[str], head: Mapping[str, Any]) -> None:
-        """Begins both in the folder.
+        """Begins them in the folder.
 
         Args:
             output: the folder.
             classes: names in the order of the probabilities.
             head: first fields of predictions.json.
         """
-        self._paths = {temporary_name(output / name): output / name for name in (CSV, JSON)}
+        names = (CSV, JSON, DIFFERENTIAL)
+        self._paths = {temporary_name(output / name): output / name for name in names}
         self._classes = list(classes)
-        self._table, self._text = (
+        self._table, self._text, self._folders = (
             path.open("w", encoding="utf-8", newline="") for path in self._paths
         )
         self._rows = csv.writer(self._table)
@@ -71,7 +84,7 @@ class PredictionFiles:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for file in (self._table, self._text):
+        for file in (self._table, self._text, self._folders):
             with contextlib.suppress(OSError):  # a full disk fails again; the block's error says it
                 file.close()
         for temporary, path in self._paths.items():
@@ -100,16 +113,17 @@ class PredictionFiles:
         self._is_first = False
 
     def end(self, tail: Mapping[str, Any]) -> None:
-        """Ends both files; they get their names when the block ends well.
+        """Ends the files; they get their names when the block ends well.
 
         Args:
-            tail: last fields of predictions.json.
+            tail: last fields of predictions.json; `folders`, by name, as `Tally.describe`.
 
         Raises:
             OSError: they cannot be written to their ends.
         """
         self._text.write("\n], " + _writable(to_json(tail))[1:] + "\n")
-        for file in (self._table, self._text):
+        self._folders.write(_writable(csv_text([_row(*one) for one in tail["folders"].items()])))
+        for file in (self._table, self._text, self._folders):
             file.close()
         self._is_complete = True
 
@@ -118,21 +132,34 @@ def require_ours(output: Path) -> None:
     """Checks that no table of somebody else would be replaced.
 
     Raises:
-        UserError: the folder holds a predictions.csv that no prediction wrote.
+        UserError: the folder holds a table of the name of one of ours that no prediction wrote.
     """
-    path = output / CSV
-    try:
-        with path.open("rb") as file:
-            is_ours = file.readline().startswith(_FIRST_COLUMNS.encode())
-    except FileNotFoundError:
-        return
-    except IsADirectoryError:
-        is_ours = False
-    if not is_ours:
-        raise UserError(
-            f"{path} was not written by a prediction, and would be replaced: move it, or name "
-            "another --workdir"
-        )
+    for name, first_columns in _FIRST_COLUMNS.items():
+        try:
+            with (output / name).open("rb") as file:
+                is_ours = file.readline().startswith(first_columns.encode())
+        except FileNotFoundError:
+            continue
+        except IsADirectoryError:
+            is_ours = False
+        if not is_ours:
+            raise UserError(
+                f"{output / name} was not written by a prediction, and would be replaced: move it, "
+                "or name another --workdir"
+            )
+
+
+def _row(folder: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a folder's row of differential.csv."""
+    counts = found["differential"]
+    row = {"folder": folder, "pictures": found["num_images"], **found["counts"]}
+    row |= {"answered": counts["answered"], "uncertain": counts["uncertain"]["count"]}
+    for name, of_class in counts["classes"].items():
+        low, high = of_class["interval"] or (None, None)
+        row[name] = of_class["count"]
+        for column, value in (("share", of_class["share"]), ("low", low), ("high", high)):
+            row[f"{column}_{name}"] = _text(value)
+    return row
 
 
 def _writable(text: str) -> str:

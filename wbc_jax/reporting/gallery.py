@@ -20,6 +20,7 @@ from wbc_jax.printable import printable
 from wbc_jax.reporting import leaky, pages, paper
 
 GALLERY = "gallery.html"
+_MOST_FOLDERS = 200
 _SETTINGS = ("input", "detector", "single_cells", "window", "temperature")
 
 
@@ -89,6 +90,7 @@ def write_gallery(output: Path, summary: Mapping[str, Any], cards: Sequence[Card
         script_digest=digest,
         jpeg=_data_uri,
         printable=printable,
+        most_folders=_MOST_FOLDERS,
         leaky_words=leaky.WORDS,
         explained=any(card.why for card in cards),
     )
