@@ -92,7 +92,7 @@ def test_folders_are_told_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> 
         answer = {"kind": "WBC", "class": "eosinophil", "most_probable": "eosinophil"}
         total.add(f"{name}/x.png", [answer] * (number + 1))
         if number == 0:
-            assert "folder" not in say(describe(run_with()) | total.describe(), Path("g.html"))
+            assert "  folder " not in say(describe(run_with()) | total.describe(), Path("g.html"))
     lines = say(describe(run_with()) | total.describe(), Path("g.html")).splitlines()
     (heads,) = (place for place, line in enumerate(lines) if line.startswith("  folder "))
     assert lines[heads].split() == ["folder", "answered", "a", "eosinophil", "uncertain"]

@@ -168,7 +168,12 @@ def say(summary: Mapping[str, Any], page: Path) -> str:
         named = len(summary["bad_files"])
         which = "them" if named == summary["num_bad_files"] else f"the first {named:,}"
         lines.append(f"files left out: {summary['num_bad_files']:,}; {JSON} names {which}")
-    lines += [f"gallery: {page}", f"table: {page.with_name(CSV)}", summary["purpose"]]
+    lines += [
+        f"gallery: {page}",
+        f"cells: {page.with_name(CSV)}",
+        f"folders: {page.with_name(DIFFERENTIAL)}",
+        summary["purpose"],
+    ]
     return "\n".join(lines)
 
 
