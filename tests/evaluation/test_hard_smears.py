@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wbc_jax.evaluation.hard_smears import HardSmear, always_wrong
+from wbc_jax.evaluation.hard_smears import HardSmear, always_wrong, doubtful_images
 from wbc_jax.reporting.run_files import Predictions
 
 # Three images of a, two of b, one of c; a and b are of class 0, c of class 1.
@@ -67,3 +67,20 @@ def test_the_label_is_part_of_what_a_smear_is() -> None:
         FILES[:2], np.array(["a", "a"]), np.array([0, 1]), np.array([[0.9, 0.1], [0.9, 0.1]])
     )
     assert [(smear.label, smear.answer) for smear in always_wrong({0: both})] == [(1, 0)]
+
+
+def test_images_are_doubtful_whatever_their_smear_is_answered() -> None:
+    """Of a, whose copies are answered rightly together, one is not; c is not in every seed."""
+    rows = doubtful_images(
+        {
+            0: answers([0.9, 0.9, 0.1, 0.6, 0.4, 0.9]),
+            1: answers([0.9, 0.4, 0.3, 0.2, 0.3, 0.8]),
+            2: answers([0.9, 0.4, 0.1, 0.2, 0.1, 0.2], slice(0, 5)),
+        },
+        ("x", "y"),
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("5.jpeg", "c", "y", "x", "0.15", 2),
+        ("2.jpeg", "a", "x", "y", "0.1667", 3),
+        ("4.jpeg", "b", "x", "y", "0.2667", 3),
+    ]

@@ -1,5 +1,6 @@
 """Runs of one setting pooled, settings side by side; with runs as the trainer leaves them."""
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,24 @@ def accuracy(*runs: Path) -> float:
         with np.load(run / "predictions.npz") as saved:
             right += (saved["probabilities"].argmax(axis=1) == saved["label"]).tolist()
     return float(np.mean(right))
+
+
+def test_images_that_are_not_answered_as_labelled_are_listed(make_run, tmp_path: Path) -> None:
+    run = make_run("a", seed=0)
+    pool([run], tmp_path / "out")
+    with (tmp_path / "out" / "doubtful.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    saved = np.load(run / "predictions.npz")
+    is_wrong = saved["probabilities"].argmax(axis=1) != saved["label"]
+    assert rows
+    assert {row["image"] for row in rows} == set(saved["filename"][is_wrong])
+    assert {(row["network"], row["protocol"], row["seeds"]) for row in rows} == {
+        ("CNN", "paper", "1")
+    }
+    shares = [float(row["probability_of_label"]) for row in rows]
+    assert shares == sorted(shares)
+    page = (tmp_path / "out" / "pooled.html").read_text(encoding="utf-8")
+    assert "doubtful.csv" in page
 
 
 def test_seeds_of_one_setting_are_one_group(make_run, pooled_groups) -> None:

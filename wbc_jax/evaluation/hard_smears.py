@@ -1,15 +1,18 @@
-"""Smears that every network of a setting answers wrongly: where the labels are worth a second look.
+"""What every network of a setting answers wrongly: where the labels are worth a second look.
 
 always_wrong({0: answers_of_seed_0, 1: answers_of_seed_1})[0].name      # BloodImage_00127
+doubtful_images(answers, classes)[0]["image"]                           # TEST/MONOCYTE/_0_1173.jpeg
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from wbc_jax.evaluation.smears import group_by_smear, mean_over_copies
 from wbc_jax.reporting.run_files import Predictions
+
+DOUBTFUL_COLUMNS = ("image", "smear", "labelled", "answered", "probability_of_label", "seeds")
 
 
 class HardSmear(NamedTuple):
@@ -60,3 +63,37 @@ def always_wrong(seeds: Mapping[int, Predictions]) -> list[HardSmear]:
         for mean in [np.mean([one for one, _ in own], axis=0)]
     ]
     return sorted(hard, key=lambda smear: (-smear.share, smear.name, smear.label))
+
+
+def doubtful_images(
+    seeds: Mapping[int, Predictions], classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Returns the images that each seed tested on them answers wrongly, the clearest first.
+
+    A smear with many cells may be answered rightly as a whole and hold some that are not.
+
+    Args:
+        seeds: answers by seed, at least one.
+        classes: names in label order.
+
+    Returns:
+        Rows of doubtful.csv, under the names of `DOUBTFUL_COLUMNS`.
+    """
+    smear_of: dict[str, str] = {}
+    for own in seeds.values():
+        smear_of |= dict(zip(own.filenames.tolist(), own.sources.tolist(), strict=True))
+    # Each image as a smear of its own.
+    images = {seed: own._replace(sources=own.filenames) for seed, own in seeds.items()}
+    found = sorted(always_wrong(images), key=lambda image: image.probability)
+    rows = [
+        (
+            image.name,
+            smear_of[image.name],
+            classes[image.label],
+            classes[image.answer],
+            f"{image.probability:.4g}",
+            image.num_seeds,
+        )
+        for image in found
+    ]
+    return [dict(zip(DOUBTFUL_COLUMNS, row, strict=True)) for row in rows]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 from wbc_jax.evaluation import pooled_detections, pooled_figures
+from wbc_jax.evaluation.hard_smears import doubtful_images
 from wbc_jax.evaluation.paired import A
 from wbc_jax.evaluation.seed_resamples import Resamples
 from wbc_jax.reporting.epochs import metric_values
@@ -28,6 +29,8 @@ class Judging(Generic[A]):
         resample: draws these anew.
         curve: the main figure on the test after each epoch of a run.
         intervals: how those of `pool` are made.
+        doubtful: rows of the images whose label no seed's answers agree with, given the classes;
+            None where images have no label.
     """
 
     read_run: Callable[[Path], Run]
@@ -36,6 +39,7 @@ class Judging(Generic[A]):
     resample: Callable[[Mapping[int, A]], Resamples]
     curve: Callable[[Run], list[float]]
     intervals: Mapping[str, Any]
+    doubtful: Callable[[Mapping[int, A], Sequence[str]], list[dict[str, Any]]] | None
 
 
 def _accuracy_curve(run: Run) -> list[float]:
@@ -50,6 +54,7 @@ JUDGING: dict[str, Judging[Any]] = {
         pooled_figures.resample,
         _accuracy_curve,
         pooled_figures.INTERVALS,
+        doubtful_images,
     ),
     "detection": Judging(
         read_detector_run,
@@ -58,5 +63,6 @@ JUDGING: dict[str, Judging[Any]] = {
         pooled_detections.resample_detectors,
         pooled_detections.f1_curve,
         pooled_detections.INTERVALS,
+        None,
     ),
 }

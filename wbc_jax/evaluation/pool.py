@@ -3,11 +3,13 @@
 pool([Path("runs/cnn-official-seed0"), Path("runs/cnn-official-seed1")], Path("runs/pooled"))
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wbc_jax.atomic_files import write_text
 from wbc_jax.errors import UserError
+from wbc_jax.evaluation.hard_smears import DOUBTFUL_COLUMNS
 from wbc_jax.evaluation.judging import JUDGING, Judging
 from wbc_jax.evaluation.run_groups import (
     answers_by_seed,
@@ -16,7 +18,9 @@ from wbc_jax.evaluation.run_groups import (
     group_by_setting,
     recipes,
 )
+from wbc_jax.reporting.csv_text import csv_text
 from wbc_jax.reporting.output_folder import make_output_folder
+from wbc_jax.reporting.pool_plots import network_name
 from wbc_jax.reporting.pooled_page import write_pooled
 from wbc_jax.reporting.run_files import Run, read_runs
 
@@ -27,6 +31,8 @@ _MODEL_ORDER = ("cnn", "alexnet", "resnet50", "vgg19")
 
 def pool(paths: Sequence[Path], output: Path) -> Path:
     """Writes pooled.json, pooled.md, pooled.html and figures/gap.svg|png into `output`.
+
+    And, of classifiers, doubtful.csv: the images whose label no seed's answers agree with.
 
     Args:
         paths: directories of finished runs of one task, of any networks, protocols, seeds and
@@ -42,25 +48,33 @@ def pool(paths: Sequence[Path], output: Path) -> Path:
     """
     runs = read_runs(paths, task=None)
     task = _task(runs)
+    judging = JUDGING[task]
     groups = sorted(group_by_setting(runs), key=lambda group: _places(group[0]))
     settings = [fields_of(group[0]) for group in groups]
     names = differing(settings)
+    answers = [answers_by_seed(group, judging.read_answers) for group in groups]
     pooled = [
-        _figures(JUDGING[task], group)
+        judging.pool(group, given)
         | {"recipe": recipe, "settings": {name: own.get(name) for name in names}}
-        for group, recipe, own in zip(groups, recipes(settings), settings, strict=True)
+        for group, given, recipe, own in zip(
+            groups, answers, recipes(settings), settings, strict=True
+        )
     ]
+    doubtful = _doubtful(judging, pooled, answers)
     # Recipe by recipe, so that one network's protocols stand together.
     pooled.sort(key=lambda group: (_rank(group["model"], _MODEL_ORDER), group["recipe"]))
     content = {
         "task": task,
-        "intervals": JUDGING[task].intervals,
+        "intervals": judging.intervals,
         "protocols": sorted(
             {group["protocol"] for group in pooled}, key=lambda name: _rank(name, _PROTOCOL_ORDER)
         ),
         "groups": pooled,
     }
     make_output_folder(output)
+    if judging.doubtful:
+        columns = ("network", "protocol", *DOUBTFUL_COLUMNS)
+        write_text(output / "doubtful.csv", csv_text(doubtful, columns))
     return write_pooled(content, output)
 
 
@@ -75,8 +89,16 @@ def _task(runs: Sequence[Run]) -> str:
     return first.task
 
 
-def _figures(judging: Judging[Any], runs: Sequence[Run]) -> dict[str, Any]:
-    return judging.pool(runs, answers_by_seed(runs, judging.read_answers))
+def _doubtful(
+    judging: Judging[Any], groups: Sequence[Mapping[str, Any]], answers: Sequence[Any]
+) -> list[dict[str, Any]]:
+    if judging.doubtful is None:
+        return []
+    return [
+        {"network": network_name(group), "protocol": group["protocol"], **row}
+        for group, given in zip(groups, answers, strict=True)
+        for row in judging.doubtful(given, group["classes"])
+    ]
 
 
 def _places(run: Run) -> tuple[tuple[int, str], ...]:

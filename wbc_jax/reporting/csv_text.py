@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
     """Returns a heading and a line per row, values as they are; None leaves a cell empty.
 
     Args:
-        rows: at least one; the first names the columns.
+        rows: at least one, unless the columns are given.
+        columns: by default those of the first row.
 
     Raises:
-        ValueError: a row has a column that the first has not.
+        ValueError: a row has another column.
     """
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(file, columns or list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()

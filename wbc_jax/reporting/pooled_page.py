@@ -62,6 +62,7 @@ def write_pooled(pooled: Mapping[str, Any], output: Path) -> Path:
     write_text(output / "pooled.md", _markdown(rows, settings, hard, texts, definitions))
     page = pages.render(
         "pooled.html",
+        task=pooled["task"],
         leaky_protocols=list(dict.fromkeys(g["protocol"] for g in groups if g["is_leaky"])),
         leaky_words=leaky.WORDS,
         remarks=texts,
