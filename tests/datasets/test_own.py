@@ -86,7 +86,7 @@ def test_what_is_of_no_class_or_cannot_be_read_is_named_or_left_out(
     (cells / "monocyte" / "half.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (cells / "monocyte" / "slide.svs").write_bytes(b"II")
     (cells / "monocyte" / "notes.txt").write_text("no picture")
-    with pytest.raises(UserError, match=r"own: 4 of the pictures in .* cannot be used") as told:
+    with pytest.raises(UserError, match=r"own: 4 of the files in .* cannot be used") as told:
         prepare("own", Places(cells, tmp_path / "cache"))
     for part in ("blast/a.png (lies in no folder of", "loose.png (lies", "half.png (", "svs (its"):
         assert part in str(told.value)

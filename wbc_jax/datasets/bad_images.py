@@ -44,6 +44,21 @@ def summary(bad: Sequence[BadFile]) -> str:
     return listed([f"{file} ({reason})" for file, reason in bad], at_most=MOST_NAMED)
 
 
+def refusal(dataset: str, where: str, bad: Sequence[BadFile], *, remedy: str) -> UserError:
+    """Returns what refuses a copy of a data set for its bad files.
+
+    Args:
+        dataset: its name.
+        where: its copy is.
+        bad: at least one.
+        remedy: what to do, as a sentence without its full stop.
+    """
+    return UserError(
+        f"{dataset}: {len(bad)} of the files in {where} cannot be used: {summary(bad)}. {remedy}; "
+        "nothing was prepared"
+    )
+
+
 def warning(bad: Sequence[BadFile]) -> str:
     """Returns what a reader of a run's figures must be told of the files that were left out."""
     said = "1 file was" if len(bad) == 1 else f"{len(bad):,} files were"

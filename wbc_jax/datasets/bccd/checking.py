@@ -10,7 +10,7 @@ from typing import NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
-from wbc_jax.datasets.bad_images import BadFile, summary
+from wbc_jax.datasets.bad_images import BadFile, refusal
 from wbc_jax.datasets.bccd.annotations import Annotation, AnnotationError, parse
 from wbc_jax.datasets.bccd.source import Photograph
 from wbc_jax.datasets.decoding import UndecodableError, decode
@@ -66,10 +66,7 @@ def check(
             if empty
             else "Fetch the set again, or add --on_bad_image=skip to leave their photographs out"
         )
-        raise UserError(
-            f"bccd: {len(bad)} of the files in {tree.where} cannot be used: {summary(bad)}. "
-            f"{remedy}; nothing was prepared"
-        )
+        raise refusal("bccd", tree.where, bad, remedy=remedy)
     return usable, bad
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 from tqdm import tqdm
 
-from wbc_jax.datasets.bad_images import BadFile, summary
+from wbc_jax.datasets.bad_images import BadFile, refusal
 from wbc_jax.datasets.decoding import UndecodableError, decode
 from wbc_jax.datasets.encoding import encode
 from wbc_jax.datasets.image_tree import ImageTree
@@ -116,11 +116,8 @@ def check(
                 smear = replace(smear, mask=None)
         usable.append(smear)
     if bad and (on_bad_image == "error" or not usable):
-        raise UserError(
-            f"lisc: {len(bad)} of the files in {tree.where} cannot be used: {summary(bad)}. Unpack "
-            "the authors' zip again, or add --on_bad_image=skip to leave them out; nothing was "
-            "prepared"
-        )
+        remedy = "Unpack the authors' zip again, or add --on_bad_image=skip to leave them out"
+        raise refusal("lisc", tree.where, bad, remedy=remedy)
     drawn = sum(smear.mask is not None for smear in usable)
     _log.info("lisc: %d of %d images have an expert's mask", drawn, len(usable))
     return usable, bad

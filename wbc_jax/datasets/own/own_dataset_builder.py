@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from wbc_jax.datasets import catalog
-from wbc_jax.datasets.bad_images import BadFile, summary
+from wbc_jax.datasets.bad_images import BadFile, refusal
 from wbc_jax.datasets.decoding import UndecodableError, decode
 from wbc_jax.datasets.encoding import encode
 from wbc_jax.datasets.image_tree import ImageTree
@@ -100,11 +100,8 @@ def _check(tree: ImageTree, *, on_bad_image: str) -> tuple[list[Picture], list[B
         else:
             usable.append(picture)
     if bad and (on_bad_image == "error" or not usable):
-        raise UserError(
-            f"own: {len(bad)} of the pictures in {tree.where} cannot be used: {summary(bad)}. Mend "
-            "them or move them elsewhere, or add --on_bad_image=skip to leave them out; nothing "
-            "was prepared"
-        )
+        remedy = "Mend them or move them elsewhere, or add --on_bad_image=skip to leave them out"
+        raise refusal("own", tree.where, bad, remedy=remedy)
     if not usable:
         raise UserError(f"own: the folders by class in {tree.where} hold no picture")
     return usable, bad
