@@ -10,6 +10,8 @@ from wbc_jax.evaluation.intervals import (
     draw_smears,
     percentile_interval,
     percentile_intervals,
+    shows_all,
+    strata_of,
 )
 from wbc_jax.evaluation.smears import group_by_smear
 from wbc_jax.evaluation.weighted import SmearPart, weighted_figures
@@ -59,26 +61,62 @@ def test_about_95_of_100_intervals_hold_the_truth() -> None:
     assert 0.91 < np.mean(held) < 0.985
 
 
-def test_about_95_of_100_intervals_over_slides_of_two_classes_hold_the_truth() -> None:
+@pytest.mark.parametrize(
+    ("mixed", "pure", "too_few_apart"),
+    [
+        ([10] * 30, [], True),  # cells on slides of both classes
+        ([60], [5] * 30, False),  # one such slide beside smears of one class
+        ([12] * 10, [4] * 20, False),
+    ],
+)
+def test_about_95_of_100_intervals_over_slides_hold_the_truth(
+    mixed: list[int], pure: list[int], too_few_apart: bool
+) -> None:
     """What a slide's stain does to its cells it does to those of all classes."""
     random = np.random.default_rng(0)
-    slides, classes = np.repeat(np.arange(30), 10), np.tile(np.repeat([0, 1], 5), 30)
+    sizes = [*mixed, *pure]
+    slides, number = np.repeat(np.arange(len(sizes)), sizes), np.arange(sum(sizes))
+    classes = np.where(slides < len(mixed), number, slides) % 2
     names = np.array([f"s{slide:02d}" for slide in slides])
-    smears = group_by_smear(names, classes, np.array([f"{row}.png" for row in range(300)]))
-    together = draw_smears(smears.strata, resamples=400)[:, smears.slide]
+    smears = group_by_smear(names, classes, np.array([f"{row}.png" for row in number]))
+    together = draw_smears(*strata_of(smears.shows), resamples=400)[:, smears.slide]
     apart = draw_smears(smears.label, resamples=400)
     held: dict[str, list[bool]] = {"together": [], "apart": []}
     for _ in range(400):
-        is_right = (
-            random.random(300) < np.clip(0.7 + random.choice([-0.25, 0.25], 30), 0, 1)[slides]
+        chances = np.clip(0.7 + random.choice([-0.25, 0.25], len(sizes)), 0, 1)
+        answers = np.where(random.random(len(slides)) < chances[slides], classes, 1 - classes)
+        part = SmearPart(
+            classes,
+            np.eye(2)[answers] * 0.8 + 0.1,
+            smears.of_image,
+            num_smears=len(smears.name),
         )
-        answers = np.where(is_right, classes, 1 - classes)
-        part = SmearPart(classes, np.eye(2)[answers] * 0.8 + 0.1, smears.of_image, num_smears=60)
         for name, draws in (("together", together), ("apart", apart)):
             low, high = percentile_interval(weighted_figures(part, draws)["categorical_accuracy"])
             held[name].append(low <= 0.7 <= high)
     assert 0.91 < np.mean(held["together"]) < 0.985
-    assert np.mean(held["apart"]) < 0.88
+    if too_few_apart:
+        assert np.mean(held["apart"]) < 0.88
+
+
+def test_smears_are_drawn_class_by_class_unless_one_shows_several() -> None:
+    pure = np.eye(3, dtype=bool)[[2, 0, 0]]
+    mixed = np.array([[True, True], [False, True]])
+    assert [strata.tolist() for strata in strata_of(pure)] == [[2, 0, 0]]
+    assert [strata.tolist() for strata in strata_of(pure, mixed)] == [[0, 0, 0], [0, 0]]
+    draws = np.array([[1, 0, 2], [0, 2, 1], [3, 0, 0]])
+    assert shows_all(draws, pure).tolist() == [True, False, False], "the second class is nowhere"
+    assert shows_all(draws[:, :2], mixed).tolist() == [True, False, True]
+
+
+def test_what_drawings_of_slides_lack_is_said() -> None:
+    counts = {"a": 8, "b": 8, "c": 1}
+    one_seed, lacking, few = cautions(counts, num_smears=8, num_wrong=1, share_left_out=0.344)
+    assert "34 % of the drawings have none of it and are left out" in lacking
+    assert (
+        few == "Fewer than 10 test smears of any class (8): intervals from so few are too narrow."
+    )
+    assert cautions(counts, num_smears=12, num_wrong=1) == [one_seed]
 
 
 def test_copies_of_smears_widen_the_interval_and_independent_images_do_not() -> None:

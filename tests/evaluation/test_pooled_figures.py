@@ -109,7 +109,7 @@ def test_slides_with_cells_of_both_classes_are_drawn_whole() -> None:
 def test_seeds_are_drawn_in_a_stream_of_their_own() -> None:
     """Another stream would move every published interval over seeds."""
     names, strata = np.array([f"s{smear}" for smear in range(8)]), np.arange(8) % 2
-    drawn = draw_together(dict.fromkeys((3, 5, 7), Units(names, strata)))
+    drawn = draw_together(dict.fromkeys((3, 5, 7), Units(names, np.eye(2, dtype=bool)[strata])))
     expected = np.random.default_rng([SEED, 1]).integers(3, size=(2000, 3))
     np.testing.assert_array_equal(drawn.seeds_drawn, expected)
     by_class = np.argsort(strata, kind="stable")

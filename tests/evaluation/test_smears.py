@@ -16,7 +16,7 @@ def test_copies_of_one_smear_are_one_and_unresolved_images_one_each() -> None:
     assert smears.label.tolist() == [0, 1, 0, 1]
     assert smears.of_image.tolist() == [1, 0, 1, 2, 0, 3]
     assert smears.slide.tolist() == [0, 1, 2, 3]
-    assert smears.strata.tolist() == [0, 1, 0, 1]
+    np.testing.assert_array_equal(smears.shows, np.eye(2, dtype=bool)[[0, 1, 0, 1]])
 
 
 def test_a_smear_with_cells_of_two_classes_is_one_of_each_on_one_slide() -> None:
@@ -27,15 +27,17 @@ def test_a_smear_with_cells_of_two_classes_is_one_of_each_on_one_slide() -> None
     assert smears.label.tolist() == [0, 2, 0, 2]
     assert smears.of_image.tolist() == [2, 1, 3, 0, 1]
     assert smears.slide.tolist() == [0, 0, 1, 2]
-    mixed, *pure = smears.strata.tolist()
-    assert pure == [0, 2]
-    assert mixed not in LABELS
+    assert smears.shows.tolist() == [
+        [True, False, True],
+        [True, False, False],
+        [False, False, True],
+    ]
 
 
 def test_no_image_shows_no_smear() -> None:
     smears = group_by_smear(SOURCES[:0], LABELS[:0], FILES[:0])
     assert [len(array) for array in smears] == [0, 0, 0, 0]
-    assert smears.strata.size == 0
+    assert len(smears.shows) == 0
     assert mean_over_copies(np.zeros((0, 3)), smears).shape == (0, 3)
 
 

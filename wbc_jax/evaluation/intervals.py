@@ -1,6 +1,6 @@
 """95 % intervals: how much a figure could have been another with other smears.
 
-draws = draw_smears(smears.strata, resamples=RESAMPLES, seed=SEED)[:, smears.slide]
+draws = draw_smears(*strata_of(smears.shows), resamples=RESAMPLES, seed=SEED)[:, smears.slide]
 intervals = percentile_intervals(weighted_figures(part, draws), classes)
 
 Images that are copies of one smear are no independent trials: 71 smears stand behind 2487 test
@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Num
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 SEED = 0  # one for all runs: their intervals differ by their answers alone
-METHOD = "percentile bootstrap over smears, stratified by class"
+METHOD = "percentile bootstrap over smears, stratified by class where each shows one"
 
 _FEW = 10  # smears of a class below which percentile intervals are notably too narrow
 
@@ -26,6 +26,34 @@ _FEW = 10  # smears of a class below which percentile intervals are notably too 
 def made_by(method: str) -> dict[str, Any]:
     """Returns how intervals are made, for a file's readers."""
     return {"method": method, "confidence": CONFIDENCE, "resamples": RESAMPLES, "seed": SEED}
+
+
+def strata_of(*parts: Bool[np.ndarray, "..."]) -> list[Int[np.ndarray, " _"]]:
+    """Returns what smears are drawn within: their class, or all together where one shows several.
+
+    Then no class describes it, and beside smears of one class it may be alone of its kind: within a
+    stratum of its own it would be in every drawing.
+
+    Args:
+        *parts: which classes each smear of a test shows, [s, k]; of several tests, that are drawn
+            together.
+    """
+    is_by_class = all((shows.sum(axis=1) == 1).all() for shows in parts)
+    return [
+        shows.argmax(axis=1) if is_by_class else np.zeros(len(shows), np.intp) for shows in parts
+    ]
+
+
+def shows_all(
+    draws: Num[np.ndarray, "r s"], shows: Bool[np.ndarray, "s k"]
+) -> Bool[np.ndarray, " r"]:
+    """Returns which drawings have a smear of every class that any smear shows.
+
+    Args:
+        draws: how often each smear was drawn.
+        shows: which classes it shows.
+    """
+    return (draws @ shows[:, shows.any(axis=0)] > 0).all(axis=1)
 
 
 def draw_smears(
@@ -104,13 +132,20 @@ def cautions(
         num_smears: number of test smears, those of several classes once.
         num_wrong: how many are answered wrongly, their copies of a class taken together.
         num_seeds: whose mean the figures are.
-        share_left_out: of the drawings of seeds with smears of their own, those without any of a
-            class.
+        share_left_out: of the drawings, those without any of a class.
     """
     found = []
     if num_seeds == 1:
         found.append(one_seed_caution("smears"))
-    if share_left_out > 0:
+    if num_smears < sum(smears_per_class.values()):
+        if share_left_out > 0:
+            found.append(
+                "Smears with cells of several classes are drawn as a whole, and few show some "
+                f"class: {100 * share_left_out:.0f} % of the drawings have none of it and are left "
+                "out."
+            )
+        found += few_cautions({"any class": num_smears}, "smears")
+    elif share_left_out > 0:
         found.append(
             "Seeds test on different smears, and some on very few of a class: "
             f"{100 * share_left_out:.0f} % of their drawings have none of it and are left out, so "

@@ -115,7 +115,7 @@ def resample_detectors(seeds: Mapping[int, DetectorAnswers]) -> Resamples:
     """
     scenes = {seed: np.unique(own.scenes, return_inverse=True) for seed, own in seeds.items()}
     units = {
-        seed: Units(names, np.zeros(len(names), np.intp)) for seed, (names, _) in scenes.items()
+        seed: Units(names, np.ones((len(names), 1), bool)) for seed, (names, _) in scenes.items()
     }
 
     def levels_of(seed: int, weights: Float[np.ndarray, "r s"]) -> Levels:

@@ -117,13 +117,13 @@ def pooled_figures(seeds: Mapping[int, Predictions], *, num_classes: int) -> Poo
 
 
 def resample(seeds: Mapping[int, Predictions]) -> Resamples:
-    """Returns each of `POOLED` for "image" and "smear" in all resamples of smears, class by class.
+    """Returns each of `POOLED` for "image" and "smear" in all resamples of smears.
 
     Args:
         seeds: answers by seed, at least one.
     """
     smears = {seed: _smears_of(answers) for seed, answers in seeds.items()}
-    units = {seed: Units(np.unique(own.name), own.strata) for seed, own in smears.items()}
+    units = {seed: Units(np.unique(own.name), own.shows) for seed, own in smears.items()}
 
     def levels_of(seed: int, weights: Float[np.ndarray, "r d"]) -> Levels:
         parts = {level: _part(seeds[seed], smears[seed], level) for level in ("image", "smear")}

@@ -23,6 +23,8 @@ from wbc_jax.evaluation.intervals import (
     draw_smears,
     made_by,
     percentile_intervals,
+    shows_all,
+    strata_of,
 )
 from wbc_jax.evaluation.metrics import classification_summary, probability_summary
 from wbc_jax.evaluation.results import PartLogits, mean_metrics, metrics_of_examples, softmax
@@ -87,8 +89,10 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
         "num_smears_per_class": per_class,
     }
     test_smears = _figures(of_smears, classes) | counts
-    draws = draw_smears(smears.strata)[:, smears.slide]
-    num_slides = len(smears.strata)
+    num_slides = len(smears.shows)
+    draws = draw_smears(*strata_of(smears.shows))
+    is_whole = shows_all(draws, smears.shows)
+    draws = draws[is_whole][:, smears.slide]
     num_wrong = int((of_smears.probabilities.argmax(axis=1) != smears.label).sum())
     figures = {
         "validation": mean_metrics(logits.validation, validation.label) if has_validation else None,
@@ -98,7 +102,12 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
         "intervals": {
             **made_by(METHOD),
             "num_smears": num_slides,
-            "notes": cautions(per_class, num_smears=num_slides, num_wrong=num_wrong),
+            "notes": cautions(
+                per_class,
+                num_smears=num_slides,
+                num_wrong=num_wrong,
+                share_left_out=1 - float(is_whole.mean()),
+            ),
             "image": percentile_intervals(_resampled(images, draws), classes),
             "smear": percentile_intervals(_resampled(of_smears, draws), classes),
         },

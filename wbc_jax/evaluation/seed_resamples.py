@@ -1,6 +1,6 @@
 """Smears and seeds drawn anew together: what a mean over seeds, or a difference of two, hangs on.
 
-resamples = resample_units("smears", {0: Units(names, strata), 1: ...}, levels_of)
+resamples = resample_units("smears", {0: Units(names, shows), 1: ...}, levels_of)
 resamples.pooled()["image"]["categorical_accuracy"]    # {"mean": ..., "sd": ..., "interval": ...}
 """
 
@@ -17,6 +17,8 @@ from wbc_jax.evaluation.intervals import (
     draw_smears,
     made_by,
     percentile_interval,
+    shows_all,
+    strata_of,
 )
 from wbc_jax.evaluation.weighted import nan_mean
 
@@ -34,22 +36,21 @@ class Units(NamedTuple):
     """What a seed was tested on, in units that are independent of each other.
 
     Attributes:
-        names: of each unit: a smear, or a place that pictures show; different within a stratum.
-        strata: of each unit: within a stratum as many are drawn as there are.
+        names: of each unit: a smear, or a place that pictures show.
+        shows: which classes each unit shows; where all show one, units are drawn class by class.
     """
 
     names: Shaped[np.ndarray, " s"]
-    strata: Int[np.ndarray, " s"]
+    shows: Bool[np.ndarray, "s k"]
 
 
 class Drawn(NamedTuple):
     """Units and seeds drawn again and again, both with replacement.
 
     Attributes:
-        names: stratum and name of each unit that any seed was tested on; equal units are drawn
-            equally often.
+        names: stratum and name of each unit that any seed was tested on.
         weights: of each seed's units in each resample, every stratum at its own number of units.
-        is_whole: of each seed and resample, whether there is a unit of every stratum.
+        is_whole: of each seed and resample, whether there is a unit of every class.
         seeds_drawn: places of the seeds drawn in each resample.
     """
 
@@ -60,7 +61,7 @@ class Drawn(NamedTuple):
 
     @property
     def share_left_out(self) -> float:
-        """Of the drawings of all seeds, those without any unit of a stratum."""
+        """Of the drawings of all seeds, those without any unit of a class."""
         return 1 - float(np.mean(list(self.is_whole.values())))
 
 
@@ -74,42 +75,39 @@ def draw_together(units: Mapping[int, Units]) -> Drawn:
     Args:
         units: of each seed's test, at least one seed.
     """
+    strata = dict(zip(units, strata_of(*(own.shows for own in units.values())), strict=True))
     keys = {
-        seed: np.char.add(np.char.add(own.strata.astype(np.str_), "/"), own.names.astype(np.str_))
+        seed: np.char.add(np.char.add(strata[seed].astype(np.str_), "/"), own.names.astype(np.str_))
         for seed, own in units.items()
     }
     names = np.unique(np.concatenate(list(keys.values())))
-    strata = np.array([int(key.split("/", 1)[0]) for key in names], np.intp)
-    draws = draw_smears(strata)
+    draws = draw_smears(np.array([int(key.split("/", 1)[0]) for key in names], np.intp))
     # A stream of its own: the units are drawn from SEED's.
     random = np.random.default_rng([SEED, 1])
     seeds_drawn = random.integers(len(units), size=(len(draws), len(units)))
-    own = {
-        seed: _stratified(draws[:, np.searchsorted(names, keys[seed])], units[seed].strata)
+    weights = {
+        seed: _stratified(draws[:, np.searchsorted(names, keys[seed])], strata[seed])
         for seed in units
     }
-    weights = {seed: drawn for seed, (drawn, _) in own.items()}
-    is_whole = {seed: whole for seed, (_, whole) in own.items()}
+    is_whole = {seed: shows_all(weights[seed], own.shows) for seed, own in units.items()}
     return Drawn(names, weights, is_whole, seeds_drawn)
 
 
 def _stratified(
     draws: Num[np.ndarray, "r s"], strata: Int[np.ndarray, " s"]
-) -> tuple[Float[np.ndarray, "r s"], Bool[np.ndarray, " r"]]:
-    """Returns draws with every stratum at its own number of units, and which have all strata.
+) -> Float[np.ndarray, "r s"]:
+    """Returns draws with every stratum at its own number of units, or at none.
 
     Args:
         draws: how often each of a seed's units is drawn, from among those of all seeds.
         strata: of these.
     """
     stratified = draws.astype(np.float64)
-    is_whole = np.ones(len(draws), bool)
     for stratum in np.unique(strata):
         inside = strata == stratum
         drawn = stratified[:, inside].sum(axis=1, keepdims=True)
-        is_whole &= drawn[:, 0] > 0
         stratified[:, inside] *= inside.sum() / np.maximum(drawn, 1)
-    return stratified, is_whole
+    return stratified
 
 
 class SeedFigure(NamedTuple):
@@ -185,7 +183,7 @@ def summarize(figure: SeedFigure, seeds_drawn: Int[np.ndarray, "r n"]) -> dict[s
     """Returns `mean`, `sd`, `per_seed` and the `interval` of a figure's mean.
 
     What seeds add to the interval is widened as Student's t asks for so few, see `seed_widening`.
-    A resample without any unit of a stratum leaves that seed out.
+    A resample without any unit of a class leaves that seed out.
 
     Args:
         figure: of all seeds.

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from wbc_jax.evaluation.intervals import draw_smears
+from wbc_jax.evaluation.intervals import draw_smears, strata_of
 from wbc_jax.evaluation.smears import Smears
 
 TARGET_RISK = 0.05  # share of wrong answers among those given that is aimed at, on validation
@@ -75,7 +75,7 @@ def choose_threshold(answers: Confidences, smears: Smears) -> float | None:
         smears: which they show.
     """
     order, is_last = _falling(answers.confidence)
-    draws = draw_smears(smears.strata, resamples=_RESAMPLES)
+    draws = draw_smears(*strata_of(smears.shows), resamples=_RESAMPLES)
     weights = draws[:, smears.slide[smears.of_image[order]]]
     wrong = np.cumsum(weights * ~answers.is_right[order], axis=1)
     total = np.cumsum(weights, axis=1)
@@ -111,7 +111,7 @@ def selective_figures(
         "sureness": SURENESS,
         "least_coverage": LEAST_COVERAGE,
         "threshold": threshold,
-        "num_smears": len(validation_smears.strata),
+        "num_smears": len(validation_smears.shows),
         **{
             name: at_threshold(part, threshold) | {"curve": _thinned(risk_coverage(part))}
             for name, part in (("validation", validation), ("test", test))

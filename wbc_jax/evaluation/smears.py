@@ -2,17 +2,15 @@
 
 smears = group_by_smear(test.source, test.label, test.filename)
 probabilities = mean_over_copies(softmax(logits), smears)              # one row per smear
-draws = draw_smears(smears.strata)[:, smears.slide]                    # how often each is drawn
+draws = draw_smears(*strata_of(smears.shows))[:, smears.slide]         # how often each is drawn
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from wbc_jax.datasets.catalog import UNRESOLVED
-
-_SEVERAL = -1  # stratum of slides that no one class describes
 
 
 class Smears(NamedTuple):
@@ -32,13 +30,11 @@ class Smears(NamedTuple):
     of_image: Int[np.ndarray, " n"]
 
     @property
-    def strata(self) -> Int[np.ndarray, " d"]:
-        """The class of each slide; slides of several classes are a stratum by themselves."""
-        num_classes = np.bincount(self.slide)
-        strata = np.full(len(num_classes), _SEVERAL)
-        is_whole = num_classes[self.slide] == 1
-        strata[self.slide[is_whole]] = self.label[is_whole]
-        return strata
+    def shows(self) -> Bool[np.ndarray, "d k"]:
+        """Which classes each slide shows, up to the last that any shows."""
+        shows = np.zeros((self.slide.max(initial=-1) + 1, self.label.max(initial=0) + 1), bool)
+        shows[self.slide, self.label] = True
+        return shows
 
 
 def group_by_smear(
