@@ -5,7 +5,7 @@ python -m benchmarks.predict --run=RUN --detector=RUN --pictures=FOLDER --count=
 
 A smear: one file of 640x480 pixels from its bytes to classified cells, after a warm-up; without
 --pictures it is drawn. Single cells: the same pictures over and over in a folder of --count files,
-by the whole of --mode=predict --single_cells: reading, decoding, classifying, both tables and the
+by the whole of --mode=predict --single_cells: reading, decoding, classifying, the tables and the
 gallery; the warm-up before it is a tenth of the files and is not timed. Memory is the process's
 peak after the warm-up and at the end. Seconds of the clock, and of the processor, which other
 processes on the machine hardly disturb.

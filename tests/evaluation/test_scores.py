@@ -8,7 +8,7 @@ from wbc_jax.atomic_files import to_json
 from wbc_jax.data.examples import Examples
 from wbc_jax.data.protocols import Partition
 from wbc_jax.evaluation.calibration import expected_calibration_error, fit_temperature
-from wbc_jax.evaluation.intervals import RESAMPLES, SEED
+from wbc_jax.evaluation.intervals import RESAMPLES, SEED, draw_smears, percentile_interval
 from wbc_jax.evaluation.metrics import classification_summary, probability_summary
 from wbc_jax.evaluation.results import PartLogits, mean_metrics
 from wbc_jax.evaluation.scores import Scores, score
@@ -104,6 +104,23 @@ def test_the_least_confidence_is_one_of_scaled_probabilities() -> None:
     assert figures["selective"]["threshold"] == pytest.approx(expected["threshold"], rel=1e-5)
     assert figures["selective"]["test"]["coverage"] == expected["test"]["coverage"]
     assert figures["selective"]["num_smears"] == 30
+
+
+def test_slides_of_several_classes_are_drawn_whole() -> None:
+    """By hand: three neighbouring smears, one of each class, are one slide here."""
+    test, validation = (
+        part._replace(source=np.char.add("slide_", (np.arange(len(part.label)) // n).astype(str)))
+        for part, n in ((TEST, 15), (VALIDATION, 12))
+    )
+    figures = score(LOGITS, Partition(test, validation, test), CLASSES).figures
+    assert figures["intervals"]["num_smears"] == 4
+    assert figures["selective"]["num_smears"] == 3
+    assert figures["test"]["num_smears"] == 12  # rows at smear level
+    of_slide = (LOGITS.test.argmax(axis=1) == test.label).reshape(4, 15).mean(axis=1)
+    shares = draw_smears(np.zeros(4, np.intp)) @ of_slide / 4
+    ends = figures["intervals"]["image"]["categorical_accuracy"]
+    assert ends == pytest.approx(percentile_interval(shares))
+    assert "of any class (4)" in figures["intervals"]["notes"][1]
 
 
 def test_without_validation_nothing_is_scaled(scores: Scores, unvalidated: Scores) -> None:

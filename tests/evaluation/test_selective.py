@@ -73,6 +73,25 @@ def test_copies_of_few_smears_promise_less_than_as_many_smears() -> None:
     assert copies is None or copies > alone  # equal where copies are counted as smears
 
 
+def test_cells_of_several_classes_on_a_slide_promise_no_more_than_cells_of_one() -> None:
+    """The slides are drawn, so the classes of their cells make no difference."""
+    answers, number = draw_answers(600), np.arange(600)
+    order = np.argsort(answers.confidence)
+    answers = Confidences(answers.confidence[order], answers.is_right[order])
+    slides = np.array([f"s{place // 20}" for place in number])
+    files = np.array([f"f{place}" for place in number])
+    one, several, apart = (
+        choose_threshold(answers, group_by_smear(names, labels, files))
+        for names, labels in (
+            (slides, np.zeros(600, int)),
+            (slides, number % 4),
+            (np.char.add(slides, (number % 4).astype(str)), np.zeros(600, int)),
+        )
+    )
+    assert one == several
+    assert one != apart
+
+
 @pytest.mark.parametrize(("wrong_smears", "expected"), [(1, None), (4, 0.9)])
 def test_the_risk_is_kept_in_most_drawings_and_not_on_average(
     wrong_smears: int, expected: float | None

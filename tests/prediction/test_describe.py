@@ -101,7 +101,7 @@ def test_folders_are_told_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> 
         *("1", "0.0", "%", "100.0", "%", "0"),
     ]
     assert lines[heads + 20].split()[:2] == ["s19", "20"]
-    assert lines[heads + 21] == "  and 2 folders more: differential.csv"
+    assert lines[heads + 21] == "  differential.csv has all 22 folders"
     assert len({len(line) for line in lines[heads : heads + 21]}) == 1, "columns"
 
 

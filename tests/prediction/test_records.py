@@ -16,6 +16,7 @@ from wbc_jax.prediction.records import PredictionFiles, require_ours
 FOLDERS = {
     name: {
         "num_images": 3,
+        "num_bad_files": 2,
         "counts": {"RBC": 9, "WBC": 4},
         "differential": differential({"a": count, "b": 0}, {"b": 1}),
     }
@@ -73,7 +74,8 @@ def test_each_folder_is_a_row_of_the_differential_count(tmp_path: Path) -> None:
     low, high = FOLDERS["s1"]["differential"]["classes"]["b"]["interval"]
     assert rows[0] == {
         "folder": "s1",
-        **{"pictures": "3", "RBC": "9", "WBC": "4", "answered": "3", "uncertain": "1"},
+        **{"pictures": "3", "left_out": "2", "RBC": "9", "WBC": "4"},
+        **{"answered": "3", "uncertain": "1", "uncertain_a": "0", "uncertain_b": "1"},
         **{"a": "3", "share_a": "1", "low_a": rows[0]["low_a"], "high_a": "1"},
         **{"b": "0", "share_b": "0", "low_b": f"{low:.6g}", "high_b": f"{high:.6g}"},
     }

@@ -23,6 +23,9 @@ def test_the_uppermost_folder_that_tells_pictures_apart_is_theirs() -> None:
     assert folders("in/a.png", "in/s1/b.png") == [HERE, "s1"]
     assert folders("in/s1/a.png", "in/s1/b.png") == [HERE, HERE]
     assert folders("a.png") == [HERE]
+    others = ("log/scan.log", "notes.txt", "in/list.csv")
+    assert folders("in/s1/a.png", "in/s2/a.png", *others) == ["s1", "s2", HERE, HERE, HERE]
+    assert folders("s1/scan", "s2/scan") == ["s1", "s2"], "names without an ending"
 
 
 def test_uncertain_cells_are_counted_by_their_most_probable_class() -> None:
@@ -47,10 +50,14 @@ def test_each_folder_has_its_own_counts_and_all_have_the_sum() -> None:
         "s3/1.png": [],
     }.items():
         total.add(name, cells)
+    for name in ("s1/2.png", "s4/1.heic"):
+        total.add_bad(name, "cannot be read")
     found = total.describe()
     own = found["folders"]
-    assert list(own) == ["s2", "s1", "s3"], "in the order of the pictures"
-    assert [one["num_images"] for one in own.values()] == [2, 1, 1]
+    assert list(own) == ["s2", "s1", "s3", "s4"], "in the order of the pictures"
+    assert [one["num_images"] for one in own.values()] == [2, 1, 1, 0]
+    assert [one["num_bad_files"] for one in own.values()] == [0, 1, 0, 1]
+    assert found["num_bad_files"] == 2
     assert own["s2"]["counts"] == {"RBC": 1, "WBC": 3, "Platelets": 1}
     assert own["s2"]["differential"]["classes"]["a"]["share"] == pytest.approx(2 / 3)
     assert own["s1"]["differential"]["uncertain"]["count"] == 1

@@ -74,7 +74,7 @@ def test_several_folders_have_a_row_each(number: int, tmp_path: Path) -> None:
     found = [rows for name, rows in tables.items() if "By folder" in name]
     assert len(found) == (number > 1)
     if found:
-        assert found[0][1] == ["<b>000", "2", "4", "25.0 %", "75.0 %", "0"]
+        assert found[0][1] == ["<b>000", "2", "4", "1, 25.0 %", "3, 75.0 %", "0"]
         assert len(found[0]) == 1 + min(number, 200)
     of_many = any("the first 200 of 205 folders" in name for name in tables)
     assert of_many == (number > 200)

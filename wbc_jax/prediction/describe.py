@@ -193,7 +193,7 @@ def _by_folder(folders: Mapping[str, Any]) -> list[str]:
         name = _shortened(printable(folder), 20)
         lines.append(f"  {name:<20}" + "".join(f"{cell:>12}" for cell in cells))
     more = len(folders) - _MOST_FOLDERS
-    return lines + [f"  and {more:,} folders more: {DIFFERENTIAL}"] * (more > 0)
+    return lines + [f"  {DIFFERENTIAL} has all {len(folders):,} folders"] * (more > 0)
 
 
 def _shortened(name: str, width: int) -> str:

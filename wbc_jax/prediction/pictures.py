@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wbc_jax.datasets.image_tree import FolderTree, ImageTree, ZipTree, is_there
+from wbc_jax.datasets.picture_names import is_meant
 from wbc_jax.errors import UserError
 
 HERE = "."
@@ -32,13 +33,14 @@ class Pictures(NamedTuple):
         """What says in which folder a picture lies: the uppermost that tells any of them apart.
 
         A folder around all of them, as most zips have, says nothing. Of pictures beside the
-        folders it says `HERE`.
+        folders it says `HERE`. Files that are not named like pictures tell nothing apart.
         """
-        paths = [name.split("/")[:-1] for name in self.names]
+        named = [name for name in self.names if is_meant(name)] or self.names
+        paths = [name.split("/")[:-1] for name in named]
         first, last = min(paths), max(paths)
         shared = [a == b for a, b in zip(first, last, strict=False)]
         depth = [*shared, False].index(False)
-        return lambda name: [*name.split("/")[:-1], HERE][depth]
+        return lambda name: [*name.split("/")[:-1], *[HERE] * (depth + 1)][depth]
 
 
 def find_pictures(place: Path) -> Pictures:

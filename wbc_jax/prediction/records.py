@@ -25,10 +25,10 @@ with PredictionFiles(output, classes, head={"run": ...}) as files:
 | column | meaning |
 | --- | --- |
 | `folder` | the uppermost that tells pictures apart, such as a slide's; `.` of those in none |
-| `pictures` | in it |
+| `pictures`, `left_out` | in it, and files that could not be used |
 | `RBC`, `WBC`, `Platelets` | cells found; of single cells, `WBC` only |
 | `answered`, `uncertain` | of the white cells |
-| `CLASS` | white cells of each class |
+| `CLASS`, `uncertain_CLASS` | of each class: white cells, and uncertain ones most probably of it |
 | `share_CLASS`, `low_CLASS`, `high_CLASS` | its share of the answered, and the 95 % interval |
 """
 
@@ -46,7 +46,7 @@ from wbc_jax.reporting.csv_text import csv_text
 CSV, JSON, DIFFERENTIAL = "predictions.csv", "predictions.json", "differential.csv"
 UNCERTAIN = "uncertain"
 _OF_CELL = ("cell", "row", "column", "kind", "score")
-_FIRST_COLUMNS = {CSV: ",".join(("image", *_OF_CELL)), DIFFERENTIAL: "folder,pictures,"}
+_FIRST_COLUMNS = {CSV: ",".join(("image", *_OF_CELL)), DIFFERENTIAL: "folder,pictures,left_out,"}
 _OF_WHITE = ("class", "confidence", "most_probable")
 
 
@@ -152,11 +152,15 @@ def require_ours(output: Path) -> None:
 def _row(folder: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a folder's row of differential.csv."""
     counts = found["differential"]
-    row = {"folder": folder, "pictures": found["num_images"], **found["counts"]}
-    row |= {"answered": counts["answered"], "uncertain": counts["uncertain"]["count"]}
+    row = {"folder": folder, "pictures": found["num_images"], "left_out": found["num_bad_files"]}
+    row |= {
+        **found["counts"],
+        "answered": counts["answered"],
+        "uncertain": counts["uncertain"]["count"],
+    }
     for name, of_class in counts["classes"].items():
         low, high = of_class["interval"] or (None, None)
-        row[name] = of_class["count"]
+        row |= {name: of_class["count"], f"uncertain_{name}": of_class["uncertain"]}
         for column, value in (("share", of_class["share"]), ("low", low), ("high", high)):
             row[f"{column}_{name}"] = _text(value)
     return row

@@ -24,6 +24,7 @@ class Tally:
 
     Attributes:
         num_images: how many pictures.
+        num_bad_files: how many files beside them that could not be used.
     """
 
     def __init__(self, classes: Sequence[str], kinds: Sequence[str]) -> None:
@@ -33,7 +34,7 @@ class Tally:
             classes: names in label order.
             kinds: of cells that are looked for.
         """
-        self.num_images = 0
+        self.num_images = self.num_bad_files = 0
         self._answers = Counter(dict.fromkeys(classes, 0))
         self._uncertain: Counter[str] = Counter()  # by their most probable class
         self._kinds = Counter(dict.fromkeys(kinds, 0))
@@ -52,6 +53,7 @@ class Tally:
         """Returns the counts and the differential count."""
         return {
             "num_images": self.num_images,
+            "num_bad_files": self.num_bad_files,
             "num_white": self._kinds["WBC"],
             "counts": dict(self._kinds),
             "differential": differential(self._answers, self._uncertain),
@@ -80,7 +82,6 @@ class Total:
         self._folders: dict[str, Tally] = {}
         self._folder_of = folder_of
         self._bad: list[dict[str, str]] = []
-        self._num_bad = 0
 
     @property
     def num_images(self) -> int:
@@ -89,16 +90,14 @@ class Total:
 
     def add(self, name: str, cells: Sequence[Mapping[str, Any]]) -> None:
         """Counts a picture's cells."""
-        self._all.add(cells)
-        folder = self._folder_of(name)
-        if folder not in self._folders:
-            self._folders[folder] = self._new_tally()
-        self._folders[folder].add(cells)
+        for tally in (self._all, self._of_folder(name)):
+            tally.add(cells)
 
     def add_bad(self, name: str, reason: str) -> None:
         """Notes a file that could not be used, and says so."""
         _log.warning("%s: left out (%s)", printable(name), reason)
-        self._num_bad += 1
+        for tally in (self._all, self._of_folder(name)):
+            tally.num_bad_files += 1
         if len(self._bad) < _MOST_BAD_FILES:
             self._bad.append({"file": name, "reason": reason})
 
@@ -112,6 +111,11 @@ class Total:
         """Returns the last fields of predictions.json."""
         return self._all.describe() | {
             "folders": {folder: tally.describe() for folder, tally in self._folders.items()},
-            "num_bad_files": self._num_bad,
             "bad_files": self._bad,
         }
+
+    def _of_folder(self, name: str) -> Tally:
+        folder = self._folder_of(name)
+        if folder not in self._folders:
+            self._folders[folder] = self._new_tally()
+        return self._folders[folder]
