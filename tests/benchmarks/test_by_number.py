@@ -48,11 +48,17 @@ def test_every_smear_is_counted_in_its_row(
     assert f"{right.total()} of {expected.total()}" in lines[-1]
 
 
-def test_folds_are_put_together_and_no_smear_counts_twice(
-    finished_run: Path, tmp_path: Path
-) -> None:
+def test_folds_are_put_together_and_nothing_else(finished_run: Path, tmp_path: Path) -> None:
     one = numbered(finished_run, tmp_path / "one", first=0)
     other = numbered(finished_run, tmp_path / "other", first=1)
+    with pytest.raises(UserError, match="the same run twice"):
+        main([str(one), str(other)])
+    arrays = dict(np.load(other / "predictions.npz", allow_pickle=False))
+    arrays["filename"] = np.char.add("other/", arrays["filename"])
+    np.savez(other / "predictions.npz", **arrays)
+    config = json.loads((other / "config.json").read_text(encoding="utf-8"))
+    config["data"]["fold"] = 1
+    (other / "config.json").write_text(json.dumps(config), encoding="utf-8")
     for name, runs in (("alone", [one]), ("both", [one, other])):
         main([*map(str, runs), f"--json={tmp_path / name}.json"])
     alone, both = (
@@ -60,8 +66,10 @@ def test_folds_are_put_together_and_no_smear_counts_twice(
         for name in ("alone", "both")
     )
     assert (both["count"], both["num_smears"]) == (2 * alone["count"], 2 * alone["num_smears"])
-    with pytest.raises(UserError, match="a smear was tested by two of the runs"):
-        main([str(one), str(one)])
+    config["model"]["num_norms"] = 7
+    (other / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(UserError, match="of several settings or seeds"):
+        main([str(one), str(other)])
 
 
 def test_smears_without_numbers_are_refused(finished_run: Path) -> None:

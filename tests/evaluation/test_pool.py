@@ -13,6 +13,7 @@ from tests.reporting.conftest import write_run
 from tests.reporting.html_page import check_page
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.pool import pool
+from wbc_jax.reporting import leaky
 
 Group = dict[str, Any]
 
@@ -50,8 +51,11 @@ def accuracy(*runs: Path) -> float:
     return float(np.mean(right))
 
 
-def test_images_that_are_not_answered_as_labelled_are_listed(make_run, tmp_path: Path) -> None:
-    run = make_run("a", seed=0)
+@pytest.mark.parametrize("is_leaky", [False, True])
+def test_images_that_are_not_answered_as_labelled_are_listed(
+    is_leaky: bool, make_run, tmp_path: Path
+) -> None:
+    run = make_run("a", seed=0, is_leaky=is_leaky)
     pool([run], tmp_path / "out")
     with (tmp_path / "out" / "doubtful.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -60,7 +64,7 @@ def test_images_that_are_not_answered_as_labelled_are_listed(make_run, tmp_path:
     assert rows
     assert {row["image"] for row in rows} == set(saved["filename"][is_wrong])
     assert {(row["network"], row["protocol"], row["seeds"]) for row in rows} == {
-        ("CNN", "paper", "1")
+        ("CNN", leaky.name("paper", is_leaky=is_leaky), "1")
     }
     shares = [float(row["probability_of_label"]) for row in rows]
     assert shares == sorted(shares)

@@ -195,7 +195,9 @@ def test_copies_of_unknown_source_are_compared_by_content() -> None:
         ("0_0", "0_1", "keypoints"),
         ("2_0", "2_1", "keypoints"),
     ]
-    assert findings.notes[0].startswith("2 pictures, of which it is not recorded what shows one")
+    assert findings.notes[0].startswith(
+        "Pictures whose smear, or whose copies, are not recorded: 2. "
+    )
 
 
 def test_exit_codes_of_the_command_line(launch: Launch, leaky: Path, tmp_path: Path) -> None:

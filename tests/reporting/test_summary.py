@@ -62,5 +62,6 @@ def test_a_data_set_is_summed_up_by_class_and_part(make_run, edit_json) -> None:
     assert lines[-3:] == [
         "  smears in more than one part: 0",
         "  images of unknown smears, counted in no smear: 7",
-        "  images of these splits in no part: 1,234",
+        "  images of these splits in no part: 1,234 (other classes, unknown smears, places of "
+        "another part, or what the protocol does not take)",
     ]

@@ -84,16 +84,14 @@ def doubtful_images(
         smear_of |= dict(zip(own.filenames.tolist(), own.sources.tolist(), strict=True))
     # Each image as a smear of its own.
     images = {seed: own._replace(sources=own.filenames) for seed, own in seeds.items()}
-    found = sorted(always_wrong(images), key=lambda image: image.probability)
-    rows = [
-        (
-            image.name,
-            smear_of[image.name],
-            classes[image.label],
-            classes[image.answer],
-            f"{image.probability:.4g}",
-            image.num_seeds,
-        )
-        for image in found
+    return [
+        {
+            "image": image.name,
+            "smear": smear_of[image.name],
+            "labelled": classes[image.label],
+            "answered": classes[image.answer],
+            "probability_of_label": f"{image.probability:.4g}",
+            "seeds": image.num_seeds,
+        }
+        for image in sorted(always_wrong(images), key=lambda image: image.probability)
     ]
-    return [dict(zip(DOUBTFUL_COLUMNS, row, strict=True)) for row in rows]

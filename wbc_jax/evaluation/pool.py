@@ -20,12 +20,13 @@ from wbc_jax.evaluation.run_groups import (
 )
 from wbc_jax.reporting.csv_text import csv_text
 from wbc_jax.reporting.output_folder import make_output_folder
-from wbc_jax.reporting.pool_plots import network_name
+from wbc_jax.reporting.pool_plots import network_name, protocol_name
 from wbc_jax.reporting.pooled_page import write_pooled
 from wbc_jax.reporting.run_files import Run, read_runs
 
 # From the paper's to the strictest; what is not named here follows.
 _PROTOCOL_ORDER = ("paper", "paper_grouped", "official", "crossval")
+DOUBTFUL = "doubtful.csv"
 _MODEL_ORDER = ("cnn", "alexnet", "resnet50", "vgg19")
 
 
@@ -74,7 +75,9 @@ def pool(paths: Sequence[Path], output: Path) -> Path:
     make_output_folder(output)
     if judging.doubtful:
         columns = ("network", "protocol", *DOUBTFUL_COLUMNS)
-        write_text(output / "doubtful.csv", csv_text(doubtful, columns))
+        write_text(output / DOUBTFUL, csv_text(doubtful, columns))
+    else:
+        (output / DOUBTFUL).unlink(missing_ok=True)  # of classifiers pooled here before
     return write_pooled(content, output)
 
 
@@ -95,7 +98,7 @@ def _doubtful(
     if judging.doubtful is None:
         return []
     return [
-        {"network": network_name(group), "protocol": group["protocol"], **row}
+        {"network": network_name(group), "protocol": protocol_name(group), **row}
         for group, given in zip(groups, answers, strict=True)
         for row in judging.doubtful(given, group["classes"])
     ]

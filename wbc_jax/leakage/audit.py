@@ -110,8 +110,8 @@ def audit_division(
     notes = []
     if count := sum(map(len, unknown.values())):
         notes.append(
-            f"{count:,} pictures, of which it is not recorded what shows one smear, were compared "
-            "with all pictures of the other parts by content."
+            f"Pictures whose smear, or whose copies, are not recorded: {count:,}. They were "
+            "compared with all pictures of the other parts by content."
         )
         by_content, unreadable = _pairs_of_unknown(parts, unknown, read())
         notes += _note_of_crowded(by_content)

@@ -15,8 +15,8 @@ ACCURACY = (
 )
 INTERVAL = (
     "In brackets: 95 % interval of the mean over the seeds, by bootstrap over smears, stratified "
-    "by class, and over seeds, made wider where seeds are few, as Student's t asks; a smear is "
-    "drawn for all seeds at once."
+    "by class where each shows one, and over seeds, made wider where seeds are few, as Student's t "
+    "asks; a smear is drawn for all seeds at once."
 )
 
 

@@ -82,7 +82,10 @@ def data_summary(dataset: Mapping[str, Any]) -> str:
             f"  images of unknown smears, counted in no smear: {dataset['num_unresolved']}"
         )
     if dataset.get("num_left_out"):
-        lines.append(f"  images of these splits in no part: {dataset['num_left_out']:,}")
+        lines.append(
+            f"  images of these splits in no part: {dataset['num_left_out']:,} (other classes, "
+            "unknown smears, places of another part, or what the protocol does not take)"
+        )
     return "\n".join(lines)
 
 
