@@ -49,6 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     labels, numbers = smears.label, _numbers(smears.name.tolist())
     said = mean_over_copies(predictions.probabilities, smears).argmax(axis=1)
     is_right = said == labels
+    is_right_image = predictions.probabilities.argmax(axis=1) == predictions.labels
     ranges = []
     for first in range(0, int(numbers.max()) + 1, options.width):
         inside = (numbers >= first) & (numbers < first + options.width)
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str]) -> None:
         counts = [(labels == label) & inside for label in range(len(classes))]
         share = share_with_interval(int(is_right[inside].sum()), int(inside.sum()))
         ends = interval(share["interval"], is_share=True)
+        images = is_right_image[inside[smears.of_image]]
         wrong = inside & ~is_right
         mistakes = Counter(zip(labels[wrong].tolist(), said[wrong].tolist(), strict=True))
         most = [f"{n} {classes[a]} as {classes[b]}" for (a, b), n in mistakes.most_common(2)]
@@ -68,11 +70,14 @@ def main(arguments: Sequence[str]) -> None:
                 *(f"{int(is_right[own].sum())} of {int(own.sum())}" for own in counts),
                 f"{share['count']} of {int(inside.sum())}",
                 f"{percent(share['share'])} {ends}",
+                f"{int(images.sum()):,} of {len(images):,}",
                 ", ".join(most),
             ]
         )
         figures[title] = share | {"num_smears": int(inside.sum())}
-    print(aligned(["photographs", *classes, "all", "answered rightly", "most mistakes"], rows))
+        figures[title] |= {"images_right": int(images.sum()), "num_images": len(images)}
+    head = ["photographs", *classes, "all", "answered rightly", "images", "most mistakes"]
+    print(aligned(head, rows))
     if options.json:
         write_json(options.json, {"runs": [str(path) for path in options.runs], **figures})
 

@@ -42,6 +42,10 @@ def test_every_smear_is_counted_in_its_row(
         own = found[f"{8 * row} to {8 * row + 7}"]
         assert (own["num_smears"], own["count"]) == (count, right[row])
     assert found["all"]["num_smears"] == expected.total()
+    images = arrays["probabilities"].argmax(axis=1) == arrays["label"]
+    inside = np.array([int(source[-5:]) // 8 == 1 for source in arrays["source"]])
+    assert found["8 to 15"]["images_right"] == images[inside].sum()
+    assert found["8 to 15"]["num_images"] == inside.sum()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:2] == ["photographs", "eosinophil"]
     assert lines[-1].split()[0] == "all"
