@@ -121,7 +121,11 @@ def test_folds_are_put_together_seed_by_seed(make_run, pooled_groups) -> None:
     for seed in (0, 1):
         own = [run for key, run in runs.items() if key[0] == seed]
         assert per_seed[str(seed)] == pytest.approx(accuracy(*own))
-    assert group["notes"] == ["Seed 1 lacks fold 4 of 5: not every smear is tested."]
+    assert group["notes"] == ["Seed 1 without fold 4 of 5: not every smear is tested."]
+    (first_folds,) = pooled_groups(runs[0, 0], runs[1, 0])
+    lacking = "Seed 0, 1 without fold 1, 2, 3, 4 of 5: not every smear is tested."
+    assert first_folds["notes"][0] == lacking
+    assert sum("without fold" in note for note in first_folds["notes"]) == 1
 
 
 def test_other_fields_make_other_groups_and_are_listed(make_run, pooled_groups, tmp_path) -> None:

@@ -219,7 +219,9 @@ def test_detectors_are_pooled_over_seeds_and_folds(detector_run: Path, tmp_path:
     assert group["num_images"] == [2 * num_test, num_test]
     own = test["per_kind"]["RBC"]["f1"]  # of every copy, so of all together
     assert group["RBC"]["f1"]["per_seed"] == pytest.approx({"0": own, "1": own})
-    assert group["notes"][0].startswith("Seed 0 lacks fold 2, 3, 4 of 5: not every scene is tested")
+    assert group["notes"][0].startswith(
+        "Seed 0 without fold 2, 3, 4 of 5: not every scene is tested"
+    )
     (caption,) = [name for name in page.tables if name.startswith("Mean ±")]
     assert "over scenes and seeds" in caption
     heading, row = page.tables[caption]

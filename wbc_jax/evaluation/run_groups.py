@@ -161,7 +161,7 @@ def require_same_data(runs: Sequence[Run]) -> None:
 
 
 def missing_folds(folds: Folds, counted: str) -> list[str]:
-    """Returns a sentence per seed that was not tested in every fold of its protocol.
+    """Returns which seeds were not tested in every fold of their protocol, in sentences.
 
     Args:
         folds: of one setting.
@@ -170,11 +170,13 @@ def missing_folds(folds: Folds, counted: str) -> list[str]:
     first = next(iter(next(iter(folds.values())).values()))
     name = first.results["protocol"]
     num_folds = PROTOCOLS[name].num_folds if name in PROTOCOLS else 1
-    texts = []
+    lacking: dict[str, list[str]] = {}  # the seeds that lack the same folds
     for seed, own in folds.items():
-        if missing := [str(fold) for fold in range(num_folds) if fold not in own]:
-            texts.append(
-                f"Seed {seed} lacks fold {', '.join(missing)} of {num_folds}: not every {counted} "
-                "is tested."
-            )
-    return texts
+        missing = [str(fold) for fold in range(num_folds) if fold not in own]
+        lacking.setdefault(", ".join(missing), []).append(str(seed))
+    return [
+        f"Seed {', '.join(seeds)} without fold {missing} of {num_folds}: not every {counted} is "
+        "tested."
+        for missing, seeds in lacking.items()
+        if missing
+    ]
