@@ -209,7 +209,10 @@ def test_detectors_are_pooled_over_seeds_and_folds(detector_run: Path, tmp_path:
         copy_of(detector_run, tmp_path / f"{seed}-{fold}", seed=seed, fold=fold)
         for seed, fold in [(0, 0), (0, 1), (1, 0)]
     ]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "doubtful.csv").write_text("of classifiers, pooled here before")
     page = check_page(pool(runs, tmp_path / "out").read_text(encoding="utf-8"))
+    assert not (tmp_path / "out" / "doubtful.csv").exists()
     pooled = json.loads((tmp_path / "out" / "pooled.json").read_text(encoding="utf-8"))
     assert pooled["task"] == "detection"
     (group,) = pooled["groups"]

@@ -61,23 +61,17 @@ def pool(paths: Sequence[Path], output: Path) -> Path:
             groups, answers, recipes(settings), settings, strict=True
         )
     ]
-    doubtful = _doubtful(judging, pooled, answers)
-    # Recipe by recipe, so that one network's protocols stand together.
-    pooled.sort(key=lambda group: (_rank(group["model"], _MODEL_ORDER), group["recipe"]))
     content = {
         "task": task,
         "intervals": judging.intervals,
         "protocols": sorted(
             {group["protocol"] for group in pooled}, key=lambda name: _rank(name, _PROTOCOL_ORDER)
         ),
-        "groups": pooled,
+        # Recipe by recipe, so that one network's protocols stand together.
+        "groups": sorted(pooled, key=lambda g: (_rank(g["model"], _MODEL_ORDER), g["recipe"])),
     }
     make_output_folder(output)
-    if judging.doubtful:
-        columns = ("network", "protocol", *DOUBTFUL_COLUMNS)
-        write_text(output / DOUBTFUL, csv_text(doubtful, columns))
-    else:
-        (output / DOUBTFUL).unlink(missing_ok=True)  # of classifiers pooled here before
+    _write_doubtful(judging, pooled, answers, output / DOUBTFUL)
     return write_pooled(content, output)
 
 
@@ -92,16 +86,18 @@ def _task(runs: Sequence[Run]) -> str:
     return first.task
 
 
-def _doubtful(
-    judging: Judging[Any], groups: Sequence[Mapping[str, Any]], answers: Sequence[Any]
-) -> list[dict[str, Any]]:
+def _write_doubtful(
+    judging: Judging[Any], groups: Sequence[Mapping[str, Any]], answers: Sequence[Any], path: Path
+) -> None:
     if judging.doubtful is None:
-        return []
-    return [
+        path.unlink(missing_ok=True)  # of classifiers that were pooled here before
+        return
+    rows = [
         {"network": network_name(group), "protocol": protocol_name(group), **row}
         for group, given in zip(groups, answers, strict=True)
         for row in judging.doubtful(given, group["classes"])
     ]
+    write_text(path, csv_text(rows, ("network", "protocol", *DOUBTFUL_COLUMNS)))
 
 
 def _places(run: Run) -> tuple[tuple[int, str], ...]:
