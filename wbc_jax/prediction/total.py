@@ -6,7 +6,7 @@ total.describe()["folders"]["slide-1"]["differential"]
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -77,9 +77,8 @@ class Total:
             kinds: of cells that are looked for.
             folder_of: from a picture's name to the folder that it is counted in.
         """
-        self._new_tally = lambda: Tally(classes, kinds)
-        self._all = self._new_tally()
-        self._folders: dict[str, Tally] = {}
+        self._all = Tally(classes, kinds)
+        self._folders = defaultdict[str, Tally](lambda: Tally(classes, kinds))
         self._folder_of = folder_of
         self._bad: list[dict[str, str]] = []
 
@@ -90,13 +89,13 @@ class Total:
 
     def add(self, name: str, cells: Sequence[Mapping[str, Any]]) -> None:
         """Counts a picture's cells."""
-        for tally in (self._all, self._of_folder(name)):
+        for tally in (self._all, self._folders[self._folder_of(name)]):
             tally.add(cells)
 
     def add_bad(self, name: str, reason: str) -> None:
         """Notes a file that could not be used, and says so."""
         _log.warning("%s: left out (%s)", printable(name), reason)
-        for tally in (self._all, self._of_folder(name)):
+        for tally in (self._all, self._folders[self._folder_of(name)]):
             tally.num_bad_files += 1
         if len(self._bad) < _MOST_BAD_FILES:
             self._bad.append({"file": name, "reason": reason})
@@ -113,9 +112,3 @@ class Total:
             "folders": {folder: tally.describe() for folder, tally in self._folders.items()},
             "bad_files": self._bad,
         }
-
-    def _of_folder(self, name: str) -> Tally:
-        folder = self._folder_of(name)
-        if folder not in self._folders:
-            self._folders[folder] = self._new_tally()
-        return self._folders[folder]
