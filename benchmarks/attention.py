@@ -19,7 +19,6 @@ from jaxtyping import Bool, Float
 from PIL import Image
 
 from benchmarks.command_line import add_cache_dir, at_least, create_parser, run
-from benchmarks.tables import aligned
 from wbc_jax.data.preprocessing import shrink
 from wbc_jax.datasets.decoding import decode
 from wbc_jax.datasets.places import Places
@@ -35,6 +34,7 @@ from wbc_jax.evaluation.attention import (
 from wbc_jax.evaluation.classifier import Classifier, load_classifier
 from wbc_jax.prediction.windows import own_box
 from wbc_jax.reporting.heat import enlarge
+from wbc_jax.text_table import text_table
 
 _DATASET = "synthetic_smears/default"
 _BATCH = 50
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     print(
         f"{options.run}: {_DATASET} {options.split}, {len(right)} of {len(answers)} answered right"
     )
-    print(aligned(["highest point of", "on the white cell"], rows))
+    print(text_table(["highest point of", "on the white cell"], rows))
     print(
         f"rank correlation of Grad-CAM by place with occlusion, median: {np.nanmedian(ranks):.2f}"
     )

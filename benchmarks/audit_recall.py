@@ -20,7 +20,6 @@ import numpy as np
 
 from benchmarks.command_line import add_data_dir, add_outputs, at_least, create_parser, run, say
 from benchmarks.machine import describe_machine, load_before
-from benchmarks.tables import aligned
 from wbc_jax.datasets.blood_cells.sources import scene_of
 from wbc_jax.errors import UserError
 from wbc_jax.leakage.audit import compare_parts
@@ -28,6 +27,7 @@ from wbc_jax.leakage.fingerprints import Fingerprint, take_fingerprints
 from wbc_jax.leakage.picture_parts import Picture
 from wbc_jax.leakage.recovery import find_copies
 from wbc_jax.reporting.audit_findings import Pair
+from wbc_jax.text_table import text_table
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
         "comparing, s": round(time.perf_counter() - start - reading, 1),
     }
     division = " : ".join(f"{len(files)} {part}" for part, files in parts.items())
-    print(aligned(["audit by content", division], [[k, str(v)] for k, v in figures.items()]))
+    print(text_table(["audit by content", division], [[k, str(v)] for k, v in figures.items()]))
     if options.json:
         from benchmarks.outputs import write_result
 

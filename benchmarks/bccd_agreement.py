@@ -22,7 +22,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from benchmarks.command_line import add_cache_dir, add_data_dir, add_outputs, create_parser, run
-from benchmarks.tables import aligned
 from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets.catalog import CELL_KINDS
 from wbc_jax.datasets.places import Places
@@ -34,6 +33,7 @@ from wbc_jax.evaluation.intervals import percentile_interval
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.matching import match
 from wbc_jax.seeds.seed_points import to_own_pixels
+from wbc_jax.text_table import text_table
 
 SIZE = (480, 640)  # rows, columns of every photograph
 SCALE = 2  # the shifts were measured at half the size
@@ -220,7 +220,9 @@ def _table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> str:
         "cells in\nan area",
         "difference\nof counts",
     ]
-    return f"\n{title}: {first['areas']} areas of {first['places']} places\n{aligned(head, rows)}"
+    return (
+        f"\n{title}: {first['areas']} areas of {first['places']} places\n{text_table(head, rows)}"
+    )
 
 
 def _found(paths: Sequence[Path]) -> dict[str, Marks]:

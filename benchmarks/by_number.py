@@ -17,7 +17,6 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from benchmarks.command_line import add_outputs, at_least, create_parser, run
-from benchmarks.tables import aligned
 from wbc_jax.atomic_files import write_json
 from wbc_jax.errors import UserError
 from wbc_jax.evaluation.run_groups import answers_by_seed, group_by_setting
@@ -25,6 +24,7 @@ from wbc_jax.evaluation.smears import group_by_smear, mean_over_copies
 from wbc_jax.prediction.differential import share_with_interval
 from wbc_jax.reporting.number_text import interval, percent
 from wbc_jax.reporting.run_files import read_predictions, read_run
+from wbc_jax.text_table import text_table
 
 _PREFIX = "BloodImage_"
 _NUMBER = re.compile(_PREFIX + r"\d+")
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     ranges["all"] = np.ones(len(numbers), bool)
     figures = {title: _figures(tested, inside) for title, inside in ranges.items()}
     head = ["photographs", *tested.classes, "all", "answered rightly", "images", "most mistakes"]
-    print(aligned(head, [[title, *_cells(own)] for title, own in figures.items()]))
+    print(text_table(head, [[title, *_cells(own)] for title, own in figures.items()]))
     if options.json:
         write_json(options.json, {"runs": [str(path) for path in options.runs], **figures})
 

@@ -28,7 +28,6 @@ from benchmarks.command_line import (
     run,
 )
 from benchmarks.machine import describe_machine, load_before
-from benchmarks.tables import aligned
 from wbc_jax.atomic_files import write_json
 from wbc_jax.data.annotated import PictureSettings
 from wbc_jax.data.examples import Examples
@@ -38,6 +37,7 @@ from wbc_jax.datasets.places import Places
 from wbc_jax.evaluation.detection_scores import mean_figures, score_detections
 from wbc_jax.seeds.classical import ClassicalDetector
 from wbc_jax.seeds.matching import cells_of_pictures
+from wbc_jax.text_table import text_table
 
 METHODS: Mapping[str, ClassicalDetector] = {
     "radial_symmetry": ClassicalDetector(),
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     text = "\n".join(
         [
             f"{len(part.label)} photographs of {'train' if options.choose else options.part}",
-            aligned(head, rows, num_left=2),
+            text_table(head, rows, num_left=2),
             *(f"{name}: {detector}" for name, detector in detectors.items()),
         ]
     )

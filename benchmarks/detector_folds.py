@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.command_line import add_outputs, create_parser, run
-from benchmarks.tables import aligned
 from wbc_jax import run_names
 from wbc_jax.atomic_files import write_json
 from wbc_jax.errors import UserError
@@ -28,6 +27,7 @@ from wbc_jax.evaluation.run_groups import answers_by_seed
 from wbc_jax.reporting.pooled_text import points_text
 from wbc_jax.reporting.run_files import read_detector_run
 from wbc_jax.seeds.seed_points import KINDS, above
+from wbc_jax.text_table import text_table
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> None:
         )
     print(f"{len(names)} pictures of {len(set(scenes.tolist()))} places, {len(runs)} runs")
     head = ["kind", "cells", "threshold", "F1", "count\nerror", "best", "F1\nthere", "error\nthere"]
-    print(aligned(head, rows))
+    print(text_table(head, rows))
     difference = None
     if others:
         ours, theirs = (answers_by_seed(own, read_answers) for own in (runs, others))
@@ -91,7 +91,7 @@ def _differences(difference: Mapping[str, Any]) -> str:
         f1, error = (difference[kind][name] for name in ("f1", "count_mae"))
         low, high = error["interval"]
         rows.append([kind, points_text(f1), f"{error['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"])
-    return "\nless those of --against:\n" + aligned(["kind", "F1", "count error"], rows)
+    return "\nless those of --against:\n" + text_table(["kind", "F1", "count error"], rows)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

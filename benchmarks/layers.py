@@ -17,12 +17,12 @@ from jax import lax
 from benchmarks.command_line import add_outputs, at_least, create_parser, run
 from benchmarks.machine import describe_machine, load_before
 from benchmarks.outputs import write_result
-from benchmarks.tables import aligned
 from benchmarks.timing import Task, spread, time_alternately, units_for, warm_up
 from wbc_jax.errors import UserError
 from wbc_jax.nn.lowering import lower_conv
 from wbc_jax.nn.native import library
 from wbc_jax.nn.native.convolution import conv_native
+from wbc_jax.text_table import text_table
 
 BATCH_SIZE = 32
 # Side of the map, channels, features, side of the kernel, stride.
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str]) -> None:
             title = ""
     print(f"{BATCH_SIZE} images, milliseconds, median of {options.repeats}")
     header = ["convolution", "form", "forward", "gradient\nof the image", "gradient\nof the kernel"]
-    print(aligned(header, rows, num_left=2))
+    print(text_table(header, rows, num_left=2))
     write_result(options.json, {"benchmark": "layers", "machine": machine, "records": records})
 
 

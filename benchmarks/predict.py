@@ -30,7 +30,6 @@ from benchmarks.command_line import (
     say,
 )
 from benchmarks.machine import describe_machine, load_before, peak_mebibytes
-from benchmarks.tables import aligned
 from benchmarks.timing import spread
 from wbc_jax.atomic_files import write_json
 from wbc_jax.datasets.catalog import CLASSES
@@ -42,6 +41,7 @@ from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predict import predict
 from wbc_jax.prediction.predictor import Predictor
 from wbc_jax.seeds.detection import load_detector
+from wbc_jax.text_table import text_table
 
 _SIZE = (640, 480)  # columns, rows of a smear
 _NUM_DRAWN = 20
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     rows.append(
         ["single cells a second", f"{single['per_second']:.0f}", f"{single['per_cpu_second']:.0f}"]
     )
-    print(aligned(["what", "clock", "processor"], rows))
+    print(text_table(["what", "clock", "processor"], rows))
     print(
         f"peak memory after {single['warm_up']:,} files {single['peak_before_mb']:.0f} MB, after "
         f"{single['count']:,} more {single['peak_after_mb']:.0f} MB"

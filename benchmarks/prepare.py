@@ -32,11 +32,11 @@ from PIL import Image
 from benchmarks.command_line import add_data_dir, add_outputs, at_least, create_parser, run, say
 from benchmarks.machine import describe_machine, load_before, peak_mebibytes
 from benchmarks.processes import start
-from benchmarks.tables import aligned
 from benchmarks.timing import Spread, pairwise_ratios, spread
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
+from wbc_jax.text_table import text_table
 
 POOLS = ("threads", "processes")
 STAGES = {
@@ -123,7 +123,7 @@ def prepare_table(samples: dict[str, list[Sample]]) -> str:
             ]
         )
     header = ["", "median\ns", "over\nPillow", "middle half\n", "cores\nused"]
-    return aligned([*header, "by\nothers", "peak\nMiB"], rows)
+    return text_table([*header, "by\nothers", "peak\nMiB"], rows)
 
 
 def decode_and_resize(encoded: bytes) -> Image.Image:

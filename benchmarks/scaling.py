@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.command_line import add_outputs, create_parser, run, say
 from benchmarks.machine import describe_machine, load_before
 from benchmarks.processes import start
-from benchmarks.tables import aligned
+from wbc_jax.text_table import text_table
 
 Point = dict[str, Any]
 Series = dict[str, list[Point]]
@@ -99,7 +99,7 @@ def scaling_table(series: Series) -> str:
         for factor, points in series.items()
         for point in points
     ]
-    return aligned(header, rows)
+    return text_table(header, rows)
 
 
 def milliseconds_per_image(point: Point) -> float:

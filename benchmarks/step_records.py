@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.matmul import matmul_gflops
 from benchmarks.operations import share_of_peak
-from benchmarks.tables import aligned
 from benchmarks.timing import pairwise_ratios, spread
+from wbc_jax.text_table import text_table
 
 RATIO = "median over the rounds of PyTorch's time over ours in the same round; above 1: ours faster"
 Record = dict[str, Any]
@@ -167,7 +167,7 @@ def _table(records: Sequence[Record], prefix: str, unit: str) -> str:
             f"{figures['torch_share_of_peak']:.2f}",
         ]
 
-    return aligned(header, [cells(record) for record in records])
+    return text_table(header, [cells(record) for record in records])
 
 
 _SHOWN = (

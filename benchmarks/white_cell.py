@@ -29,13 +29,13 @@ from PIL import Image, ImageDraw
 
 from benchmarks.command_line import add_data_dir, add_outputs, create_parser, run, say
 from benchmarks.machine import describe_machine, load_before
-from benchmarks.tables import aligned
 from benchmarks.white_cell_truth import Box, Cell, cells_of, inside, moved, read_boxes
 from wbc_jax.data.preprocessing import VIEWS, Settings, preprocess
 from wbc_jax.data.white_cell import find_nucleus, white_cell_window
 from wbc_jax.datasets.blood_cells.sources import load_maps, smear_of
 from wbc_jax.errors import UserError
 from wbc_jax.leakage import originals, recovery
+from wbc_jax.text_table import text_table
 
 Window = tuple[int, int, int]  # first row, first column, side
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
     figures["copies"]["smears with a box"] = sum(bool(boxes.get(name)) for name in names)
     figures["time"] = measure_time(list(copies.values())[:: -(-len(copies) // _NUM_TIMED)], share)
     for title, of_title in figures.items():
-        print(aligned([title, options.split], [[k, _text(v)] for k, v in of_title.items()]))
+        print(text_table([title, options.split], [[k, _text(v)] for k, v in of_title.items()]))
         print()
     if options.output and misses:
         write_sheet(options.output, {path: copies[path] for path in misses}, share)

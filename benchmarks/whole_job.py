@@ -30,9 +30,9 @@ from benchmarks.command_line import (
     some_of,
 )
 from benchmarks.processes import start
-from benchmarks.tables import aligned
 from benchmarks.timing import Spread, pairwise_ratios, spread
 from wbc_jax.errors import UserError
+from wbc_jax.text_table import text_table
 
 VARIANTS = {"files": [], "in_memory": ["--in_memory"]}
 Job = dict[str, Any]
@@ -141,7 +141,7 @@ def job_table(jobs: Sequence[Job]) -> str:
             ]
         )
     header = ["job", "median\ns", "middle half\ns", "over ours\nmedian", "accuracy\ntest"]
-    return aligned(header, rows)
+    return text_table(header, rows)
 
 
 def _summary(jobs: Sequence[Job], job: Job) -> dict[str, Any]:

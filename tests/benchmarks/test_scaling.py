@@ -84,5 +84,5 @@ def test_the_parent_stays_small(checkout: Any) -> None:
     command = [sys.executable, "-c", script]
     result = subprocess.run(command, cwd=checkout.root, capture_output=True, text=True, check=True)
     modules = set(result.stdout.split())
-    assert "benchmarks.tables" in modules
+    assert "wbc_jax.text_table" in modules
     assert modules.isdisjoint({"jax", "numpy", "torch", "matplotlib"})

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from wbc_jax.nn import BatchNorm, Conv, Dense, LayerNorm, LocalResponseNorm, Logits, MaxPool
+from wbc_jax.text_table import text_table
 
 _KINDS: dict[type[nn.Module], str] = {
     Conv: "convolution",
@@ -93,17 +94,23 @@ def count_kinds(layers: Sequence[Layer]) -> Counter[str]:
 
 def layer_table(layers: Sequence[Layer], *, title: str) -> str:
     """Returns the layers as text in columns, with the totals below."""
-    width = max(len(layer.path) for layer in layers)
-    head = f"{'layer':<{width}}  {'kind':<14}{'output':>14}{'parameters':>14}{'multiply-adds':>16}"
     rows = [
-        f"{layer.path:<{width}}  {layer.kind:<14}"
-        f"{' x '.join(map(str, layer.output_shape)):>14}"
-        f"{layer.num_params:>14,}{layer.multiply_adds:>16,}"
+        [
+            layer.path,
+            layer.kind,
+            " x ".join(map(str, layer.output_shape)),
+            f"{layer.num_params:,}",
+            f"{layer.multiply_adds:,}",
+        ]
         for layer in layers
     ]
     num_params = sum(layer.num_params for layer in layers)
     multiply_adds = sum(layer.multiply_adds for layer in layers)
-    total = f"{'total':<{width}}  {'':<14}{'':>14}{num_params:>14,}{multiply_adds:>16,}"
+    table = text_table(
+        ["layer", "kind", "output", "parameters", "multiply-adds"],
+        rows,
+        num_left=2,
+        total=["total", "", "", f"{num_params:,}", f"{multiply_adds:,}"],
+    )
     kinds = ", ".join(f"{count} x {kind}" for kind, count in sorted(count_kinds(layers).items()))
-    rule = "-" * len(head)
-    return "\n".join([title, head, rule, *rows, rule, total, kinds])
+    return "\n".join([title, table, kinds])

@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float32
 from wbc_jax.evaluation.classifier import Classifier
 from wbc_jax.prediction.predictor import Sight
 from wbc_jax.prediction.records import CSV, DIFFERENTIAL, JSON, UNCERTAIN
-from wbc_jax.printable import printable
 from wbc_jax.reporting import leaky
 from wbc_jax.reporting.annotation import Mark
 from wbc_jax.reporting.number_text import interval, percent
 from wbc_jax.seeds.seed_points import KINDS
+from wbc_jax.text_table import text_table
 
 _MOST_FOLDERS = 20  # said; all are in differential.csv
 _UNCALIBRATED = (
@@ -155,15 +155,7 @@ def say(summary: Mapping[str, Any], page: Path) -> str:
     found = ", ".join(f"{number:,} {kind}" for kind, number in summary["counts"].items())
     lines.append(f"{summary['num_images']:,} pictures: {found}")
     lines += [f"  ! {warning}" for warning in summary["warnings"]]
-    for name, row in counts["classes"].items():
-        ends = interval(row["interval"], is_share=True)
-        lines.append(f"  {name:<20} {row['count']:>7,}  {percent(row['share']):>7} {ends}")
-    uncertain = counts["uncertain"]
-    lines.append(
-        f"  {UNCERTAIN:<20} {uncertain['count']:>7,}  {percent(uncertain['share']):>7} of all"
-    )
-    lines.append(f"  [{counts['method']}]")
-    lines += _by_folder(summary["folders"])
+    lines += [_by_class(counts), f"  [{counts['method']}]", *_by_folder(summary["folders"])]
     if summary["num_bad_files"]:
         named = len(summary["bad_files"])
         which = "them" if named == summary["num_bad_files"] else f"the first {named:,}"
@@ -177,23 +169,31 @@ def say(summary: Mapping[str, Any], page: Path) -> str:
     return "\n".join(lines)
 
 
+def _by_class(counts: Mapping[str, Any]) -> str:
+    rows = [
+        [name, f"{row['count']:,}", percent(row["share"]), interval(row["interval"], is_share=True)]
+        for name, row in counts["classes"].items()
+    ]
+    uncertain = counts["uncertain"]
+    last = [UNCERTAIN, f"{uncertain['count']:,}", f"{percent(uncertain['share'])} of all", ""]
+    return text_table(["class", "cells", "share", "95 % interval"], [*rows, last], indent="  ")
+
+
 def _by_folder(folders: Mapping[str, Any]) -> list[str]:
     """Returns a table of the folders' shares; nothing where there is only one."""
     if len(folders) < 2:
         return []
     first = next(iter(folders.values()))
     classes = list(first["differential"]["classes"])
-    heads = "".join(f"{name[:11]:>12}" for name in ("answered", *classes, UNCERTAIN))
-    lines = [f"  {'folder':<20}{heads}"]
+    rows = []
     for folder, found in list(folders.items())[:_MOST_FOLDERS]:
         counts = found["differential"]
-        shares = [row["share"] for row in counts["classes"].values()]
-        cells = [f"{counts['answered']:,}", *map(percent, shares)]
-        cells.append(f"{counts['uncertain']['count']:,}")
-        name = _shortened(printable(folder), 20)
-        lines.append(f"  {name:<20}" + "".join(f"{cell:>12}" for cell in cells))
+        shares = [percent(row["share"]) for row in counts["classes"].values()]
+        uncertain = f"{counts['uncertain']['count']:,}"
+        rows.append([_shortened(folder, 20), f"{counts['answered']:,}", *shares, uncertain])
+    table = text_table(["folder", "answered", *classes, UNCERTAIN], rows, indent="  ")
     more = len(folders) - _MOST_FOLDERS
-    return lines + [f"  {DIFFERENTIAL} has all {len(folders):,} folders"] * (more > 0)
+    return [table] + [f"  {DIFFERENTIAL} has all {len(folders):,} folders"] * (more > 0)
 
 
 def _shortened(name: str, width: int) -> str:

@@ -17,6 +17,7 @@ from wbc_jax.reporting import pages
 from wbc_jax.reporting.audit_findings import HOW, Findings, Group, Pair
 from wbc_jax.reporting.audit_plots import choose_groups, describe_pair, pair_sheet
 from wbc_jax.reporting.figure_files import SavedFigure, save_figure
+from wbc_jax.text_table import text_table
 
 COLUMNS = (
     *("part_a", "file_a", "part_b", "file_b"),
@@ -66,14 +67,14 @@ def audit_summary(findings: Findings, page: Path) -> str:
         findings: what was found.
         page: where audit.html was written.
     """
-    width = max(len("part"), *(len(printable(part)) for part in findings.parts))
+    counts = [
+        [part, f"{count:,}", f"{findings.twins[part]:,}"] for part, count in findings.parts.items()
+    ]
     lines = [
         f"audit of {printable(findings.title)}",
-        f"  {'part':<{width}}{'pictures':>12}{'with a twin in another part':>31}",
+        text_table(["part", "pictures", "with a twin in another part"], counts, indent="  "),
+        *(f"  ! {warning}" for warning in _warnings(findings)),
     ]
-    for part, count in findings.parts.items():
-        lines.append(f"  {printable(part):<{width}}{count:>12,}{findings.twins[part]:>31,}")
-    lines += [f"  ! {warning}" for warning in _warnings(findings)]
     if not findings.pairs:
         lines += ["no pair was found: nothing known to this audit is on two sides"]
     else:
@@ -84,20 +85,16 @@ def audit_summary(findings: Findings, page: Path) -> str:
 def _pair_lines(findings: Findings) -> list[str]:
     counts = ", ".join(f"{n:,} by {how}" for how, n in findings.counts_by_how.items() if n)
     more = len(findings.groups) - _MOST_PRINTED
-    shown = findings.groups[:_MOST_PRINTED]
-    width = max(len("group"), *(len(printable(group.name)) for group in shown))
+    rows = []
+    for group in findings.groups[:_MOST_PRINTED]:
+        first, second = (f"{part}/{file}" for part, file in group.pair.ends)
+        sides = ", ".join(f"{n:,} in {part}" for part, n in group.counts.items())
+        rows.append([group.name, f"{sides}: {first} = {second} ({describe_pair(group.pair)})"])
     lines = [
         f"{len(findings.pairs):,} pairs ({counts}); {findings.headline}, "
         "each with its surest pair:",
-        f"  {'group':<{width}}  pictures",
+        text_table(["group", "pictures"], rows, num_left=2, indent="  "),
     ]
-    for group in shown:
-        first, second = (printable(f"{part}/{file}") for part, file in group.pair.ends)
-        sides = ", ".join(f"{n:,} in {printable(part)}" for part, n in group.counts.items())
-        lines.append(
-            f"  {printable(group.name):<{width}}  {sides}: {first} = {second} "
-            f"({describe_pair(group.pair)})"
-        )
     if more > 0:
         lines.append(f"  and {more:,} more; all pairs are in pairs.tsv")
     return lines

@@ -3,13 +3,14 @@
 print(run_summary(results, workdir))
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from wbc_jax.reporting import leaky
 from wbc_jax.reporting.detector_summary import detector_summary
 from wbc_jax.reporting.number_text import interval
+from wbc_jax.text_table import text_table
 
 _PARTS = ("train", "validation", "test")
 # Key in results.json, name, whether it is shown in per cent.
@@ -66,17 +67,9 @@ def data_summary(dataset: Mapping[str, Any]) -> str:
         f"{dataset['dataset']} {dataset['version']}: {dataset['title']}",
         f"protocol {dataset['protocol']}: {dataset['protocol_description']}",
         *(f"  ! {warning}" for warning in dataset["warnings"]),
-        f"  {'class':<12}" + "".join(f"{part:>12}{'smears':>8}" for part in _PARTS),
+        _counts_table(dataset),
+        f"  smears in more than one part: {dataset['num_smears_on_two_sides']}",
     ]
-    for name in dataset["classes"]:
-        counts = [
-            (dataset[f"{part}_class_counts"][name], dataset["smears"][part][name])
-            for part in _PARTS
-        ]
-        lines.append(_counts_line(name, counts))
-    totals = [(dataset[f"num_{part}"], dataset["all_smears"][part]) for part in _PARTS]
-    lines.append(_counts_line("all" if dataset["counted"] == "images" else "pictures", totals))
-    lines.append(f"  smears in more than one part: {dataset['num_smears_on_two_sides']}")
     if dataset["num_unresolved"]:
         lines.append(
             f"  images of unknown smears, counted in no smear: {dataset['num_unresolved']}"
@@ -89,8 +82,25 @@ def data_summary(dataset: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _counts_line(name: str, counts: Sequence[tuple[int, int]]) -> str:
-    return f"  {name:<12}" + "".join(f"{images:>12,}{smears:>8,}" for images, smears in counts)
+def _counts_table(dataset: Mapping[str, Any]) -> str:
+    """Returns images and smears of each part, by class and of all."""
+    rows = []
+    for name in dataset["classes"]:
+        counts = (
+            (dataset[f"{part}_class_counts"][name], dataset["smears"][part][name])
+            for part in _PARTS
+        )
+        rows.append([name, *(f"{count:,}" for pair in counts for count in pair)])
+    totals = ((dataset[f"num_{part}"], dataset["all_smears"][part]) for part in _PARTS)
+    return text_table(
+        ["class", *(head for part in _PARTS for head in (part, "smears"))],
+        rows,
+        total=[
+            "all" if dataset["counted"] == "images" else "pictures",
+            *(f"{count:,}" for pair in totals for count in pair),
+        ],
+        indent="  ",
+    )
 
 
 def _figure_line(results: Mapping[str, Any], key: str, name: str, is_share: bool) -> str:

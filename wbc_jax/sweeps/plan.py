@@ -11,6 +11,7 @@ from wbc_jax.errors import UserError
 from wbc_jax.models.describe import count_kinds
 from wbc_jax.reporting.number_text import duration, grouped
 from wbc_jax.sweeps.trials import Trial
+from wbc_jax.text_table import text_table
 from wbc_jax.training.config_rules import require_valid
 from wbc_jax.training.describe_model import layers_of
 from wbc_jax.training.prepare_data import classes_and_input
@@ -90,11 +91,6 @@ def plan_table(
         facts: of its settings.
         seconds_of: estimated time of a run; None where nothing is known.
     """
-    width = max(len("setting"), *(len(trial.setting.title) for trial in trials))
-    head = (
-        f"{'setting':<{width}}{'epochs':>8}{'layers':>8}{'parameters':>14}{'multiply-adds':>16}"
-        f"{'a run: about':>14}  seeds to do, done"
-    )
     by_setting: dict[str, list[Trial]] = {}
     for trial in trials:
         by_setting.setdefault(trial.setting.title, []).append(trial)
@@ -109,16 +105,22 @@ def plan_table(
         num_missing += len(missing)
         seeds = (", ".join(map(str, group)) or "none" for group in (missing, done))
         rows.append(
-            f"{title:<{width}}{own[0].config.train.num_epochs:>8}{known.num_layers:>8}"
-            f"{grouped(known.num_params):>14}{grouped(known.multiply_adds):>16}"
-            f"{duration(seconds):>14}  {'; '.join(seeds)}"
+            [
+                title,
+                str(own[0].config.train.num_epochs),
+                str(known.num_layers),
+                grouped(known.num_params),
+                grouped(known.multiply_adds),
+                duration(seconds),
+                "; ".join(seeds),
+            ]
         )
     total = f"{len(trials)} runs, {num_missing} to do"
     if left:
         total += f", about {duration(left)} one after the other"
-    rule = "-" * len(head)
     note = (
         "Layers: convolutions and dense layers. Multiply-adds: of one image forward. About: from "
         "the runs that are finished, else from this machine's matrix products."
     )
-    return "\n".join([head, rule, *rows, rule, total, note])
+    head = ["setting", "epochs", "layers", "parameters", "multiply-adds", "a run: about"]
+    return "\n".join([text_table([*head, "seeds to do; done"], rows), "", total, note])
