@@ -7,6 +7,7 @@ CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 DATASET = "dataset.json"
 LOCK = ".lock"
+IN_USE = ".in_use"  # the lock of what lies in no run's directory: a sweep, predictions
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.jsonl"  # one line per epoch
 PREDICTIONS = "predictions.npz"  # of a classifier, by image of the test part

@@ -142,6 +142,14 @@ def test_slides_are_held_out_whole_in_about_that_share(
         assert least <= len(held) / (len(stay) + len(held)) <= most
 
 
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.45, 0.55, 0.6, 0.7, 0.85])
+def test_of_many_slides_the_share_asked_for_is_held_out(share: float) -> None:
+    sources = np.array([f"slide {slide}" for slide in range(400)])
+    stay, held = hold_out_slides(np.arange(400) % 4, sources, share=share, seed=0)
+    assert len(held) == pytest.approx(400 * share)
+    assert len(stay) + len(held) == 400
+
+
 def test_where_a_class_is_on_few_slides_more_is_held_out_for_it() -> None:
     labels, sources = slides_of_a_laboratory()
     for seed in SEEDS:

@@ -43,6 +43,13 @@ def test_the_figures_are_those_of_the_counts() -> None:
     assert mean_figures(SEEDS, CELLS)["RBC"]["f1"] == red["f1"]
 
 
+def test_of_a_single_picture_no_limits_of_agreement_are_known() -> None:
+    scores = score_detections(SEEDS[:1], CELLS[:1], SCENES[:1])
+    red = scores["per_kind"]["RBC"]
+    assert (red["support"], red["found"]) == (2, 1)
+    assert np.isnan(red["count_limits"]).all()
+
+
 def test_farther_seeds_count_at_larger_radii() -> None:
     """The seed that is half a radius away counts from 0.5 on."""
     curve = score_detections(SEEDS, CELLS, SCENES)["radius_curve"]

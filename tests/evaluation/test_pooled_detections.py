@@ -87,6 +87,14 @@ def test_the_curve_is_the_mean_of_the_kinds(detector_run: Path) -> None:
     assert max(curve) > 0
 
 
+def test_without_cells_there_is_a_curve_of_nothing(detector_run: Path) -> None:
+    run = read_detector_run(detector_run)
+    for figures in run.results["test"]["per_kind"].values():
+        figures["support"] = 0
+    assert np.isnan(f1_curve(run)).all()
+    assert len(f1_curve(run)) == len(run.results["epochs"])
+
+
 def test_the_difference_and_its_interval_by_hand() -> None:
     ours = {seed: answers(*GOOD) for seed in range(3)}
     theirs = {0: answers(*FALSE), 1: answers(*GOOD), 2: answers(*FALSE)}

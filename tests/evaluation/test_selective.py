@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wbc_jax.evaluation import selective
 from wbc_jax.evaluation.selective import (
     LEAST_COVERAGE,
     TARGET_RISK,
@@ -57,6 +58,13 @@ def test_the_threshold_keeps_to_the_risk_with_a_margin() -> None:
     number = below["coverage"] * 3000
     bound = below["risk"] + 1.64 * np.sqrt(below["risk"] * (1 - below["risk"]) / number)
     assert bound > TARGET_RISK - 0.003
+
+
+def test_many_images_are_taken_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = draw_answers(1000)
+    whole = choose_threshold(answers, one_smear_each(1000))
+    monkeypatch.setattr(selective, "_BLOCK", 7)
+    assert choose_threshold(answers, one_smear_each(1000)) == whole
 
 
 def test_copies_of_few_smears_promise_less_than_as_many_smears() -> None:

@@ -338,7 +338,7 @@ def test_two_predictions_do_not_write_one_folder(
     validated_run: Path, smears: Path, tmp_path: Path
 ) -> None:
     with (
-        only_one(tmp_path / ".lock"),
+        only_one(tmp_path / ".in_use"),
         pytest.raises(UserError, match=r"workdir=.* is in use by process \d+ on "),
     ):
         predict(validated_run, smears, tmp_path)
@@ -418,7 +418,7 @@ def test_pictures_that_cannot_be_read_leave_no_half_written_files(
         with pytest.raises(UserError, match=said):
             predict(validated_run, tmp_path / "in", tmp_path / "o", single_cells=True)
         (tmp_path / "in" / "x.png").write_bytes(b"nothing")
-        assert [path.name for path in (tmp_path / "o").iterdir()] == [".lock"]
+        assert [path.name for path in (tmp_path / "o").iterdir()] == [".in_use"]
 
 
 def test_marked_pictures_of_an_earlier_prediction_go_with_it(

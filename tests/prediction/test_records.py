@@ -77,7 +77,7 @@ def test_each_folder_is_a_row_of_the_differential_count(tmp_path: Path) -> None:
         **{"pictures": "3", "left_out": "2", "RBC": "9", "WBC": "4"},
         **{"answered": "3", "uncertain": "1", "uncertain_a": "0", "uncertain_b": "1"},
         **{"a": "3", "share_a": "1", "low_a": rows[0]["low_a"], "high_a": "1"},
-        **{"b": "0", "share_b": "0", "low_b": f"{low:.6g}", "high_b": f"{high:.6g}"},
+        **{"b": "0", "share_b": "0", "low_b": f"{low:.8g}", "high_b": f"{high:.8g}"},
     }
     assert 0 < float(rows[0]["low_a"]) < 1
     assert {rows[1][f"{column}_a"] for column in ("share", "low", "high")} == {""}

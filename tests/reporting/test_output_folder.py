@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wbc_jax.errors import UserError
-from wbc_jax.reporting.output_folder import make_output_folder, require_apart
+from wbc_jax.reporting.output_folder import alone_in, make_output_folder, require_apart
 
 
 def test_a_missing_folder_is_made_and_left_empty(tmp_path: Path) -> None:
@@ -51,6 +51,14 @@ def test_a_folder_of_an_export_or_of_a_sweep_is_none(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
         make_output_folder(tmp_path / name)
+
+
+def test_a_folder_with_a_config_of_an_export_can_be_predicted_into_again(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    for _ in range(2):
+        make_output_folder(tmp_path)
+        with alone_in(tmp_path):
+            pass
 
 
 def test_a_report_does_not_lie_in_what_it_is_made_of(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """Jobs on this machine: how they end, how many run at a time, how they are stopped."""
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from wbc_jax.errors import UserError
 from wbc_jax.sweeps.jobs import Jobs
-from wbc_jax.sweeps.task import Outcome, message
+from wbc_jax.sweeps.task import Outcome, Task, message
+from wbc_jax.training.interruption import Interrupted, listening
 
 
 def python(code: str) -> list[str]:
@@ -73,6 +76,27 @@ def test_stopping_lets_a_run_save_its_state(jobs: Jobs, tmp_path: Path) -> None:
     assert saved.exists()
     assert not never.exists()
     assert json.loads((tmp_path / "jobs" / "runs.json").read_text())["exit_code"] == 143
+
+
+def test_a_job_that_is_being_begun_when_a_signal_comes_is_stopped_too(tmp_path: Path) -> None:
+    with listening() as interruption:
+        jobs = Jobs(
+            tmp_path / "jobs", executor="local", options={}, num_local=1, held=interruption.held
+        )
+        submit = jobs._executor.submit
+
+        def submit_and_signal(task: Task) -> Any:
+            job = submit(task)
+            signal.raise_signal(signal.SIGTERM)
+            return job
+
+        jobs._executor.submit = submit_and_signal
+        with pytest.raises(Interrupted):
+            jobs.submit({"begun": python("import time; time.sleep(60)")})
+        assert jobs.names == {"begun"}
+        begun = time.monotonic()
+        jobs.stop()
+        assert time.monotonic() - begun < 50
 
 
 def test_a_run_sees_the_devices_that_the_sweep_sees(

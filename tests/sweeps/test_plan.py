@@ -52,15 +52,15 @@ def test_time_is_that_of_runs_that_are_finished(
     trials: list[Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = describe_settings(trials)
-    before = make_estimate(trials, facts, num_train=100, num_test=50)
+    before = make_estimate(trials, facts, num_train=100, num_measured=50)
     assert 15 < (before(trials[0]) or 0) < 20
     monkeypatch.setattr("wbc_jax.sweeps.cost.has_accelerator", lambda: True)
-    unknown = make_estimate(trials, facts, num_train=100, num_test=50)
+    unknown = make_estimate(trials, facts, num_train=100, num_measured=50)
     assert unknown(trials[0]) is None
     untimed = [line.split() for line in plan_table(trials, facts, unknown).splitlines()]
     assert ["short", "2", "3", "292", "27,808", "–", "0,", "1;", "none"] in untimed
     finish(trials[0], 10.0)
-    seconds = make_estimate(trials, facts, num_train=100, num_test=50)
+    seconds = make_estimate(trials, facts, num_train=100, num_measured=50)
     assert seconds(trials[1]) == 10.0
     assert seconds(trials[3]) == pytest.approx(20.0)
     table = plan_table(trials, facts, seconds).splitlines()
@@ -112,7 +112,7 @@ def test_seeds_that_were_trained_together_share_their_seconds(trials: list[Trial
     facts = describe_settings(trials)
     for trial in trials[:2]:
         finish(trial, 10.0, seeds_at_once=[0, 1])
-    estimate = make_estimate(trials, facts, num_train=100, num_test=50)
+    estimate = make_estimate(trials, facts, num_train=100, num_measured=50)
     assert estimate(trials[0]) == 5.0
     assert estimate(trials[2]) == pytest.approx(10.0)  # twice the epochs
 
@@ -123,7 +123,7 @@ def test_damaged_results_are_named(trials: list[Trial]) -> None:
     path = trials[0].workdir / "results.json"
     path.write_text(path.read_text()[:-3])
     with pytest.raises(UserError, match=r"short-seed0/results\.json is damaged .*; remove the"):
-        make_estimate(trials, facts, num_train=100, num_test=50)
+        make_estimate(trials, facts, num_train=100, num_measured=50)
 
 
 def test_a_directory_of_another_config_is_refused(trials: list[Trial]) -> None:

@@ -110,7 +110,7 @@ def test_a_users_mistake_is_one_message(
 
 
 def test_a_second_process_is_refused(launch: Launch, tmp_path: Path) -> None:
-    with only_one(tmp_path / ".lock"):
+    with only_one(tmp_path / ".in_use"):
         result = launch(
             "--mode=sweep", "--sweep=configs/sweeps/layers_vgg.py:smoke", f"--workdir={tmp_path}"
         )

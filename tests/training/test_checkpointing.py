@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.damage import fail_on_a_full_disk
+from wbc_jax.digests import Unreadable
 from wbc_jax.errors import UserError
 from wbc_jax.training import checkpointing
 from wbc_jax.training.checkpointing import Checkpoint, Checkpoints
@@ -121,6 +122,32 @@ def test_the_best_of_an_earlier_start_outlives_a_resume(tmp_path: Path) -> None:
         with Checkpoints(tmp_path / "c") as checkpoints:
             save(checkpoints, step, loss)
     assert Checkpoints(tmp_path / "c").steps() == [1, 3, 4]
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_best_that_is_damaged_or_away_for_a_moment_is_not_deleted(
+    is_given: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "c"
+    with Checkpoints(folder) as checkpoints:
+        for step, loss in ((1, 0.1), (2, 0.5), (3, 0.4)):
+            save(checkpoints, step, loss)
+    manifest, read = folder / "1" / "manifest.json", checkpointing.read_sealed_json
+
+    def fails(path: Path) -> Any:
+        if path == manifest:
+            raise Unreadable("Input/output error")
+        return read(path)
+
+    if is_given:
+        manifest.write_text("{}", encoding="utf-8")
+    else:
+        monkeypatch.setattr(checkpointing, "read_sealed_json", fails)
+    with Checkpoints(folder) as checkpoints:
+        save(checkpoints, 4, 0.3)
+    assert Checkpoints(folder).steps() == ([3, 4] if is_given else [1, 3, 4])
+    set_aside = tmp_path / "damaged_checkpoints" / "1-1"
+    assert set_aside.is_dir() == is_given
 
 
 def test_a_folder_without_checkpoints_gives_none_and_is_not_made(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A detector through the loop of the classifiers: trained, resumed, measured, reported, loaded."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.reporting.html_page import Page
 from wbc_jax.data.annotated import NO_CELL
 from wbc_jax.datasets.places import Places
 from wbc_jax.errors import UserError
+from wbc_jax.evaluation.detections import read_detections
 from wbc_jax.evaluation.evaluate import evaluate
 from wbc_jax.reporting import detector_summary as summary
 from wbc_jax.reporting.detector_summary import detector_summary
@@ -92,6 +94,21 @@ def test_what_the_terminal_says(run: Path) -> None:
     results["test"]["per_kind"]["WBC"]["precision"] = None
     assert f"WBC {NO_VALUE:>7}" in detector_summary(results, run)
     assert "! Synthetic drawings" in text
+
+
+def test_a_threshold_below_those_of_the_sweep_is_the_one_applied(
+    run: Path, cache_dir: Path, tmp_path: Path
+) -> None:
+    lower = Path(shutil.copytree(run, tmp_path / "lower"))
+    config = json.loads((lower / "config.json").read_text(encoding="utf-8"))
+    config["detection"]["thresholds"] = [0.02, 0.02, 0.02]
+    (lower / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    evaluate(lower, Places(None, cache_dir))
+    test = results_of(lower)["test"]
+    for kind, figures in test["per_kind"].items():
+        assert figures["f1"] == pytest.approx(test[f"f1_{kind}"])
+    seeds = read_detections(lower / "detections.npz").seeds
+    assert min(one.scores.min() for one in seeds if len(one.scores)) < 0.05
 
 
 def test_evaluating_again_gives_the_same_results(run: Path, cache_dir: Path) -> None:

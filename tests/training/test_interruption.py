@@ -114,6 +114,15 @@ def test_of_several_processes_a_late_signal_is_not_forgotten() -> None:
     with pytest.raises(Interrupted, match="SIGINT"):
         interruption.agree_by(None)
     interruption = Interruption()
+
+    def agree(number: int) -> int:
+        interruption._notice(signal.SIGTERM, None)  # after it has been said that there is none
+        return number
+
+    interruption.agree_by(agree)
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        interruption.agree_by(None)
+    interruption = Interruption()
     interruption.agree_by(lambda number: number)
     interruption.agree_by(None)
     assert interruption.signal is None

@@ -295,6 +295,28 @@ def test_a_seed_whose_directory_cannot_be_used_does_not_stop_the_others(
     require_same(own[3], solo[3])
 
 
+def test_a_seed_that_cannot_be_finished_does_not_stop_the_others(
+    configs: list[ConfigDict],
+    solo: dict[int, Path],
+    cache_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, finish = directories(tmp_path), seeds_module.finish
+
+    def finish_or_not(run: Any, *rest: Any) -> dict[str, Any]:
+        if run.config.seed == SEEDS[0]:
+            raise UserError("its report cannot be written")
+        return finish(run, *rest)
+
+    monkeypatch.setattr(seeds_module, "finish", finish_or_not)
+    with pytest.raises(UserError, match=r"^seed0: its report cannot be written$"):
+        train_seeds(
+            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
+        )
+    require_same(own[3], solo[3])
+
+
 def test_a_signal_saves_every_seed_but_one_that_has_run_away(
     configs: list[ConfigDict], cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

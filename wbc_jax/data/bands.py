@@ -14,6 +14,8 @@ from jaxtyping import Array, Float, UInt8
 from wbc_jax.data.band_names import BANDS
 from wbc_jax.data.band_names import is_gray as is_gray
 
+_IMAGES_AT_A_TIME = 1024
+
 
 class BandStatistics(NamedTuple):
     """Mean and standard deviation of each band over the training part, in units of [0, 1]."""
@@ -66,7 +68,10 @@ def band_statistics(images: UInt8[np.ndarray, "n h w c"], bands: str) -> BandSta
     """
     values = np.arange(256, dtype=np.uint8)
     channels = images.shape[-1]
-    counts = np.stack([np.bincount(images[..., c].ravel(), minlength=256) for c in range(channels)])
+    counts = np.zeros((channels, 256))
+    for some in np.array_split(images, -(-len(images) // _IMAGES_AT_A_TIME)):
+        for c in range(channels):  # bincount takes eight bytes a value
+            counts[c] += np.bincount(some[..., c].ravel(), minlength=256)
     expanded = np.asarray(
         expand_bands(np.repeat(values[:, None], channels, axis=1), bands), np.float64
     )

@@ -15,6 +15,8 @@ from jaxtyping import Int, Shaped
 from wbc_jax.datasets.catalog import CLASSES_WITH_BASOPHIL, UNRESOLVED
 from wbc_jax.errors import UserError
 
+_MOST_FOLDS = 20  # of which some are held out: a share to the nearest twentieth is near enough
+
 
 def hold_out_smears(
     labels: Int[np.ndarray, " n"], sources: Shaped[np.ndarray, " n"], *, share: float, seed: int
@@ -159,10 +161,14 @@ def hold_out_slides(
         UserError: a class is on too few slides.
     """
     fewest = min(map(len, _smears_by_class(labels, sources).values()), default=0)
-    num_folds = max(2, min(fewest, round(1 / min(share, 1 - share))))
+    # How many of so many folds are nearest to the share; every class is on a slide of each fold.
+    held_of = {
+        number: min(max(1, round(share * number)), number - 1)
+        for number in range(2, max(2, min(fewest, _MOST_FOLDS)) + 1)
+    }
+    num_folds = min(held_of, key=lambda number: abs(held_of[number] / number - share))
     folds = slide_folds(labels, sources, num_folds=num_folds, seed=seed)
-    is_small = folds == 0
-    is_held = is_small if share <= 0.5 else ~is_small
+    is_held = folds < held_of[num_folds]
     return np.flatnonzero((folds >= 0) & ~is_held), np.flatnonzero((folds >= 0) & is_held)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, Shaped
 from wbc_jax.evaluation.intervals import draw_smears, made_by, percentile_interval
 from wbc_jax.reporting.run_schema import FOUND_FIGURES
 from wbc_jax.seeds.matching import Cells, count_outcomes
-from wbc_jax.seeds.seed_points import KINDS, Seeds
+from wbc_jax.seeds.seed_points import KINDS, Seeds, above
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 METHOD = "percentile bootstrap over scenes: pictures of one place are drawn together"
@@ -42,7 +42,9 @@ def score_detections(
     drawn = outcome_figures(outcomes, draw_pictures(scenes))
     true, found = _counts(outcomes)
     errors = (found - true).astype(np.float64)
-    limits = errors.mean(axis=0) + 1.96 * np.outer((-1, 1), errors.std(axis=0, ddof=1))
+    # Of a single picture no deviation is known.
+    deviation = errors.std(axis=0, ddof=1) if len(errors) > 1 else np.full(len(KINDS), np.nan)
+    limits = errors.mean(axis=0) + 1.96 * np.outer((-1, 1), deviation)
     return {
         "per_kind": {
             kind: {
@@ -91,16 +93,18 @@ def sweep_thresholds(
         for kind in KINDS
     }
     for threshold in THRESHOLDS:
-        kept = [Seeds(*(values[one.scores >= threshold] for values in one)) for one in seeds]
+        kept = [above(one, (threshold,) * len(KINDS)) for one in seeds]
         for kind, figures in mean_figures(kept, cells).items():
             for name, value in figures.items():
                 sweep[kind][name].append(value)
     return sweep
 
 
-def mean_figures(seeds: Sequence[Seeds], cells: Sequence[Cells]) -> dict[str, dict[str, float]]:
+def mean_figures(
+    seeds: Sequence[Seeds], cells: Sequence[Cells], *, reach: float = 1.0
+) -> dict[str, dict[str, float]]:
     """Returns the figures of `FOUND_FIGURES` alone, by kind."""
-    outcomes = outcomes_of(seeds, cells)
+    outcomes = outcomes_of(seeds, cells, reach=reach)
     figures = outcome_figures(outcomes, np.ones((1, len(outcomes))))
     return {
         kind: {name: float(values[0, i]) for name, values in figures.items()}
@@ -147,10 +151,5 @@ def draw_pictures(scenes: Shaped[np.ndarray, " n"]) -> Float[np.ndarray, "r n"]:
 
 
 def _radius_curve(seeds: Sequence[Seeds], cells: Sequence[Cells]) -> dict[str, list[float]]:
-    curves: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for reach in RADII:
-        outcomes = outcomes_of(seeds, cells, reach=reach)
-        f1 = outcome_figures(outcomes, np.ones((1, len(outcomes))))["f1"][0]
-        for kind, value in zip(KINDS, f1.tolist(), strict=True):
-            curves[kind].append(value)
-    return curves
+    at = [mean_figures(seeds, cells, reach=reach) for reach in RADII]
+    return {kind: [figures[kind]["f1"] for figures in at] for kind in KINDS}

@@ -5,7 +5,7 @@ read_detections(workdir / run_names.DETECTIONS).seeds[0]       # of the first pi
 read_answered(run).seeds[0]                                    # those that count
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,12 +65,10 @@ def read_detections(path: Path) -> Detections:
     names += [f"cell_{field}" for field in Cells._fields]
     arrays = dict(zip(names, read_arrays(path, names), strict=True))
 
-    def of_each(name: str, fields: Sequence[str]) -> list[Any]:
-        picture = arrays[f"{name}_picture"]
-        return [
-            [arrays[f"{name}_{field}"][picture == index] for field in fields]
-            for index in range(len(arrays["filename"]))
-        ]
+    def of_each(name: str, fields: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
+        pictures = np.arange(1, len(arrays["filename"]))
+        ends = np.searchsorted(arrays[f"{name}_picture"], pictures)
+        return zip(*(np.split(arrays[f"{name}_{field}"], ends) for field in fields), strict=True)
 
     return Detections(
         arrays["filename"],

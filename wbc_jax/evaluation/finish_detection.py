@@ -27,7 +27,7 @@ from wbc_jax.seeds.seed_points import KINDS, Seeds, above
 from wbc_jax.training.detection import seed_reader
 from wbc_jax.training.experiment import Experiment
 
-_LOWEST = 0.05  # score of a seed that is written down; what thresholds are chosen from
+_LOWEST = 0.05  # score of a seed that is written down, or the config's threshold below it
 
 
 def finish_detection(
@@ -48,7 +48,8 @@ def finish_detection(
     """
     partition, reader = experiment.data.partition, seed_reader(config)
     # Below the thresholds, too: where they would lie better is a figure of its own.
-    low = SeedReader(reader.stride, (_LOWEST,) * len(KINDS), reader.apart)
+    lowest = min(_LOWEST, *reader.thresholds)
+    low = SeedReader(reader.stride, (lowest,) * len(KINDS), reader.apart)
     found = {
         name: ([low(one) for one in logits], cells_of_pictures(part), part)
         for name, logits, part in (

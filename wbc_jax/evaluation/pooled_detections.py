@@ -145,4 +145,4 @@ def f1_curve(run: Run) -> list[float]:
     epochs, per_kind = run.results["epochs"], run.results["test"]["per_kind"]
     known = [kind for kind in KINDS if per_kind[kind]["support"] > 0]
     of_kinds = [metric_values(epochs, "test", f"f1_{kind}") for kind in known]
-    return nan_mean(np.stack(of_kinds, axis=1)).tolist()
+    return nan_mean(np.reshape(of_kinds, (len(known), len(epochs))).T).tolist()

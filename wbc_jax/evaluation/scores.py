@@ -96,7 +96,7 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
     num_wrong = int((of_smears.probabilities.argmax(axis=1) != smears.label).sum())
     figures = {
         "validation": mean_metrics(logits.validation, validation.label) if has_validation else None,
-        "selective": _selective(logits, partition, temperature),
+        "selective": _selective(logits, partition, images, temperature),
         "test": _figures(images, classes) | counts,
         "test_smears": test_smears,
         "intervals": {
@@ -116,15 +116,16 @@ def score(logits: PartLogits, partition: Partition, classes: tuple[str, ...]) ->
 
 
 def _selective(
-    logits: PartLogits, partition: Partition, temperature: float | None
+    logits: PartLogits, partition: Partition, test: _Level, temperature: float | None
 ) -> dict[str, Any] | None:
-    if temperature is None:
+    if temperature is None or test.scaled is None:
         return None
     held = partition.validation
-    answers = []
-    for values, part in ((logits.validation, held), (logits.test, partition.test)):
-        scaled = softmax(values / np.float32(temperature))
-        answers.append(Confidences(scaled.max(axis=-1), scaled.argmax(axis=-1) == part.label))
+    validation = softmax(logits.validation / np.float32(temperature))
+    answers = [
+        Confidences(scaled.max(axis=-1), scaled.argmax(axis=-1) == labels)
+        for scaled, labels in ((validation, held.label), (test.scaled, test.labels))
+    ]
     smears = group_by_smear(held.source, held.label, held.filename)
     return selective_figures(answers[0], smears, answers[1])
 

@@ -25,6 +25,7 @@ TARGET_RISK = 0.05  # share of wrong answers among those given that is aimed at,
 SURENESS = 0.95  # share of the drawings of smears that keep to it
 LEAST_COVERAGE = 0.1  # what is right in fewer images than this share may be right by luck
 _RESAMPLES = 1000
+_BLOCK = 4096  # images at a time
 _CURVE_POINTS = 101  # of a curve in results.json
 
 
@@ -76,13 +77,17 @@ def choose_threshold(answers: Confidences, smears: Smears) -> float | None:
     """
     order, is_last = _falling(answers.confidence)
     draws = draw_smears(*strata_of(smears.shows), resamples=_RESAMPLES)
-    weights = draws[:, smears.slide[smears.of_image[order]]]
-    wrong = np.cumsum(weights * ~answers.is_right[order], axis=1)
-    total = np.cumsum(weights, axis=1)
-    risks = np.divide(wrong, total, out=np.ones_like(wrong), where=total > 0)
+    slide, is_wrong = smears.slide[smears.of_image[order]], ~answers.is_right[order]
+    wrong, total, risks = np.zeros((len(draws), 1)), np.zeros((len(draws), 1)), []
+    for first in range(0, len(order), _BLOCK):  # a table of all would take gigabytes
+        block = slice(first, first + _BLOCK)
+        weights = draws[:, slide[block]]
+        wrong = wrong[:, -1:] + np.cumsum(weights * is_wrong[block], axis=1)
+        total = total[:, -1:] + np.cumsum(weights, axis=1)
+        risk = np.divide(wrong, total, out=np.ones_like(wrong), where=total > 0)
+        risks.append(np.quantile(risk, SURENESS, axis=0))
     coverage = np.arange(1, len(order) + 1) / len(order)
-    is_kept = np.quantile(risks, SURENESS, axis=0) <= TARGET_RISK
-    fits = is_kept & is_last & (coverage >= LEAST_COVERAGE)
+    fits = (np.concatenate(risks) <= TARGET_RISK) & is_last & (coverage >= LEAST_COVERAGE)
     return float(answers.confidence[order][fits].min()) if fits.any() else None
 
 

@@ -116,30 +116,22 @@ def _auroc(part: SmearPart, weights: Float[np.ndarray, "r s"]) -> Float[np.ndarr
     """Returns the area under each class's one-vs-rest ROC curve per weighting.
 
     It is the share of pairs of an image of the class and another in which the former scores
-    higher, ties counting half: a form in the smears' weights on both sides (Hanley and McNeil,
-    1982).
+    higher, ties counting half (Hanley and McNeil, 1982): how much weight of the others lies below
+    each image of the class.
     """
-    num_classes = part.probabilities.shape[1]
-    sizes = _table(part.of_image, part.labels, (part.num_smears, num_classes))
-    areas = np.full((len(weights), num_classes), np.nan)
-    for label in range(num_classes):
-        smears = np.flatnonzero(sizes[:, label])
-        won = weights[:, smears] @ _wins(part, label, smears)
-        pairs = weights @ sizes[:, label] * (weights @ (sizes.sum(axis=1) - sizes[:, label]))
-        areas[:, label] = _ratio(np.einsum("rs,rs->r", won, weights), pairs)
+    areas = np.empty((len(weights), part.probabilities.shape[1]))
+    for label in range(areas.shape[1]):
+        is_class = part.labels == label
+        own, others = part.probabilities[is_class, label], part.probabilities[~is_class, label]
+        rising = np.argsort(others)
+        first, last = (np.searchsorted(others[rising], own, side) for side in ("left", "right"))
+        of_own, of_others = part.of_image[is_class], part.of_image[~is_class][rising]
+        for row, weight in enumerate(weights):
+            below = np.concatenate([[0.0], np.cumsum(weight[of_others])])
+            pairs = weight[of_own].sum() * below[-1]
+            won = weight[of_own] @ (below[first] + below[last]) / 2
+            areas[row, label] = won / pairs if pairs else np.nan
     return areas
-
-
-def _wins(part: SmearPart, label: int, smears: Int[np.ndarray, " p"]) -> Float[np.ndarray, "p s"]:
-    """Returns how many pairs each smear of a class wins against each smear of the others."""
-    scores, is_class = part.probabilities[:, label], part.labels == label
-    others, of_image = scores[~is_class], part.of_image[~is_class]
-    wins = np.empty((len(smears), part.num_smears))
-    for row, smear in enumerate(smears):
-        own = np.sort(scores[part.of_image == smear])
-        below = np.searchsorted(own, others, "left") + np.searchsorted(own, others, "right")
-        wins[row] = np.bincount(of_image, weights=len(own) - below / 2, minlength=part.num_smears)
-    return wins
 
 
 def _bin_gaps(part: SmearPart, probabilities: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "s m"]:

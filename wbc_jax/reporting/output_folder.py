@@ -72,7 +72,7 @@ def alone_in(output: Path) -> Iterator[None]:
         UserError: another one is at it.
     """
     try:
-        with only_one(output / run_names.LOCK):
+        with only_one(output / run_names.IN_USE):
             yield
     except Held as held:
         raise UserError(

@@ -1,6 +1,6 @@
 """How long a run will take, about: from runs that are finished, else from a matrix product.
 
-seconds_of = make_estimate(trials, facts, num_train=7968, num_test=2487)
+seconds_of = make_estimate(trials, facts, num_train=7968, num_measured=4476)
 seconds_of(trials[0])
 """
 
@@ -26,7 +26,7 @@ _MATRIX = 2048
 
 
 def make_estimate(
-    trials: Sequence[Trial], facts: Mapping[str, Facts], *, num_train: int, num_test: int
+    trials: Sequence[Trial], facts: Mapping[str, Facts], *, num_train: int, num_measured: int
 ) -> Callable[[Trial], float | None]:
     """Returns what estimates a run's seconds; None before a run has shown an accelerator's rate.
 
@@ -34,14 +34,14 @@ def make_estimate(
         trials: of the sweep; those that are finished tell the rate.
         facts: of the settings.
         num_train: images of an epoch.
-        num_test: images tested after it.
+        num_measured: images of validation and test that are answered after it.
 
     Raises:
         UserError: the results of a finished run are damaged.
     """
 
     def products(trial: Trial) -> float:
-        images = _PASSES * num_train + num_test
+        images = _PASSES * num_train + num_measured
         return facts[trial.setting.title].multiply_adds * images * trial.config.train.num_epochs
 
     done = [(trial, wall_seconds(trial)) for trial in trials if trial.is_finished()]

@@ -13,8 +13,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,13 @@ class Jobs:
     """The jobs of one sweep, by name."""
 
     def __init__(
-        self, folder: Path, *, executor: str, options: Mapping[str, str], num_local: int
+        self,
+        folder: Path,
+        *,
+        executor: str,
+        options: Mapping[str, str],
+        num_local: int,
+        held: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Prepares the executor; what an earlier start has put into SLURM's queue is found again.
 
@@ -48,6 +54,7 @@ class Jobs:
             executor: "local" or "slurm".
             options: of the jobs, by submitit's names; for SLURM only.
             num_local: processes at a time on this machine.
+            held: in whose block no signal breaks off, so that no job is begun and then forgotten.
 
         Raises:
             UserError: SLURM is not installed, or an option is not known.
@@ -55,6 +62,7 @@ class Jobs:
         self._folder = folder.absolute()
         self._kind = executor
         self._num_local = num_local
+        self._held = held
         self._waiting: dict[str, Task] = {}
         self._running: dict[str, Any] = {}  # local: submitit's job; slurm: the job's id
         self._gone_since: dict[str, float] = {}
@@ -81,10 +89,11 @@ class Jobs:
             self._waiting |= tasks
             self._start_waiting()
         elif tasks:
-            with self._executor.batch():  # one array
-                jobs = {name: self._executor.submit(task) for name, task in tasks.items()}
-            self._running |= {name: job.job_id for name, job in jobs.items()}
-            write_json(self._folder / _SUBMITTED, self._running)
+            with self._held():  # what is in the queue is written down, come what may
+                with self._executor.batch():  # one array
+                    jobs = {name: self._executor.submit(task) for name, task in tasks.items()}
+                self._running |= {name: job.job_id for name, job in jobs.items()}
+                write_json(self._folder / _SUBMITTED, self._running)
 
     def wait(self) -> Iterator[tuple[str, Outcome]]:
         """Yields each job when it has ended, until none is left."""
@@ -111,7 +120,7 @@ class Jobs:
     def _start_waiting(self) -> None:
         while self._waiting and len(self._running) < self._num_local:
             name = next(iter(self._waiting))
-            with _ignoring_the_terminal():
+            with self._held(), _ignoring_the_terminal():
                 self._running[name] = self._executor.submit(self._waiting.pop(name))
 
     def _ended(self) -> list[str]:

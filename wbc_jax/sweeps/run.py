@@ -59,8 +59,8 @@ def plan_sweep(text: str, output: Path, places: Places) -> str:
         data = prepare_data(trials[0].config, places)
     except UserError as error:
         return f"{plan_table(trials, facts, lambda trial: None)}\nNo time is estimated: {error}"
-    train, _, test = data.partition
-    estimate = make_estimate(trials, facts, num_train=len(train.label), num_test=len(test.label))
+    num_train, *measured = (len(part.label) for part in data.partition)
+    estimate = make_estimate(trials, facts, num_train=num_train, num_measured=sum(measured))
     return plan_table(trials, facts, estimate)
 
 
@@ -128,14 +128,20 @@ def _train(
     seeds_at_once: bool,
 ) -> dict[Path, str]:
     """Runs what is missing; returns the errors by the directory of the run."""
-    jobs = Jobs(output / "jobs", executor=executor, options=options, num_local=num_local)
     missing = [trial for trial in trials if not trial.is_finished()]
-    commands = {
-        name: _command(own, places, at_once=seeds_at_once)
-        for name, own in _by_job(missing, jobs.names, seeds_at_once=seeds_at_once).items()
-    }
     errors: dict[Path, str] = {}
-    with listening(), tqdm(total=len(missing), unit=" runs", disable=None) as bar:
+    with listening() as interruption, tqdm(total=len(missing), unit=" runs", disable=None) as bar:
+        jobs = Jobs(
+            output / "jobs",
+            executor=executor,
+            options=options,
+            num_local=num_local,
+            held=interruption.held,
+        )
+        commands = {
+            name: _command(own, places, at_once=seeds_at_once)
+            for name, own in _by_job(missing, jobs.names, seeds_at_once=seeds_at_once).items()
+        }
         try:
             jobs.submit(commands)
             for name, outcome in jobs.wait():

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 import jax
 
-from wbc_jax.digests import Damage, Unreadable
+from wbc_jax.digests import Damage, Unreadable, read_sealed_json
 from wbc_jax.errors import UserError
 from wbc_jax.training.disk import disk_error, require_room
 from wbc_jax.training.finite import NotFinite, all_finite
 from wbc_jax.training.manifest import (
+    MANIFEST,
     leaf_digests,
     leaf_types,
     read_manifest,
@@ -75,7 +76,6 @@ class Checkpoints:
         """Names `folder`; the first save makes it."""
         self._folder = folder
         self._num_best = num_best
-        self._losses: dict[int, float] = {}
         self._executor: ThreadPoolExecutor | None = None
         self._saving: Future[None] | None = None
 
@@ -227,7 +227,6 @@ class Checkpoints:
             raise
         sync(self._folder)
         shutil.rmtree(replaced, ignore_errors=True)
-        self._losses[step] = loss
         self._prune()
 
     def _bring_back_replaced(self) -> None:
@@ -238,22 +237,22 @@ class Checkpoints:
                 path.rename(final)
 
     def _prune(self) -> None:
-        steps = self.steps()
-        finite = [step for step in steps if math.isfinite(self._loss(step))]
-        best = sorted(finite, key=self._loss)[: self._num_best]
-        for step in set(steps[:-NUM_LATEST]) - set(best):
+        losses: dict[int, float] = {}
+        for step in self.steps():
+            try:
+                loss = read_sealed_json(self._folder / str(step) / MANIFEST)["train_loss"]
+            except Unreadable:
+                continue  # it may be whole, and the best
+            except Damage as damage:
+                _log.warning("%s; the checkpoint was moved to %s", damage, self._set_aside(step))
+                continue
+            losses[step] = math.inf if loss is None else loss
+        best = sorted(step for step in losses if math.isfinite(losses[step]))
+        best.sort(key=lambda step: losses[step])
+        for step in set(list(losses)[:-NUM_LATEST]) - set(best[: self._num_best]):
             # Under another name first: half a checkpoint must not look like one.
             old = (self._folder / str(step)).rename(self._folder / f"{_SAVING}{step}-old")
             shutil.rmtree(old)
-
-    def _loss(self, step: int) -> float:
-        if step not in self._losses:
-            try:
-                loss = read_manifest(self._folder / str(step))["train_loss"]
-            except Damage:
-                loss = None
-            self._losses[step] = math.nan if loss is None else loss
-        return self._losses[step]
 
     def _restore(self, step: int, target: Progress) -> Checkpoint:
         import orbax.checkpoint as ocp

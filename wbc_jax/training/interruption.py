@@ -53,10 +53,13 @@ class Interruption:
         Raises:
             Interrupted: one has come since they were asked.
         """
-        is_asked = agree is None and self.is_asked()
+        if agree is None:
+            self.is_asked()
         self._agree = agree
-        if is_asked and self.signal is not None:
-            raise Interrupted(self.signal)
+        if agree is None:
+            self.signal = self.signal or self._noticed  # one may have come while all were asked
+            if self.signal is not None:
+                raise Interrupted(self.signal)
 
     def is_asked(self) -> bool:
         """Returns whether a signal has come; of several processes, whether any has got one."""

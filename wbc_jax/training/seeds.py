@@ -175,7 +175,10 @@ class _Together:
             workdir = run.directory.path
             if workdir not in self._errors:
                 own = jax.device_get(_of_seed(states, place))
-                results[workdir] = finish(run, loop.history, own, logits[place])
+                try:
+                    results[workdir] = finish(run, loop.history, own, logits[place])
+                except UserError as error:
+                    self._errors[workdir] = error
         return results, self._errors
 
     def _compile(self, states: TrainState, epoch: int) -> TrainState:
