@@ -126,6 +126,11 @@ def _config() -> ConfigDict:
         from wbc_jax.flag_mistakes import describe_missing_config
 
         raise UserError(describe_missing_config(_config_file())) from None
+    except AttributeError:
+        raise UserError(
+            f"config={_config_file()}: get_config must return a ConfigDict, not "
+            f"{_CONFIG.value!r:.60}"
+        ) from None
     return _CONFIG.value
 
 

@@ -27,11 +27,13 @@ def get_config(preset: str = "synthetic") -> ConfigDict:
         raise ValueError(f"preset {preset!r} is not known; choose one of {', '.join(PRESETS)}")
     config = get_base_config("smoke" if preset == "smoke" else "synthetic")
     for section, names in OF_CLASSIFIERS.items():
-        for name in names:
-            del config[section][name]
+        with config[section].unlocked():
+            for name in names:
+                del config[section][name]
     config.task = "detection"
     config.data.protocol = preset
-    config.data.picture_size = (240, 320)  # rows, columns in pixels; multiples of 16
+    with config.data.unlocked():
+        config.data.picture_size = (240, 320)  # rows, columns in pixels; multiples of 16
 
     config.model.name = "detector"
     config.model.stage_features = (16, 32, 64, 128, 128)  # full resolution, a half, a quarter ...

@@ -18,6 +18,7 @@ from wbc_jax.data.load import class_names
 from wbc_jax.data.protocols import PROTOCOLS
 from wbc_jax.datasets import catalog
 from wbc_jax.datasets.places import Places
+from wbc_jax.errors import UserError
 from wbc_jax.models import create_model
 from wbc_jax.models.head import Head
 from wbc_jax.models.registry import DETECTORS, MODELS
@@ -88,7 +89,8 @@ def test_training_reads_every_field_outside_the_network(
 ) -> None:
     """One more field is planted, which nothing reads: the test sees it, so it would see others."""
     config = tiny_config(name)
-    config.train.planted = 1
+    with config.train.unlocked():
+        config.train.planted = 1
     read: set[str] = set()
 
     def validate(recorder: ConfigDict) -> Any:
@@ -284,3 +286,15 @@ def test_no_field_is_a_list(name: str) -> None:
         for field, value in flatten(get_config(name, preset).to_dict()).items():
             assert not isinstance(value, list), field
             assert value is not None, field
+
+
+def test_a_field_that_is_written_wrongly_is_refused_in_a_config_file_too() -> None:
+    config = get_config("cnn")
+    with pytest.raises(AttributeError, match="num_epoch"):
+        config.train.num_epoch = 1
+    with pytest.raises(KeyError):
+        del config.train["mixup"]
+    config.model.dense_features = (8,)
+    config.data.num_classes = None
+    with pytest.raises(UserError, match=r"^data\.num_classes has no value"):
+        require_valid(config)

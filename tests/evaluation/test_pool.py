@@ -72,6 +72,18 @@ def test_images_that_are_not_answered_as_labelled_are_listed(
     assert "doubtful.csv" in page
 
 
+def test_a_list_that_somebody_has_worked_on_is_not_replaced(make_run, tmp_path: Path) -> None:
+    run, file = make_run("a"), tmp_path / "out" / "doubtful.csv"
+    for _ in range(2):
+        pool([run], file.parent)
+    head, *rows = file.read_text(encoding="utf-8").splitlines()
+    worked_on = "\n".join([f"{head},verdict", *(f"{row},wrong" for row in rows), ""])
+    file.write_text(worked_on, encoding="utf-8")
+    with pytest.raises(UserError, match=r"doubtful\.csv was not written by a pool.* move it"):
+        pool([run], file.parent)
+    assert file.read_text(encoding="utf-8") == worked_on
+
+
 def test_seeds_of_one_setting_are_one_group(make_run, pooled_groups) -> None:
     runs = [
         make_run("a", seed=0),
@@ -195,6 +207,8 @@ def test_what_cannot_be_pooled_is_refused(make_run, detector_run, tmp_path) -> N
         pool([run, make_run("b")], output)
     with pytest.raises(UserError, match="saw different images"):
         pool([run, make_run("c", seed=1, digest="beef")], output)
+    with pytest.raises(UserError, match="saw different images"):  # though some are tested twice
+        pool([run, make_run("e", fold=1, digest="beef")], output)
     with pytest.raises(UserError, match="test some images twice"):
         pool([run, make_run("d", fold=1)], output)
     (tmp_path / "file").write_text("")

@@ -218,7 +218,8 @@ def test_detectors_are_pooled_over_seeds_and_folds(detector_run: Path, tmp_path:
         for seed, fold in [(0, 0), (0, 1), (1, 0)]
     ]
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "doubtful.csv").write_text("of classifiers, pooled here before")
+    before = "network,protocol,image,smear,labelled,answered,probability_of_label,seeds\n"
+    (tmp_path / "out" / "doubtful.csv").write_text(before)  # of classifiers
     page = check_page(pool(runs, tmp_path / "out").read_text(encoding="utf-8"))
     assert not (tmp_path / "out" / "doubtful.csv").exists()
     pooled = json.loads((tmp_path / "out" / "pooled.json").read_text(encoding="utf-8"))

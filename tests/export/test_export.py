@@ -117,6 +117,15 @@ def test_a_run_in_bfloat16_is_warned_of_by_that_name(
     assert json.loads((tmp_path / "out" / loader.FACTS).read_text())["run"]["dtype"] == "bfloat16"
 
 
+def test_files_of_somebody_else_are_not_replaced(validated_run: Path, tmp_path: Path) -> None:
+    card = tmp_path / "model_card.md"
+    card.write_text("mine")
+    with pytest.raises(UserError, match=r"model_card\.md is not of an export .* would be replaced"):
+        export_run(validated_run, tmp_path, picture_size=(240, 320))
+    assert [path.name for path in tmp_path.iterdir()] == ["model_card.md"]
+    assert card.read_text() == "mine"
+
+
 def test_one_program_for_three_platforms_and_any_number_of_pictures(exported: Path) -> None:
     import jax
 

@@ -163,6 +163,23 @@ def test_images_of_another_size_or_type_are_refused(
         loader.load(exported)(images)
 
 
+@pytest.mark.parametrize(
+    ("images", "remedy"),
+    [
+        ([], "give one at least"),
+        (np.zeros((240, 320, 3), np.uint8), r"a single image is given as images\[None\]"),
+        (np.zeros((1, 240, 320, 3)), "give their pixels as uint8, 0 to 255"),
+        (np.zeros((1, 240, 320, 4), np.uint8), "with another --input_size, or bring the images"),
+        ([np.zeros((2, 2, 3), np.uint8), np.zeros((3, 3, 3), np.uint8)], "bring the images"),
+    ],
+)
+def test_what_is_wrong_with_images_has_its_own_remedy(
+    images: Any, remedy: str, exported: Path
+) -> None:
+    with pytest.raises(loader.ExportError, match=remedy):
+        loader.load(exported)(images)
+
+
 def test_a_list_of_images_is_as_good_as_an_array(exported: Path) -> None:
     classifier = loader.load(exported)
     with np.load(exported / loader.CHECK) as file:

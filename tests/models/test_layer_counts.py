@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import pytest
 
 from tests.models.tiny_models import HEAD, IMAGE_SHAPE, tiny_model
-from wbc_jax.models import MODELS, create_model
+from wbc_jax.models import MODELS, create_model, registry
 from wbc_jax.models.describe import Layer, count_kinds, layer_table, list_layers
 from wbc_jax.models.head import Head
 from wbc_jax.nn import Logits
@@ -243,6 +243,35 @@ def test_in_training_on_one_cpu_device_every_layer_is_a_kernel_in_c(name: str) -
     assert calls["affine"] + calls["affine_pool"] == kinds["normalization"]
     assert calls["max_pool"] + calls["affine_pool"] == kinds["max-pooling"]
     assert calls["affine_pool"] == NUM_FUSED[name]
+
+
+def test_layers_of_flax_and_of_other_kinds_are_counted_too() -> None:
+    class Mixed(nn.Module):
+        num_classes: int = 4
+        use_norm: bool = True
+        kernels: tuple[tuple[int, int], ...] = ((3, 3),)
+
+        @nn.compact
+        def __call__(self, image: jax.Array, *, train: bool = False) -> jax.Array:
+            conv = nn.Conv(3, self.kernels[0])
+            x = conv(conv(image))  # the same weights twice
+            x = nn.BatchNorm(use_running_average=not train)(x) if self.use_norm else x
+            x = x * self.param("gain", nn.initializers.ones, (5, 1, 1, 1))[0]
+            return nn.Dense(self.num_classes)(x.mean(axis=(1, 2)))
+
+    layers = list_layers(Mixed(), image_shape=(8, 8, 3))
+    conv = 3 * 3 * 3 * 3 + 3
+    assert [(layer.kind, layer.num_params) for layer in layers] == [
+        *[("convolution", conv), ("convolution", 0), ("normalization", 6), ("dense", 16)],
+        ("other", 5),
+    ]
+    assert [layer.multiply_adds for layer in layers] == [64 * 81, 64 * 81, 0, 12, 0]
+    params = Mixed().init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
+    assert sum(layer.num_params for layer in layers) == sum(
+        leaf.size for leaf in jax.tree.leaves(params)
+    )
+    known = {"use_norm": False, "kernels": ((5, 5),)}
+    registry._require_valid(known, Mixed, "model of mixed")  # neither layer counts nor widths
 
 
 def test_the_table_shows_layers_and_totals() -> None:

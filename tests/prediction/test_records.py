@@ -11,7 +11,7 @@ import pytest
 
 from wbc_jax.errors import UserError
 from wbc_jax.prediction.differential import differential
-from wbc_jax.prediction.records import PredictionFiles, require_ours
+from wbc_jax.prediction.records import PredictionFiles, require_our_tables
 
 FOLDERS = {
     name: {
@@ -91,19 +91,19 @@ def test_no_picture_is_an_empty_list(tmp_path: Path) -> None:
 
 
 def test_a_table_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
-    require_ours(tmp_path)  # nothing is there
+    require_our_tables(tmp_path)  # nothing is there
     write(tmp_path)
-    require_ours(tmp_path)
+    require_our_tables(tmp_path)
     for name in ("predictions.csv", "differential.csv"):
         ours = (tmp_path / name).read_bytes()
         for theirs in (b"image,label\na.png,monocyte\n", b"", b"\xff\x00"):
             (tmp_path / name).write_bytes(theirs)
             with pytest.raises(UserError, match=f"{name} was not written by a prediction"):
-                require_ours(tmp_path)
+                require_our_tables(tmp_path)
         (tmp_path / name).unlink()
         (tmp_path / name).mkdir()
         with pytest.raises(UserError, match=f"{name} was not written by a prediction"):
-            require_ours(tmp_path)
+            require_our_tables(tmp_path)
         (tmp_path / name).rmdir()
         (tmp_path / name).write_bytes(ours)
 

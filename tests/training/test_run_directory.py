@@ -113,7 +113,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         opened(tmp_path / "file" / "below", CONFIG)
 
 
-@pytest.mark.parametrize("content", ["{", "", '{"seed": 0, '])
+@pytest.mark.parametrize("content", ["{", "", '{"seed": 0, ', "[1, 2]"])
 def test_a_damaged_config_is_named(run: RunDirectory, content: str) -> None:
     (run.path / "config.json").write_text(content, encoding="utf-8")
     for attempt in (lambda: opened(run.path, CONFIG), run.load_config):

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from tests.models.tiny_models import IMAGE_SHAPE, tiny_model
+from wbc_jax.errors import UserError
 from wbc_jax.training.train_state import TrainState, create_train_state
 
 TX = optax.sgd(0.1, momentum=0.9)
@@ -28,6 +29,19 @@ def small_model(**layers: Any) -> nn.Module:
 def states() -> list[TrainState]:
     draw = jax.jit(create)
     return [draw(jax.random.key(seed)) for seed in (0, 0, 1)]
+
+
+def test_a_network_with_other_outputs_than_classes_is_refused() -> None:
+    class Seven(nn.Module):
+        num_classes: int
+
+        @nn.compact
+        def __call__(self, image: jax.Array, *, train: bool = False) -> jax.Array:
+            return nn.Dense(7)(image.mean(axis=(1, 2)))
+
+    with pytest.raises(UserError, match=r"Seven answers with 7 numbers and not .*num_classes=4"):
+        create_train_state(Seven(4), TX, jax.random.key(0), image_shape=IMAGE_SHAPE)
+    create_train_state(Seven(7), TX, jax.random.key(0), image_shape=IMAGE_SHAPE)
 
 
 def test_the_key_alone_decides_the_weights(states: list[TrainState]) -> None:

@@ -38,7 +38,8 @@ STEPS_PER_PATCH = 2  # how far the patch moves: half its side
 Path = tuple[str, ...]
 Maps = Float[Array, "b h w"]
 Explain = Callable[[Variables, UInt8[Array, "b h w c"], Int[Array, " b"]], Maps]
-_LAYERS = (Conv, BatchNorm, LayerNorm, LocalResponseNorm, nn.GroupNorm)
+_NORMS = (BatchNorm, LayerNorm, LocalResponseNorm, nn.BatchNorm, nn.GroupNorm, nn.LayerNorm)
+_LAYERS = (Conv, nn.Conv, *_NORMS)
 
 
 def find_layer(model: nn.Module, variables: Variables, image_shape: tuple[int, int, int]) -> Path:

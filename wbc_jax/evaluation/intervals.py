@@ -164,7 +164,8 @@ def cautions(
         found.append(
             f"All {num_smears} smears are answered right, so no drawing of them can show an error: "
             "at smear level the intervals of accuracy, F1 and MCC have no width. With no error in "
-            f"n smears a true error rate up to about 3 / n, here {most:.1f} %, is still within 95 %."
+            f"n smears a true error rate up to about 3 / n, here {most:.1f} %, is still within "
+            "95 %."
         )
     return found
 

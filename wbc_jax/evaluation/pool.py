@@ -19,7 +19,11 @@ from wbc_jax.evaluation.run_groups import (
     recipes,
 )
 from wbc_jax.reporting.csv_text import csv_text
-from wbc_jax.reporting.output_folder import make_output_folder
+from wbc_jax.reporting.output_folder import (
+    make_output_folder,
+    require_may_be_written,
+    require_ours,
+)
 from wbc_jax.reporting.pool_plots import network_name, protocol_name
 from wbc_jax.reporting.pooled_page import write_pooled
 from wbc_jax.reporting.run_files import Run, read_runs
@@ -27,6 +31,7 @@ from wbc_jax.reporting.run_files import Run, read_runs
 # From the paper's to the strictest; what is not named here follows.
 _PROTOCOL_ORDER = ("paper", "paper_grouped", "official", "crossval")
 DOUBTFUL = "doubtful.csv"
+_DOUBTFUL_COLUMNS = ("network", "protocol", *DOUBTFUL_COLUMNS)
 _MODEL_ORDER = ("cnn", "alexnet", "resnet50", "vgg19")
 
 
@@ -45,8 +50,11 @@ def pool(paths: Sequence[Path], output: Path) -> Path:
 
     Raises:
         UserError: no run is given, one is given twice, one cannot be read, they are of two tasks,
-            runs of one setting do not go together, or `output` cannot be written.
+            runs of one setting do not go together, or `output` cannot be written, or holds a
+            doubtful.csv that somebody else has written or changed.
     """
+    require_may_be_written(output)
+    require_ours(output / DOUBTFUL, csv_text([], _DOUBTFUL_COLUMNS), "a pool")
     runs = read_runs(paths, task=None)
     task = _task(runs)
     judging = JUDGING[task]
@@ -97,7 +105,7 @@ def _write_doubtful(
         for group, given in zip(groups, answers, strict=True)
         for row in judging.doubtful(given, group["classes"])
     ]
-    write_text(path, csv_text(rows, ("network", "protocol", *DOUBTFUL_COLUMNS)))
+    write_text(path, csv_text(rows, _DOUBTFUL_COLUMNS))
 
 
 def _places(run: Run) -> tuple[tuple[int, str], ...]:

@@ -113,6 +113,7 @@ def answers_by_seed(runs: Sequence[Run], read_answers: Callable[[Run], A]) -> di
     Raises:
         UserError: the runs do not go together, or their answers cannot be read.
     """
+    require_same_data(runs)  # first: else what follows from it would be said
     found = {}
     for seed, folds in folds_by_seed(runs).items():
         parts = [read_answers(folds[fold]) for fold in sorted(folds)]

@@ -46,12 +46,13 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
 
     Raises:
         UserError: there is no finished run, a size is out of range, or the folder cannot be
-            written.
+            written or holds somebody else's files of the same names.
     """
     classifier = load_classifier(workdir)
     copied = {name: _read_of_run(workdir / name) for name in _COPIED}
     shape = (*input_size(classifier, picture_size), 3)
     make_output_folder(output)
+    _require_no_others(output)
     exported = export_program(classifier, picture_size)
     images = draw_images(shape)
     facts = _facts(classifier, shape)
@@ -78,6 +79,17 @@ def export_run(workdir: Path, output: Path, *, picture_size: tuple[int, int]) ->
         f"check it anywhere, with jax alone: python {output / LOADER}\n"
         "Research use only, not for diagnosis."
     )
+
+
+def _require_no_others(output: Path) -> None:
+    """Raises UserError where files of somebody else would be replaced."""
+    names = (loader.PROGRAM, loader.WEIGHTS, loader.CHECK, loader.DIGESTS, LOADER, *_COPIED)
+    there = [name for name in names if (output / name).exists()]
+    if there and not (output / loader.FACTS).is_file():
+        raise UserError(
+            f"{output / there[0]} is not of an export (no {loader.FACTS}), and would be replaced: "
+            "move it, or name another --workdir"
+        )
 
 
 def _write_together(output: Path, contents: Mapping[str, bytes]) -> None:

@@ -84,15 +84,24 @@ class Loaded(NamedTuple):
             batch = np.asarray(images)
             given = f"{batch.dtype} {list(batch.shape)}"
         except ValueError:
-            batch, given = np.empty(0), "several sizes"
+            batch, given = np.empty((2, 0)), "several sizes"
         if batch.dtype != np.uint8 or list(batch.shape[1:]) != shape or not len(batch):
             raise ExportError(
                 f"images of {given} were given; this classifier takes "
-                f"uint8 [b, {', '.join(map(str, shape))}]: export the run with another "
-                "--input_size, or bring the images to this one"
+                f"uint8 [b, {', '.join(map(str, shape))}]: {_remedy(batch, shape)}"
             )
         answers = self.program(self.weights, batch)
         return {name: np.asarray(values) for name, values in answers.items()}
+
+
+def _remedy(batch: np.ndarray, shape: list[int]) -> str:
+    if not batch.size and not len(batch):
+        return "give one at least"
+    if list(batch.shape) == shape:
+        return "a single image is given as images[None]"
+    if list(batch.shape[1:]) != shape:
+        return "export the run with another --input_size, or bring the images to this one"
+    return "give their pixels as uint8, 0 to 255"
 
 
 def load(folder: str | Path) -> Loaded:

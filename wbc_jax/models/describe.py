@@ -13,17 +13,22 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 
 from wbc_jax.nn import BatchNorm, Conv, Dense, LayerNorm, LocalResponseNorm, Logits, MaxPool
 from wbc_jax.text_table import text_table
 
 _KINDS: dict[type[nn.Module], str] = {
     Conv: "convolution",
+    nn.Conv: "convolution",
     Dense: "dense",
+    nn.Dense: "dense",
     Logits: "dense",
     BatchNorm: "normalization",
+    nn.BatchNorm: "normalization",
     nn.GroupNorm: "normalization",
     LayerNorm: "normalization",
+    nn.LayerNorm: "normalization",
     LocalResponseNorm: "normalization",
     MaxPool: "max-pooling",
     nn.Dropout: "dropout",
@@ -36,10 +41,11 @@ class Layer:
 
     Attributes:
         path: where it stands, e.g. `backbone/Conv_0`.
-        kind: convolution, dense, normalization, max-pooling or dropout.
-        output_shape: of one image, without the batch.
+        kind: convolution, dense, normalization, max-pooling, dropout; or other.
+        output_shape: of one image, without the batch; empty of other kinds.
         num_params: trained numbers.
-        multiply_adds: of the convolution or matrix product for one image; 0 for other kinds.
+        multiply_adds: of the convolution or matrix product for one image; 0 for other kinds, of
+            which they are not known.
     """
 
     path: str
@@ -52,6 +58,8 @@ class Layer:
 def list_layers(model: nn.Module, *, image_shape: tuple[int, int, int]) -> list[Layer]:
     """Returns the layers in the order in which an image passes them; computes no values.
 
+    Last come modules of other kinds that hold parameters, so that none is missed.
+
     Args:
         model: any Linen module called with an image and `train`.
         image_shape: rows, columns, bands.
@@ -63,17 +71,18 @@ def list_layers(model: nn.Module, *, image_shape: tuple[int, int, int]) -> list[
         module = context.module
         kind = _KINDS.get(type(module))
         if kind is not None and context.method_name == "__call__":
-            params = module.variables.get("params", {})
+            path, params = "/".join(module.path), module.variables.get("params", {})
+            is_again = path in {layer.path for layer in layers}  # its weights serve twice
             shape = output.shape[1:]
             kernel = params["kernel"].shape if "kernel" in params else ()
             # Each output position and feature takes one product per kernel tap and input feature.
             positions = prod(shape[:-1])
             layers.append(
                 Layer(
-                    path="/".join(module.path),
+                    path=path,
                     kind=kind,
                     output_shape=tuple(shape),
-                    num_params=sum(prod(leaf.shape) for leaf in jax.tree.leaves(params)),
+                    num_params=0 if is_again else _num_params(params),
                     multiply_adds=positions * prod(kernel) if kernel else 0,
                 )
             )
@@ -83,8 +92,16 @@ def list_layers(model: nn.Module, *, image_shape: tuple[int, int, int]) -> list[
         with nn.intercept_methods(record):
             return model.init(key, jnp.zeros((1, *image_shape)), train=False)
 
-    jax.eval_shape(init, jax.random.key(0))
-    return layers
+    params = jax.eval_shape(init, jax.random.key(0)).get("params", {})
+    known, rest = {layer.path for layer in layers}, Counter[str]()
+    for path, leaf in flatten_dict(params).items():
+        if (module := "/".join(path[:-1])) not in known:
+            rest[module] += prod(leaf.shape)
+    return layers + [Layer(path, "other", (), number, 0) for path, number in rest.items()]
+
+
+def _num_params(params: Any) -> int:
+    return sum(prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
 
 def count_kinds(layers: Sequence[Layer]) -> Counter[str]:

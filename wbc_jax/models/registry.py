@@ -6,7 +6,7 @@ logits = model.apply(variables, image)
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 import flax.linen as nn
@@ -37,16 +37,24 @@ MOST_WIDTH = 65_536
 
 def _require_valid(given: Mapping[str, Any], module: type[nn.Module], where: str) -> None:
     """Raises UserError for a field that `module` lacks or a value that it cannot take."""
-    known = {field.name for field in fields(module)} - {"parent", "name", "num_classes", "dtype"}
-    if unknown := sorted(set(given) - known):
+    known = {field.name: field.default for field in fields(module)}
+    for name in ("parent", "name", "num_classes", "dtype"):
+        known.pop(name, None)
+    if unknown := sorted(set(given) - known.keys()):
         raise UserError(
             f"{where} has no field {unknown[0]!r}; its fields are {', '.join(sorted(known))}"
         )
     for name, value in given.items():
         if name == "dropout_rate" and not 0 <= value < 1:
             raise UserError(f"{where}: dropout_rate={value} must lie in [0, 1)")
-        if isinstance(value, tuple | int):
+        if isinstance(value, tuple | int) and _holds_whole_numbers(known[name]):
             _require_whole_numbers(name, value, where)
+
+
+def _holds_whole_numbers(default: Any) -> bool:
+    """Whether a field does, by its default; of one without a default it is assumed."""
+    numbers = default if isinstance(default, tuple) else (default,)
+    return default is MISSING or all(type(number) is int for number in numbers)
 
 
 def _require_whole_numbers(name: str, value: Any, where: str) -> None:

@@ -17,7 +17,7 @@ from wbc_jax.prediction.looking import Seen, in_groups, look_at_all
 from wbc_jax.prediction.marked_pictures import PICTURES, MarkedPictures, remove_marked
 from wbc_jax.prediction.pictures import find_pictures
 from wbc_jax.prediction.predictor import Predictor
-from wbc_jax.prediction.records import CSV, DIFFERENTIAL, JSON, PredictionFiles, require_ours
+from wbc_jax.prediction.records import CSV, DIFFERENTIAL, JSON, PredictionFiles, require_our_tables
 from wbc_jax.prediction.total import Total
 from wbc_jax.reporting.annotation import annotate
 from wbc_jax.reporting.gallery import GALLERY, write_gallery
@@ -66,7 +66,7 @@ def predict(
             "out"
         )
     require_may_be_written(output)
-    require_ours(output)
+    require_our_tables(output)
     classifier = load_classifier(run)
     if single_cells and window is not None and classifier.settings.view == "whole":
         raise UserError(

@@ -40,8 +40,8 @@ from types import TracebackType
 from typing import Any
 
 from wbc_jax.atomic_files import temporary_name, to_json
-from wbc_jax.errors import UserError
 from wbc_jax.reporting.csv_text import csv_text
+from wbc_jax.reporting.output_folder import require_ours
 
 CSV, JSON, DIFFERENTIAL = "predictions.csv", "predictions.json", "differential.csv"
 UNCERTAIN = "uncertain"
@@ -128,25 +128,14 @@ class PredictionFiles:
         self._is_complete = True
 
 
-def require_ours(output: Path) -> None:
+def require_our_tables(output: Path) -> None:
     """Checks that no table of somebody else would be replaced.
 
     Raises:
         UserError: the folder holds a table of the name of one of ours that no prediction wrote.
     """
     for name, first_columns in _FIRST_COLUMNS.items():
-        try:
-            with (output / name).open("rb") as file:
-                is_ours = file.readline().startswith(first_columns.encode())
-        except FileNotFoundError:
-            continue
-        except IsADirectoryError:
-            is_ours = False
-        if not is_ours:
-            raise UserError(
-                f"{output / name} was not written by a prediction, and would be replaced: move it, "
-                "or name another --workdir"
-            )
+        require_ours(output / name, first_columns, "a prediction")
 
 
 def _row(folder: str, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,31 @@ def make_output_folder(output: Path) -> None:
         ) from error
 
 
+def require_ours(path: Path, first_line: str, writer: str) -> None:
+    """Checks that a file which will be replaced was written by us, if it is there.
+
+    Args:
+        path: of the file.
+        first_line: how ours begin.
+        writer: what writes them, for the message.
+
+    Raises:
+        UserError: it begins otherwise.
+    """
+    try:
+        with path.open("rb") as file:
+            is_ours = file.readline().startswith(first_line.encode())
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        is_ours = False
+    if not is_ours:
+        raise UserError(
+            f"{path} was not written by {writer}, and would be replaced: move it, or name another "
+            "--workdir"
+        )
+
+
 @contextmanager
 def alone_in(output: Path) -> Iterator[None]:
     """Keeps other processes out of the folder within the block; it is made where it is missing.

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from wbc_jax.data.protocols import get_protocol
 from wbc_jax.errors import UserError, require_at_least
+from wbc_jax.nested import flatten
 from wbc_jax.training.prepare_data import classes_and_input, draw_of
 from wbc_jax.training.step_parts import build_optimizer, build_schedule
 from wbc_jax.training.task import Plan
@@ -24,6 +25,8 @@ def require_valid(config: ConfigDict) -> Plan:
     Raises:
         UserError: a field has a value that cannot work; the message names field, rule and remedy.
     """
+    if missing := [name for name, value in flatten(config.to_dict()).items() if value is None]:
+        raise UserError(f"{missing[0]} has no value (None); give it one, or leave its default")
     for field in (
         "train.num_epochs",
         "train.steps_per_call",

@@ -128,7 +128,10 @@ class RunDirectory:
                 "has written"
             )
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict):
+                raise ValueError("it holds no fields")
+            return content
         except ValueError as error:
             raise UserError(
                 f"{path} is damaged ({error}); restore it from a copy, or start anew in another "

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float, Key
 
+from wbc_jax.errors import UserError
+
 Variables = dict[str, Any]
 
 
@@ -60,14 +62,22 @@ def create_train_state(
     """Returns the state before the first step; pure, so it can be jitted or shape-evaluated.
 
     Args:
-        model: any Linen module called with an image and `train`.
+        model: any Linen module called with an image and `train`, with a field `num_classes`.
         tx: optimizer: whatever has Optax's `init`.
         key: of the initial weights.
         image_shape: rows, columns, bands of the model's input.
         keeps_average: whether the state has room for the running mean of the weights.
+
+    Raises:
+        UserError: the model has not as many outputs as it should have.
     """
     image: Float[Array, "1 h w c"] = jnp.zeros((1, *image_shape), jnp.float32)
-    variables = model.init(key, image, train=False)
+    output, variables = model.init_with_output(key, image, train=False)
+    if output.shape[-1] != model.num_classes:
+        raise UserError(
+            f"{type(model).__name__} answers with {output.shape[-1]} numbers and not with its "
+            f"num_classes={model.num_classes}; give its last layer num_classes outputs"
+        )
     params, batch_stats = variables["params"], variables.get("batch_stats", {})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
