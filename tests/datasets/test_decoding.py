@@ -96,14 +96,20 @@ def deep_files(values: np.ndarray) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", deep_files(np.zeros((12, 16, 3), np.uint16)))
-def test_twelve_bits_in_sixteen_are_refused_unless_scaled(name: str) -> None:
-    """Their upper bytes are 0 to 15: nearly black, and the same for different pictures."""
-    values = RGB.astype(np.uint16) * 16
-    values[0, 0] = 4095
-    with pytest.raises(UndecodableError, match=r"below 4,096.*scale them to 0 to 65,535"):
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_fewer_bits_in_sixteen_are_refused_unless_scaled(bits: int, name: str) -> None:
+    """Their upper bytes are 0 to 63 at most: dark, or the same for different pictures."""
+    values = RGB.astype(np.uint16) << bits - 8
+    values[0, 0] = 2**bits - 1
+    told = r"below 16,384.*scale them to 0 to 65,535; .* truly is so dark, save it with 8 bits"
+    with pytest.raises(UndecodableError, match=told):
         decode(deep_files(values)[name])
-    values[0, 0] = 4096  # a dark picture of 16 bits
-    assert np.asarray(decode(deep_files(values)[name])).max() == 16
+    values[0, 0] = 16384  # a dark picture of 16 bits
+    assert np.asarray(decode(deep_files(values)[name])).max() == 64
+
+
+@pytest.mark.parametrize("name", deep_files(np.zeros((12, 16, 3), np.uint16)))
+def test_sixteen_bits_give_their_upper_eight(name: str) -> None:
     values = RGB.astype(np.uint16) * 257
     read = np.asarray(decode(deep_files(values)[name]))
     expected = np.repeat(RGB[..., :1], 3, -1) if "gray" in name or "32" in name else RGB

@@ -8,8 +8,8 @@ pixels = np.asarray(image)              # rows, columns, 3; 0 to 255
 | 8-bit RGB | the same values, bit for bit |
 | gray, 1 bit, palette, YCbCr, CMYK, HSV | RGB by Pillow's conversion; colour profiles are ignored |
 | 16 bits a channel | the upper 8 of them |
-| the same, all values below 4,096 | refused: 10 or 12 bits, not scaled; gray all 0 is black |
-| the same in colour PPM and JPEG 2000 | nearly black: Pillow does not tell the values there |
+| the same, all values below 16,384 | refused: 10 to 14 bits, not scaled; gray all 0 is black |
+| the same in colour PPM and JPEG 2000 | too dark: Pillow does not tell the values there |
 | transparency (RGBA, LA, a palette's or a colour's) | composited over white, the empty slide |
 | an orientation in its EXIF data | turned upright |
 | several frames or pages | refused: which one is meant is not known; a camera's MPO: the first |
@@ -36,9 +36,10 @@ MOST_PIXELS = 50_000_000
 _ORIENTATION = 0x0112
 _MOST_REASON = 200  # characters of a reason; decoders quote what they read
 _SIXTEEN_BITS = 2**16 - 1
-# What the brightest of 16-bit values must reach. Below, a camera's 10 or 12 bits lie in 16 as they
-# came: the upper 8 are 0 to 15, nearly black, and different pictures become the same.
-_LEAST_BRIGHTEST = 2**12
+# What the brightest of 16-bit values must reach. Below, a camera's 10 to 14 bits lie in 16 as they
+# came: the upper 8 are 0 to 63 at most, a quarter of the brightness or less, and of 10 or 12 bits
+# different pictures become the same.
+_LEAST_BRIGHTEST = 2**14
 _DEEP = (";16B", ";16L", ";16N")  # in Pillow's names for 16 bits a channel in a file
 
 # Pillow warns of large images and refuses only larger ones; here they are all refused. What it says
@@ -126,8 +127,9 @@ def _is_deep_colour(image: Image.Image) -> bool:
 
 def _unscaled() -> UndecodableError:
     return UndecodableError(
-        f"all its 16-bit values are below {_LEAST_BRIGHTEST:,}, as a 12-bit camera's are, so that "
-        f"it would be nearly black: scale them to 0 to {_SIXTEEN_BITS:,}"
+        f"all its 16-bit values are below {_LEAST_BRIGHTEST:,}, as those of cameras of 10 to 14 "
+        f"bits are, so that it would be too dark: scale them to 0 to {_SIXTEEN_BITS:,}; where the "
+        "picture truly is so dark, save it with 8 bits"
     )
 
 
