@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import tifffile  # comes with scikit-image
 from PIL import Image
 
 HEIGHT, WIDTH = 12, 16
@@ -25,6 +26,7 @@ RGB = _RNG.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 GRAY = _RNG.integers(0, 256, (HEIGHT, WIDTH), np.uint8)
 ALPHA = _RNG.integers(0, 256, (HEIGHT, WIDTH), np.uint8)
 DEEP = _RNG.integers(0, 65536, (HEIGHT, WIDTH), np.uint16)
+IN_PLANES = {"photometric": "rgb", "planarconfig": "separate"}  # of tifffile
 _ORIENTATION = 0x0112
 
 
@@ -55,6 +57,13 @@ def encoded(image: Image.Image | np.ndarray, file_format: str = "PNG", **options
         image = Image.fromarray(image)
     buffer = io.BytesIO()
     image.save(buffer, format=file_format, **options)
+    return buffer.getvalue()
+
+
+def tiff(values: np.ndarray, **options: Any) -> bytes:
+    """Returns values as a TIFF of kinds that Pillow does not write."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, **options)
     return buffer.getvalue()
 
 
@@ -159,6 +168,22 @@ def _readable() -> list[Kind]:
         _of_bytes("16-bit gray PNG", encoded(DEEP), pixels=three(DEEP // 256)),
         _of_bytes("16-bit gray TIFF", encoded(DEEP, "TIFF"), pixels=three(DEEP // 256)),
         _of_bytes(
+            "16-bit gray TIFF, 0 is white",
+            tiff(DEEP, photometric="miniswhite"),
+            pixels=three(255 - DEEP // 256),
+        ),
+        _of_bytes(
+            "8-bit gray TIFF, 0 is white",
+            tiff(GRAY, photometric="miniswhite"),
+            pixels=three(255 - GRAY),
+        ),
+        _of_bytes(
+            "compressed 16-bit TIFF in planes",
+            tiff(np.moveaxis(deep_rgb, -1, 0), compression="zlib", **IN_PLANES),
+            pixels=(deep_rgb // 256).astype(np.uint8),
+        ),
+        _of_bytes("8-bit TIFF in planes", tiff(np.moveaxis(RGB, -1, 0), **IN_PLANES), pixels=RGB),
+        _of_bytes(
             "16-bit gray PGM",
             b"P5 %d %d 65535\n" % (WIDTH, HEIGHT) + DEEP.astype(">u2").tobytes(),
             pixels=three(DEEP // 256),
@@ -256,6 +281,11 @@ def _refused() -> list[Kind]:
         _of_bytes("animated PNG", frames("PNG"), reason="2 frames or pages"),
         _of_bytes("animated WebP", frames("WEBP"), reason="2 frames or pages"),
         _of_bytes("TIFF of two pages", frames("TIFF"), reason="2 frames or pages"),
+        _of_bytes(
+            "16-bit TIFF in planes",
+            tiff(np.stack([DEEP, DEEP // 2, DEEP // 3]), **IN_PLANES),
+            reason="one channel after another.*save it interleaved, or with 8 bits",
+        ),
         _of_bytes("floating point", encoded(floats, "TIFF"), reason="floating-point values"),
         _of_bytes("32 bits", encoded(integers, "TIFF"), reason="32-bit values"),
         Kind("link to itself", lambda path: path.symlink_to(path.name), reason="symbolic links"),

@@ -10,6 +10,8 @@ pixels = np.asarray(image)              # rows, columns, 3; 0 to 255
 | 16 bits a channel | the upper 8 of them |
 | the same, all values below 16,384 | refused: 10 to 14 bits, not scaled; gray all 0 is black |
 | the same in colour PPM and JPEG 2000 | too dark: Pillow does not tell the values there |
+| the same, uncompressed TIFF in planes | refused: Pillow takes its bytes for 8-bit values |
+| gray TIFF in which 0 is white | inverted: black is 0, as everywhere |
 | transparency (RGBA, LA, a palette's or a colour's) | composited over white, the empty slide |
 | an orientation in its EXIF data | turned upright |
 | several frames or pages | refused: which one is meant is not known; a camera's MPO: the first |
@@ -25,6 +27,12 @@ import warnings
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    TiffImageFile,
+)
 
 from wbc_jax.printable import printable
 
@@ -98,13 +106,19 @@ def _decode(encoded: bytes) -> Image.Image:
             f"{getattr(image, 'n_frames', 'several')} frames or pages, of which one must be saved "
             "as a file of its own"
         )
-    is_deep = _is_deep_colour(image)
+    if _is_taken_for_8_bits(image):
+        raise UndecodableError(
+            "16 bits a channel, one channel after another and uncompressed, are not read here: "
+            "save it interleaved, or with 8 bits"
+        )
+    is_deep, is_negative = _is_deep_colour(image), _is_deep_negative(image)
     image.load()  # before the EXIF data is asked for, which may stand behind the pixels
     if is_deep and np.asarray(image)[..., :3].max() < _LEAST_BRIGHTEST >> 8:
         raise _unscaled()
     if _is_turned(image):
         image = ImageOps.exif_transpose(image)
-    return _to_rgb(image)
+    image = _to_rgb(image)
+    return ImageOps.invert(image) if is_negative else image
 
 
 def _is_turned(image: Image.Image) -> bool:
@@ -112,6 +126,23 @@ def _is_turned(image: Image.Image) -> bool:
         return image.getexif().get(_ORIENTATION, 1) != 1
     except Exception:  # the pixels are good all the same
         return False
+
+
+def _is_taken_for_8_bits(image: Image.Image) -> bool:
+    """Whether Pillow would take 16-bit values for 8-bit ones, without a word."""
+    if not isinstance(image, TiffImageFile) or image.info.get("compression") != "raw":
+        return False  # compressed ones go to libtiff, which reads them right
+    in_planes = image.tag_v2.get(PLANAR_CONFIGURATION) == 2
+    return in_planes and max(image.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
+
+
+def _is_deep_negative(image: Image.Image) -> bool:
+    """Whether 0 is white in a TIFF of 16 bits; of 8 bits Pillow inverts it by itself."""
+    return (
+        isinstance(image, TiffImageFile)
+        and image.mode.startswith("I")
+        and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == 0
+    )
 
 
 def _is_deep_colour(image: Image.Image) -> bool:
