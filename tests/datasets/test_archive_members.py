@@ -179,6 +179,43 @@ def refusal_of_builder(name: str, archive: Path, cache: Path) -> str:
     return str(caught.value)
 
 
+def write_without_flag(archive: Path, members: dict[bytes, bytes]) -> None:
+    """Writes members under these very bytes, saying of none that its name is UTF-8."""
+    stands_for = {f"{number:0{len(name)}}": name for number, name in enumerate(members)}
+    with zipfile.ZipFile(archive, "w") as opened:
+        for number, content in zip(stands_for, members.values(), strict=True):
+            opened.writestr(number, content)
+    data = archive.read_bytes()
+    for number, name in stands_for.items():
+        data = data.replace(number.encode(), name)
+    archive.write_bytes(data)
+
+
+def test_names_that_are_utf8_without_saying_so_are_read_as_they_were_written(archive: Path) -> None:
+    """As some versions of macOS write them; others mean what the old rule says."""
+    of_mac, old = "patie\u0308nt/\u767d.png", "caf\u00e9.png"
+    write_without_flag(archive, {of_mac.encode(): b"mac", old.encode("cp437"): b"dos"})
+    tree = ZipTree(archive)
+    assert {path: tree.read(path) for path in tree.files()} == {of_mac: b"mac", old: b"dos"}
+
+
+def test_names_that_say_they_are_utf8_are_not_decoded_twice(archive: Path) -> None:
+    name = "\u00e9.png".encode().decode("cp437")
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr(name, b"flagged")
+    assert ZipTree(archive).files() == (name,)
+
+
+def test_names_that_coincide_once_decoded_are_told(archive: Path) -> None:
+    name = "\u00e9.png"
+    write_without_flag(archive, {name.encode(): b"one", name.encode("cp437"): b"two"})
+    with pytest.raises(UserError, match=r"member '\u00e9\.png': it is in it twice"):
+        ZipTree(archive)
+    write_without_flag(archive, {"../\u00e9.png".encode(): b"one"})
+    with pytest.raises(UserError, match=r"member '\.\./\u00e9\.png': its name leads out"):
+        ZipTree(archive)
+
+
 def test_a_name_that_would_move_the_cursor_is_escaped(archive: Path) -> None:
     with zipfile.ZipFile(archive, "a") as opened:
         named("../\x1b[2J\n.png")(opened)

@@ -7,6 +7,7 @@ Archives are read in place and never unpacked. An archive with a name that would
 folder it were unpacked to is refused all the same: whoever made it meant harm, or was careless.
 """
 
+import contextlib
 import re
 import stat
 import zipfile
@@ -22,7 +23,7 @@ RATIO_FREE_BYTES = 1 << 24  # up to which a member may be compressed however wel
 
 _JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
 _DRIVE = re.compile(r"[A-Za-z]:")
-_ENCRYPTED = 0x1  # of a member's flags
+_ENCRYPTED, _IS_UTF8 = 0x1, 0x800  # of a member's flags; the latter is of its name
 
 
 def is_junk(name: str) -> bool:
@@ -42,7 +43,7 @@ def list_members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipI
     """
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        name = member.filename.replace("\\", "/")  # some Windows programs write it so
+        name = _name_of(member).replace("\\", "/")  # some Windows programs write it so
         parts = PurePosixPath(name).parts
         if ".." in parts or name.startswith("/") or _DRIVE.match(name):
             raise _refused(where, member, "its name leads out of the archive")
@@ -93,9 +94,17 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -
         ) from error
 
 
+def _name_of(member: zipfile.ZipInfo) -> str:
+    """Returns a member's name, also where it is UTF-8 and does not say so, as of some macOS."""
+    if not member.flag_bits & _IS_UTF8:
+        with contextlib.suppress(UnicodeError):
+            return member.filename.encode("cp437").decode("utf-8")
+    return member.filename
+
+
 def _refused(where: str, member: zipfile.ZipInfo, reason: str) -> UserError:
     return UserError(
-        f"{printable(where)} is refused for its member {printable(member.filename)!r}: {reason}. "
+        f"{printable(where)} is refused for its member {printable(_name_of(member))!r}: {reason}. "
         "Nothing was read or written; get the archive from whom you trust, or unpack it yourself "
         "and name the folder"
     )
