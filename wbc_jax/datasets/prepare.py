@@ -55,6 +55,7 @@ class PreparedDataset:
         path: the folder of its records.
         splits: its splits by name.
         left_out: files of the user's copy that could not be used and are not in it.
+        notes: what to know of files there that were not taken for images at all.
         mend: makes sure of a split's files before they are read, preparing them anew if need be.
     """
 
@@ -62,6 +63,7 @@ class PreparedDataset:
     path: Path
     splits: Mapping[str, SplitInfo]
     left_out: tuple[BadFile, ...] = ()
+    notes: tuple[str, ...] = ()
     mend: Callable[[str], None] = field(default=lambda split: None, compare=False, repr=False)
 
 
@@ -103,8 +105,10 @@ def prepare(name: str, places: Places) -> PreparedDataset:
             f"{bad_images.summary(record.left_out)}. Add --on_bad_image=skip to use it without "
             "them; or mend them, and delete that folder where it is still used at the next start"
         )
+    for note in record.notes:  # at every start: who prepared it may be somebody else
+        _log.warning("%s: %s", spec.name, note)
     mend = partial(_mend, spec, path, record.splits, build)
-    return PreparedDataset(spec, path, record.splits, record.left_out, mend)
+    return PreparedDataset(spec, path, record.splits, record.left_out, record.notes, mend)
 
 
 def read_split(prepared: PreparedDataset, split: str) -> Iterator[Example]:
@@ -215,8 +219,8 @@ def _build_anew(spec: DatasetSpec, path: Path, places: Places, damage: Damage | 
         raise
     stamp = changes.stamp(spec, source)  # before they are read: what changes meanwhile is noticed
     with in_place_of(path):
-        left_out = _build(spec, path, source, places.on_bad_image)
-        record = write_record(path, spec, source, left_out, stamp)
+        left_out, notes = _build(spec, path, source, places.on_bad_image)
+        record = write_record(path, spec, source, left_out, notes, stamp)
     _log.info("prepared %s: %s", spec.name, record.labels)
     return record
 
@@ -231,8 +235,8 @@ def _locate(spec: DatasetSpec, places: Places) -> Any:
 
 def _build(
     spec: DatasetSpec, path: Path, source: Path | None, on_bad_image: str
-) -> Sequence[BadFile]:
-    """Writes the records of a set; returns the files that are not in it."""
+) -> tuple[Sequence[BadFile], Sequence[str]]:
+    """Writes the records of a set; returns the files that are not in it, and notes on others."""
     import tensorflow_datasets as tfds
 
     module, _, attribute = spec.builder.partition(":")
@@ -264,7 +268,7 @@ def _build(
     left_out: Sequence[BadFile] = getattr(builder, "left_out", ())  # drawn sets have none
     if left_out:
         _log.warning(bad_images.warning(left_out))
-    return left_out
+    return left_out, getattr(builder, "notes", ())
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """`prepared.json`: what a prepared set holds, with SHA-256 of every file, so that damage shows.
 
-record = write_record(path, spec, source, left_out, stamp)
+record = write_record(path, spec, source, left_out, notes, stamp)
 record = read_record(path, spec)              # None where nothing is prepared; raises Damage
 check_files(path, record, "TEST")             # the bytes of what is about to be read; raises Damage
 
@@ -49,6 +49,7 @@ class Record:
     Attributes:
         splits: its splits by name.
         left_out: files of the user's copy that are not in it.
+        notes: what to know of files there that were not taken for images at all.
         files: name of a file -> its size in bytes and its SHA-256.
         source: the folder or zip it was made from; None for sets that are drawn.
         labels: split -> class -> number of examples.
@@ -57,6 +58,7 @@ class Record:
 
     splits: Mapping[str, SplitInfo]
     left_out: tuple[BadFile, ...]
+    notes: tuple[str, ...]
     files: Mapping[str, tuple[int, str]]
     source: str | None
     labels: Mapping[str, Mapping[str, int]]
@@ -83,6 +85,7 @@ def write_record(
     spec: DatasetSpec,
     source: Path | None,
     left_out: Sequence[BadFile],
+    notes: Sequence[str],
     stamp: str | None,
 ) -> Record:
     """Reads back what was built at `path` and writes its record, which makes it count.
@@ -92,6 +95,7 @@ def write_record(
         spec: of the set.
         source: as in `Record`.
         left_out: the same.
+        notes: the same.
         stamp: the same.
     """
     splits, labels = {}, {}
@@ -102,6 +106,7 @@ def write_record(
     record = Record(
         splits=splits,
         left_out=tuple(left_out),
+        notes=tuple(notes),
         files={file.name: (file.stat().st_size, file_sha256(file)) for file in files},
         source=None if source is None else printable(str(source)),
         labels=labels,
@@ -133,10 +138,11 @@ def read_record(path: Path, spec: DatasetSpec) -> Record | None:
     return Record(
         splits={k: SplitInfo(v["num_examples"], v["digest"]) for k, v in content["splits"].items()},
         left_out=tuple(BadFile(**bad) for bad in content["left_out"]),
+        notes=tuple(content.get("notes", ())),  # earlier versions kept none, nor the stamp
         files={name: (file["size"], file["sha256"]) for name, file in content["files"].items()},
         source=content["source"],
         labels={split: value["labels"] for split, value in content["splits"].items()},
-        stamp=content.get("stamp"),  # earlier versions kept none
+        stamp=content.get("stamp"),
     )
 
 
@@ -177,6 +183,7 @@ def _as_json(record: Record, spec: DatasetSpec) -> dict[str, Any]:
             for split, info in record.splits.items()
         },
         "left_out": [bad._asdict() for bad in record.left_out],
+        "notes": list(record.notes),
         "files": {
             name: {"size": size, "sha256": sha256} for name, (size, sha256) in record.files.items()
         },

@@ -28,6 +28,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         on_bad_image: "error" refuses a folder with files that cannot be used, "skip" leaves them
             out.
         left_out: those files, once it is built.
+        notes: of the files that are not named like pictures, by then.
     """
 
     VERSION = tfds.core.Version(_SPEC.version)
@@ -37,6 +38,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     place: Path | None = None
     on_bad_image: str = "error"
     left_out: Sequence[BadFile] = ()
+    notes: Sequence[str] = ()
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -59,6 +61,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             raise UserError(f"own: no folders by class in {place}; see README.md of the builder")
         # Everything is checked before anything is written.
         pictures, self.left_out = _check(tree, on_bad_image=self.on_bad_image)
+        self.notes = source.passed_over(tree)
         # TFDS keeps the word "all" for itself; `prepare` gives the split that public name.
         return {"labelled": self._generate_examples(tree, pictures)}
 
@@ -103,5 +106,6 @@ def _check(tree: ImageTree, *, on_bad_image: str) -> tuple[list[Picture], list[B
         remedy = "Mend them or move them elsewhere, or add --on_bad_image=skip to leave them out"
         raise refusal("own", tree.where, bad, remedy=remedy)
     if not usable:
-        raise UserError(f"own: the folders by class in {tree.where} hold no picture")
+        told = "".join(f". {note}" for note in source.passed_over(tree))
+        raise UserError(f"own: the folders by class in {tree.where} hold no picture{told}")
     return usable, bad

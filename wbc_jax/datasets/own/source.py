@@ -27,6 +27,10 @@ _HOW_TO_GET = """\
             those of one smear, slide or person into a folder of theirs within: monocyte/slide-3/
   without   python launch.py --config=configs/alexnet.py    (synthetic smears, no images needed)"""
 
+_HOW_TAKEN = (
+    "Pictures are known by their endings here, and archives within are not read: unpack them."
+)
+
 
 class Picture(NamedTuple):
     """One picture.
@@ -68,7 +72,7 @@ def find(place: Path) -> ImageTree | None:
 def list_pictures(tree: ImageTree) -> tuple[list[Picture], list[BadFile]]:
     """Returns the pictures in the order of their paths, and what cannot be taken for one.
 
-    Files that are not named like pictures, such as notes and tables, are passed over.
+    Files that are not named like pictures, such as notes and tables, are `passed_over`.
 
     Args:
         tree: of the folder that holds those by class.
@@ -88,6 +92,12 @@ def list_pictures(tree: ImageTree) -> tuple[list[Picture], list[BadFile]]:
             smear = unicodedata.normalize("NFC", folders[1]).casefold() if folders[1:] else path
             pictures.append(Picture(path, label, smear))
     return pictures, bad
+
+
+def passed_over(tree: ImageTree) -> list[str]:
+    """Returns what a reader must know of the files that are not named like pictures."""
+    files = [path for path in tree.files() if not picture_names.is_meant(path)]
+    return [f"{note} {_HOW_TAKEN}" for note in picture_names.passed_over(files)]
 
 
 def _label_of(folder: str) -> int | None:
