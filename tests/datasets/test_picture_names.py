@@ -3,7 +3,15 @@
 import pytest
 
 from wbc_jax.datasets.decoding import FORMATS
-from wbc_jax.datasets.picture_names import NOT_READ, beside, is_read, passed_over
+from wbc_jax.datasets.picture_names import (
+    ARCHIVES,
+    NOT_READ,
+    beside,
+    is_archive,
+    is_meant,
+    is_read,
+    passed_over,
+)
 
 
 @pytest.mark.parametrize("name", ["a.jpeg", "A.JPG", "x/y.tif", "b.png", "c.jp2", "d.mpo", "e.pgm"])
@@ -20,6 +28,13 @@ def test_no_ending_is_both_read_and_not_read() -> None:
     assert not [ending for ending in NOT_READ if is_read(f"a{ending}")]
     assert all(ending.startswith(".") and ending == ending.lower() for ending in NOT_READ)
     assert "HEIF" not in FORMATS
+
+
+def test_archives_are_no_pictures() -> None:
+    assert is_archive("a/slide-1.ZIP")
+    assert is_archive("cells.tar.gz")
+    assert not is_archive("zip")
+    assert not [ending for ending in ARCHIVES if is_meant(f"a{ending}")]
 
 
 def test_endings_are_named_with_counts() -> None:

@@ -251,6 +251,32 @@ def test_a_run_without_validation_says_so(finished_run: Path, smears: Path, tmp_
     assert content["differential"]["uncertain"]["count"] == 0
 
 
+@pytest.mark.parametrize("place", ["folder", "zip"])
+def test_archives_within_are_named_and_not_looked_into(
+    place: str,
+    validated_run: Path,
+    smears: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    within = ["deep/slide-2.zip", "slide-3.7z", "slide-4.RAR", "slide-5.tar", "slide-6.tar.gz"]
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    shutil.copy(smears / "a.jpeg", tmp_path / "in" / "deep" / "a.jpeg")
+    for name in within:
+        (tmp_path / "in" / name).write_bytes(b"not looked into")
+    (tmp_path / "in" / "notes.txt").write_bytes(b"of no interest")
+    named = tmp_path / "in"
+    if place == "zip":
+        named = Path(shutil.make_archive(str(tmp_path / "all"), "zip", tmp_path / "in"))
+    said = predict(validated_run, named, tmp_path / "o", single_cells=True)
+    found = read(tmp_path / "o", said).content
+    assert [image["image"] for image in found["images"]] == ["deep/a.jpeg"]
+    reason = "an archive within: unpack it"
+    assert found["bad_files"] == [{"file": name, "reason": reason} for name in within]
+    assert "files left out: 5" in said
+    assert f"slide-4.RAR: left out ({reason})" in caplog.text
+
+
 def test_a_zip_is_read_as_a_folder(validated_run: Path, smears: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         archive.write(smears / "a.jpeg", "deep/a.jpeg")

@@ -2,6 +2,7 @@
 
 is_read("slide.PNG")                              # True: where it cannot be read, that is an error
 is_meant("slide.czi")                             # True: a picture, though of no format read here
+is_archive("slide-1.zip")                         # True: pictures may lie in it, unseen
 passed_over(["a.txt", "b.csv", "c.heic"])         # two notes, with counts by ending
 beside(["loose.png", "labels.csv"])               # a note of one picture
 """
@@ -27,6 +28,7 @@ _OTHERS = (
     " .pcx .ps .psd .qoi .ras .sgi .svg .tga .wmf .xbm .xcf .xpm"
 )
 NOT_READ = frozenset(f"{_OF_CAMERAS} {_OF_SCANNERS} {_OTHERS}".split())
+ARCHIVES = frozenset([".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst"])
 
 
 def is_read(file: str) -> bool:
@@ -37,6 +39,11 @@ def is_read(file: str) -> bool:
 def is_meant(file: str) -> bool:
     """Returns whether a file is named like a picture, of a format that is read or not."""
     return is_read(file) or _ending(file) in NOT_READ
+
+
+def is_archive(file: str) -> bool:
+    """Returns whether a file is named like an archive, in which pictures may lie."""
+    return _ending(file) in ARCHIVES
 
 
 def passed_over(files: Iterable[str]) -> list[str]:

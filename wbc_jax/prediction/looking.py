@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from wbc_jax.cores import num_cores
 from wbc_jax.datasets.decoding import UndecodableError
-from wbc_jax.datasets.picture_names import is_meant
+from wbc_jax.datasets.picture_names import is_archive, is_meant
 from wbc_jax.errors import UserError
 from wbc_jax.prediction.pictures import Pictures
 from wbc_jax.prediction.predictor import Predictor, Sight
@@ -38,10 +38,12 @@ def look_at_all(
         predictor: whose `look` is called in threads.
         pictures: to be read.
         on_bad: called with a file's name and why it cannot be used. Files whose name and content
-            both say that they are no pictures are passed over.
+            both say that they are no pictures are passed over, but for archives.
     """
 
     def look(name: str) -> Sight:
+        if is_archive(name):  # which may be large, so it is not even read
+            raise UserError("an archive within: unpack it")
         return predictor.look(pictures.read(name))
 
     total = len(pictures.names)
@@ -54,7 +56,7 @@ def look_at_all(
             except UndecodableError as error:
                 if error.is_image or is_meant(name):
                     on_bad(name, str(error))
-            except UserError as error:  # it cannot be read
+            except UserError as error:  # it cannot be read, or is not to be
                 on_bad(name, str(error))
             else:
                 yield Seen(name, sight)
