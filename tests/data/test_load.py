@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,17 @@ def test_the_draw_reaches_the_protocol(fake: FakeDataset, tmp_path: Path) -> Non
     train, validation, test = load_lisc(tmp_path, validation_share=0.3).partition
     sizes = [Counter(part.label.tolist()) for part in (train, validation, test)]
     assert sizes == [dict.fromkeys(range(4), size) for size in (2, 1, 1)]
+
+
+def test_what_the_set_notes_is_a_warning_and_stands_where_a_class_is_missing(
+    fake: FakeDataset, tmp_path: Path
+) -> None:
+    fake.prepared = replace(fake.prepared, notes=("3 files were passed over.",))
+    assert load_lisc(tmp_path).describe()["warnings"] == ["3 files were passed over."]
+    fake.splits["all"] = [one for one in fake.splits["all"] if one.label != 2]
+    fake.prepared = fake.with_count("all", len(fake.splits["all"]))
+    with pytest.raises(UserError, match=r"no training image of monocyte.*\. 3 files were passed"):
+        load_lisc(tmp_path / "other")
 
 
 def test_the_description_has_every_figure(fake: FakeDataset, tmp_path: Path) -> None:

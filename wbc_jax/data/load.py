@@ -36,8 +36,8 @@ class Data:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know before believing a figure: of the protocol, and of files left out."""
-        left_out = self.prepared.left_out
-        return (*self.protocol.warnings, *([bad_images.warning(left_out)] if left_out else []))
+        left_out = [bad_images.warning(bad)] if (bad := self.prepared.left_out) else []
+        return (*self.protocol.warnings, *self.prepared.notes, *left_out)
 
     def describe(self) -> dict[str, Any]:
         """Returns what `dataset.json` says: which images a run's figures come from."""
@@ -140,6 +140,7 @@ def load_data(
         raise UserError(
             f"data.num_classes={num_classes}: no training image of {', '.join(missing)}; add such "
             "images, or lower it where the class is the last"
+            + "".join(f". {note}" for note in data.prepared.notes)
         )
     return data
 

@@ -105,8 +105,6 @@ def prepare(name: str, places: Places) -> PreparedDataset:
             f"{bad_images.summary(record.left_out)}. Add --on_bad_image=skip to use it without "
             "them; or mend them, and delete that folder where it is still used at the next start"
         )
-    for note in record.notes:  # at every start: who prepared it may be somebody else
-        _log.warning("%s: %s", spec.name, note)
     mend = partial(_mend, spec, path, record.splits, build)
     return PreparedDataset(spec, path, record.splits, record.left_out, record.notes, mend)
 
