@@ -19,6 +19,7 @@ from jaxtyping import install_import_hook
 from ml_collections import ConfigDict
 
 from tests import typecheck
+from wbc_jax.cores import num_cores
 from wbc_jax.datasets.places import Places
 
 # Compiling takes half of the tests' time, and with less of LLVM's effort a third less. Child
@@ -100,16 +101,24 @@ TINY_RUN = {
 # What a task's configs do not have.
 _NOT_OF = defaultdict(tuple, {"detector": ("data.image_size", "data.first_size")})
 
-# Tests that start many processes take minutes.
-_LONGEST = ("test_kills.py", "test_launchers.py", "test_several_processes.py")
+# Tests that start many processes take minutes, in which they mostly wait.
+_LONGEST = (
+    *("benchmarks/test_kills.py", "cluster/test_launchers.py", "cluster/test_sweep.py"),
+    *("training/test_several_processes.py", "sweeps/test_run.py"),
+)
 
 TinyConfig = Callable[..., ConfigDict]
 Launch = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the longest first, so that at the end no process waits long for another."""
-    items.sort(key=lambda item: item.path.name not in _LONGEST)
+    """Puts the longest first: one process has them, while the others keep the cores busy."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, for the one that mostly waits."""
+    return num_cores() + 1
 
 
 @pytest.fixture(scope="session")

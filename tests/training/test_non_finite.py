@@ -30,10 +30,12 @@ BATCH = {"image": jnp.full((4, 2, 2, 3), 255, jnp.uint8), "label": jnp.arange(4)
 class Net(nn.Module):
     """Two dense layers with nothing between them that could hide a value."""
 
+    num_classes: int = 4
+
     @nn.compact
     def __call__(self, image: Float[Array, "b h w 3"], *, train: bool) -> Float[Array, "b 4"]:
         x = nn.Dense(2, name="first")(image.reshape(len(image), -1))
-        return nn.Dense(4, name="second")(jnp.sqrt(x))
+        return nn.Dense(self.num_classes, name="second")(jnp.sqrt(x))
 
 
 def look_at(*, scale: float = 1.0, learning_rate: float = 0.1, **weights: float) -> str:

@@ -247,9 +247,9 @@ class Checkpoints:
                 _log.warning("%s; the checkpoint was moved to %s", damage, self._set_aside(step))
                 continue
             losses[step] = math.inf if loss is None else loss
-        best = sorted(step for step in losses if math.isfinite(losses[step]))
-        best.sort(key=lambda step: losses[step])
-        for step in set(list(losses)[:-NUM_LATEST]) - set(best[: self._num_best]):
+        finite = [step for step in losses if math.isfinite(losses[step])]
+        best = sorted(finite, key=losses.__getitem__)[: self._num_best]
+        for step in set(list(losses)[:-NUM_LATEST]) - set(best):
             # Under another name first: half a checkpoint must not look like one.
             old = (self._folder / str(step)).rename(self._folder / f"{_SAVING}{step}-old")
             shutil.rmtree(old)
