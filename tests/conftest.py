@@ -19,7 +19,6 @@ from jaxtyping import install_import_hook
 from ml_collections import ConfigDict
 
 from tests import typecheck
-from wbc_jax.cores import num_cores
 from wbc_jax.datasets.places import Places
 
 # Compiling takes half of the tests' time, and with less of LLVM's effort a third less. Child
@@ -112,13 +111,8 @@ Launch = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the longest first: one process has them, while the others keep the cores busy."""
+    """Puts the longest first, so that at the end no process waits long for another."""
     items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores, for the one that mostly waits."""
-    return num_cores() + 1
 
 
 @pytest.fixture(scope="session")
