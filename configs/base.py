@@ -45,9 +45,7 @@ def get_base_config(preset: str) -> ConfigDict:
     config.data = ConfigDict()
     config.data.protocol = preset  # which images are train and test
     config.data.num_classes = 4  # the first so many; 5 adds basophils
-    config.data.first_size = (
-        300  # pixels; the paper resizes to 300x300 first; 0: not; of the whole view
-    )
+    config.data.first_size = 300  # pixels; the paper resizes to 300x300; 0: not; of view whole
     config.data.image_size = 50  # pixels; side of the network's input
     config.data.bands = "nonlinear"  # (g, g^2, sqrt g); or repeat (g, g, g), or rgb
     config.data.view = "whole"  # the image as it is; or white_cell, a window around the nucleus

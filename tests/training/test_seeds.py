@@ -105,13 +105,18 @@ def directories(folder: Path) -> dict[int, Path]:
     return {seed: folder / f"seed{seed}" for seed in SEEDS}
 
 
+def train_together(
+    configs: list[ConfigDict], own: dict[int, Path], cache_dir: Path
+) -> list[dict[str, Any]]:
+    pairs = list(zip(configs, own.values(), strict=True))
+    return train_seeds(pairs, Places(None, cache_dir), together=True)
+
+
 def test_seeds_trained_together_are_their_solo_runs(
     configs: list[ConfigDict], solo: dict[int, Path], cache_dir: Path, tmp_path: Path
 ) -> None:
     own = directories(tmp_path)
-    results = train_seeds(
-        list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
-    )
+    results = train_together(configs, own, cache_dir)
     assert [one["seed"] for one in results] == list(SEEDS)
     for seed, path in own.items():
         require_same(path, solo[seed])
@@ -123,9 +128,7 @@ def test_seeds_trained_together_are_their_solo_runs(
     assert pool(list(own.values()), tmp_path / "pooled").is_file()
     # Given again, nothing is trained: what the runs were made with stays.
     before = [(path / "environment.json").read_bytes() for path in own.values()]
-    train_seeds(
-        list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
-    )
+    train_together(configs, own, cache_dir)
     assert [(path / "environment.json").read_bytes() for path in own.values()] == before
 
 
@@ -289,9 +292,7 @@ def test_a_seed_whose_directory_cannot_be_used_does_not_stop_the_others(
     own[0].mkdir()
     (own[0] / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match=r"^seed0: .*belongs to a run of another config"):
-        train_seeds(
-            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
-        )
+        train_together(configs, own, cache_dir)
     require_same(own[3], solo[3])
 
 
@@ -311,9 +312,7 @@ def test_a_seed_that_cannot_be_finished_does_not_stop_the_others(
 
     monkeypatch.setattr(seeds_module, "finish", finish_or_not)
     with pytest.raises(UserError, match=r"^seed0: its report cannot be written$"):
-        train_seeds(
-            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
-        )
+        train_together(configs, own, cache_dir)
     require_same(own[3], solo[3])
 
 
@@ -330,9 +329,7 @@ def test_a_signal_saves_every_seed_but_one_that_has_run_away(
     monkeypatch.setattr(seeds_module.Loop, "save_now", save_or_not)
     monkeypatch.setattr(seeds_module.tqdm, "update", lambda *_: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(Interrupted):
-        train_seeds(
-            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
-        )
+        train_together(configs, own, cache_dir)
     assert Checkpoints(own[0] / "checkpoints").steps() == []
     assert len(Checkpoints(own[3] / "checkpoints").steps()) == 1
 
@@ -353,9 +350,7 @@ def test_a_loss_that_is_no_number_ends_its_seed_alone(
 
     monkeypatch.setattr(seeds_module.Loop, "close_epoch", close_or_not)
     with pytest.raises(UserError, match=r"^seed0: the train loss of epoch 2 is no finite number"):
-        train_seeds(
-            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
-        )
+        train_together(configs, own, cache_dir)
     assert not (own[0] / "results.json").exists()
     require_same(own[3], solo[3])
 
@@ -375,9 +370,7 @@ def test_where_every_seed_has_failed_training_ends(
     monkeypatch.setattr(seeds_module.Loop, "close_epoch", fail)
     own = directories(tmp_path)
     with pytest.raises(UserError, match="the train loss of epoch 1 is no finite number"):
-        train_seeds(
-            list(zip(configs, own.values(), strict=True)), Places(None, cache_dir), together=True
-        )
+        train_together(configs, own, cache_dir)
     assert epochs == [1, 1]
 
 

@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from wbc_jax.evaluation.inference import MIRRORED, ToInput
-from wbc_jax.nn import BatchNorm, Conv, LayerNorm, LocalResponseNorm
+from wbc_jax.models.describe import KINDS
 from wbc_jax.training.train_state import Variables
 
 LEAST_SIDE = 6  # of a layer's map; smaller ones show no place (VGG19 ends at 1x1, ResNet50 at 2x2)
@@ -38,8 +38,7 @@ STEPS_PER_PATCH = 2  # how far the patch moves: half its side
 Path = tuple[str, ...]
 Maps = Float[Array, "b h w"]
 Explain = Callable[[Variables, UInt8[Array, "b h w c"], Int[Array, " b"]], Maps]
-_NORMS = (BatchNorm, LayerNorm, LocalResponseNorm, nn.BatchNorm, nn.GroupNorm, nn.LayerNorm)
-_LAYERS = (Conv, nn.Conv, *_NORMS)
+_LAYERS = tuple(layer for layer, kind in KINDS.items() if kind in ("convolution", "normalization"))
 
 
 def find_layer(model: nn.Module, variables: Variables, image_shape: tuple[int, int, int]) -> Path:

@@ -95,7 +95,7 @@ class Loaded(NamedTuple):
 
 
 def _remedy(batch: np.ndarray, shape: list[int]) -> str:
-    if not batch.size and not len(batch):
+    if batch.shape[:1] == (0,):
         return "give one at least"
     if list(batch.shape) == shape:
         return "a single image is given as images[None]"

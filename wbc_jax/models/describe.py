@@ -18,7 +18,7 @@ from flax.traverse_util import flatten_dict
 from wbc_jax.nn import BatchNorm, Conv, Dense, LayerNorm, LocalResponseNorm, Logits, MaxPool
 from wbc_jax.text_table import text_table
 
-_KINDS: dict[type[nn.Module], str] = {
+KINDS: dict[type[nn.Module], str] = {
     Conv: "convolution",
     nn.Conv: "convolution",
     Dense: "dense",
@@ -69,7 +69,7 @@ def list_layers(model: nn.Module, *, image_shape: tuple[int, int, int]) -> list[
     def record(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
         output = call(*args, **kwargs)
         module = context.module
-        kind = _KINDS.get(type(module))
+        kind = KINDS.get(type(module))
         if kind is not None and context.method_name == "__call__":
             path, params = "/".join(module.path), module.variables.get("params", {})
             is_again = path in {layer.path for layer in layers}  # its weights serve twice

@@ -37,9 +37,8 @@ MOST_WIDTH = 65_536
 
 def _require_valid(given: Mapping[str, Any], module: type[nn.Module], where: str) -> None:
     """Raises UserError for a field that `module` lacks or a value that it cannot take."""
-    known = {field.name: field.default for field in fields(module)}
-    for name in ("parent", "name", "num_classes", "dtype"):
-        known.pop(name, None)
+    others = {"parent", "name", "num_classes", "dtype"}
+    known = {field.name: field.default for field in fields(module) if field.name not in others}
     if unknown := sorted(set(given) - known.keys()):
         raise UserError(
             f"{where} has no field {unknown[0]!r}; its fields are {', '.join(sorted(known))}"

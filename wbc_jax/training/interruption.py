@@ -53,13 +53,14 @@ class Interruption:
         Raises:
             Interrupted: one has come since they were asked.
         """
-        if agree is None:
-            self.is_asked()
-        self._agree = agree
-        if agree is None:
-            self.signal = self.signal or self._noticed  # one may have come while all were asked
-            if self.signal is not None:
-                raise Interrupted(self.signal)
+        if agree is not None:
+            self._agree = agree
+            return
+        self.is_asked()
+        self._agree = None
+        self.signal = self.signal or self._noticed  # one may have come while all were asked
+        if self.signal is not None:
+            raise Interrupted(self.signal)
 
     def is_asked(self) -> bool:
         """Returns whether a signal has come; of several processes, whether any has got one."""
